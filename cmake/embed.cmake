@@ -1,0 +1,25 @@
+# Text files as one C table: cmake -DOUT=x.c -DROOT=dir "-DFILES=a.lua;b.lua" -P embed.cmake
+# A file's key is its path relative to ROOT; a file given as key=path has that key.
+set(arrays "")
+set(table "")
+set(index 0)
+foreach(file IN LISTS FILES)
+  if(file MATCHES "^(.+)=(.+)$")
+    set(key "${CMAKE_MATCH_1}")
+    set(path "${CMAKE_MATCH_2}")
+  else()
+    set(key "${file}")
+    set(path "${ROOT}/${file}")
+  endif()
+  file(SIZE "${path}" size)
+  file(READ "${path}" bytes HEX)
+  string(REGEX REPLACE "(................................)" "\\1\n" bytes "${bytes}")
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${bytes}")
+  string(APPEND arrays "static const char file_${index}[] = {\n${bytes}0};\n")
+  string(APPEND table "  {\"${key}\", file_${index}, ${size}},\n")
+  math(EXPR index "${index} + 1")
+endforeach()
+file(WRITE "${OUT}.new"
+  "#include \"host/embed.h\"\n\n${arrays}\nconst anet__file anet__files[] = {\n${table}"
+  "  {0, 0, 0},\n};\n")
+file(RENAME "${OUT}.new" "${OUT}")

@@ -1,0 +1,49 @@
+# The LuaJIT host: libanet_host (sandboxed policies for C programs) and the `anet` command line.
+# Needs the target anet_core.
+
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(LUAJIT REQUIRED IMPORTED_TARGET luajit)
+pkg_check_modules(EDIT IMPORTED_TARGET libedit)
+
+# The FFI's declarations are the public header itself, preprocessed.
+set(ANET_GENERATED "${CMAKE_BINARY_DIR}/generated")
+file(MAKE_DIRECTORY "${ANET_GENERATED}")
+set(ANET_CDEF "${ANET_GENERATED}/cdef.lua")
+add_custom_command(
+  OUTPUT "${ANET_CDEF}"
+  COMMAND ${CMAKE_C_COMPILER} -E -P -DANET_CDEF "${CMAKE_SOURCE_DIR}/core/anet.h"
+          -o "${ANET_GENERATED}/anet.i"
+  COMMAND ${CMAKE_COMMAND} "-DIN=${ANET_GENERATED}/anet.i" "-DOUT=${ANET_CDEF}"
+          -P "${CMAKE_SOURCE_DIR}/cmake/cdef.cmake"
+  DEPENDS "${CMAKE_SOURCE_DIR}/core/anet.h" "${CMAKE_SOURCE_DIR}/cmake/cdef.cmake"
+  VERBATIM)
+
+# Every Lua file travels inside the library; the environment's ANET_LUA overrides them.
+file(GLOB_RECURSE ANET_LUA_FILES CONFIGURE_DEPENDS RELATIVE "${CMAKE_SOURCE_DIR}"
+  "${CMAKE_SOURCE_DIR}/lua/anet/*.lua" "${CMAKE_SOURCE_DIR}/policies/*.lua")
+list(TRANSFORM ANET_LUA_FILES PREPEND "${CMAKE_SOURCE_DIR}/" OUTPUT_VARIABLE ANET_LUA_PATHS)
+set(ANET_EMBEDDED "${ANET_GENERATED}/files.c")
+add_custom_command(
+  OUTPUT "${ANET_EMBEDDED}"
+  COMMAND ${CMAKE_COMMAND} "-DOUT=${ANET_EMBEDDED}" "-DROOT=${CMAKE_SOURCE_DIR}"
+          "-DFILES=${ANET_LUA_FILES};lua/anet/cdef.lua=${ANET_CDEF}"
+          -P "${CMAKE_SOURCE_DIR}/cmake/embed.cmake"
+  DEPENDS ${ANET_LUA_PATHS} "${ANET_CDEF}" "${CMAKE_SOURCE_DIR}/cmake/embed.cmake"
+  VERBATIM)
+
+file(GLOB ANET_HOST_SOURCES CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/core/host/*.c")
+set(ANET_MAIN_SOURCES "${CMAKE_SOURCE_DIR}/core/host/main.c" "${CMAKE_SOURCE_DIR}/core/host/repl.c")
+list(REMOVE_ITEM ANET_HOST_SOURCES ${ANET_MAIN_SOURCES})
+
+add_library(anet_host STATIC ${ANET_HOST_SOURCES} "${ANET_EMBEDDED}")
+target_include_directories(anet_host PUBLIC "${CMAKE_SOURCE_DIR}/core")
+target_link_libraries(anet_host PUBLIC anet_core PkgConfig::LUAJIT)
+
+# The FFI looks up the engine's functions in the executable, so all of them must be in it.
+add_executable(anet ${ANET_MAIN_SOURCES})
+set_target_properties(anet PROPERTIES ENABLE_EXPORTS ON)
+target_link_libraries(anet PRIVATE anet_host "-Wl,--whole-archive" anet_core "-Wl,--no-whole-archive")
+if(EDIT_FOUND)
+  target_link_libraries(anet PRIVATE PkgConfig::EDIT)
+  target_compile_definitions(anet PRIVATE ANET_WITH_EDIT)
+endif()

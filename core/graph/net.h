@@ -1,0 +1,58 @@
+/* The graph: nodes in topological order, each with one output value of the same number. */
+#ifndef ANET_NET_H
+#define ANET_NET_H
+
+#include "op/op.h"
+
+typedef struct anet__node {
+  anet__op_id op;
+  char *name;                            /* unique in the net; owned */
+  int32_t inputs, in[ANET_MAX_INPUTS];   /* in[i] < this node's number */
+  anet_attr attr;                        /* defaults filled in */
+  anet_shape shape;                      /* of one image */
+  int32_t params;
+  anet_tensor *param[ANET_MAX_PARAMS];   /* retained; the shape that the op's `params` says */
+  bool frozen;
+  int32_t region;                        /* position in a subnet's space; -1: outside all */
+} anet__node;
+
+/* Invariants: every in[] is smaller than its node's number; names are unique; inputs are nodes of
+ * op `input`; all parameter shapes fit their op. */
+struct anet_net {
+  atomic_int refs;
+  anet__node *node; /* (count), owned */
+  int32_t count, capacity;
+  int32_t inputs, input[ANET_MAX_INPUTS];
+  int32_t outputs, output[ANET_MAX_OUTPUTS];
+};
+
+static inline const anet__node *anet__net_at(const anet_net *net, int32_t value)
+{
+  return &net->node[value];
+}
+
+/* Append a copy of `node` whose inputs are `in` and whose parameters are shared with it; a name
+ * that is taken gets a suffix. Shapes are inferred anew, parameter shapes checked. */
+int anet__net_append(anet_net *net, const anet__node *node, const int32_t *in, int32_t *value);
+/* As append, under another name, and with parameters of its own (zeros, shapes by the op). */
+int anet__net_append_new(anet_net *net, const anet__node *node, const char *name, const int32_t *in,
+                         int32_t *value);
+/* readers[v]: how many nodes and outputs read value v; (count), the caller frees. */
+int anet__net_readers(const anet_net *net, int32_t **readers);
+/* The part of `net` from `entry` values (they become inputs, in order) to `exit` values (outputs):
+ * only nodes that the exits need, parameters shared. map (net->count, may be NULL): new number
+ * of each value, -1 where it has none. ANET_STATE if the exits need an input outside `entry`. */
+int anet__net_extract(const anet_net *net, const int32_t *entry, int32_t entries,
+                      const int32_t *exit, int32_t exits, int32_t *map, anet_net **out);
+/* Append all nodes of `piece` to net with its inputs bound to `in`; out (piece->outputs) = values. */
+int anet__net_inline(anet_net *net, const anet_net *piece, const int32_t *in, int32_t region,
+                     int32_t *out);
+
+/* JSON of the structure (no weights) and back; parameters are named "node.param" and looked up by
+ * `find`, which gives a borrowed tensor or NULL. Declared here, implemented in graph/netjson.c. */
+struct json_t;
+int anet__net_to_json(const anet_net *net, struct json_t **out);
+int anet__net_from_json(const struct json_t *json, anet_tensor *(*find)(void *, const char *),
+                        void *context, anet_net **out);
+
+#endif

@@ -1,0 +1,174 @@
+/* The module "anet.host", and the searcher that finds the embedded Lua files. */
+#include "host/host.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <lualib.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "host/embed.h"
+
+/* Set by the signal handler; a signal can reach nothing but a global. */
+static volatile sig_atomic_t interrupts;
+
+/* ---- files ------------------------------------------------------------------------------- */
+
+static bool push_stream(lua_State *L, FILE *stream)
+{
+  luaL_Buffer buffer;
+  luaL_buffinit(L, &buffer);
+  size_t got;
+  do {
+    char *room = luaL_prepbuffer(&buffer);
+    got = fread(room, 1, LUAL_BUFFERSIZE, stream);
+    luaL_addsize(&buffer, got);
+  } while (got == LUAL_BUFFERSIZE);
+  luaL_pushresult(&buffer);
+  return !ferror(stream);
+}
+
+/* The file below the folder that ANET_LUA names. */
+static bool push_override(lua_State *L, const char *path)
+{
+  const char *root = getenv("ANET_LUA");
+  if (!root || !*root) return false;
+  FILE *stream = fopen(lua_pushfstring(L, "%s/%s", root, path), "rb");
+  lua_pop(L, 1);
+  if (!stream) return false;
+  bool ok = push_stream(L, stream);
+  fclose(stream);
+  if (!ok) lua_pop(L, 1);
+  return ok;
+}
+
+bool anet__host_file(lua_State *L, const char *path)
+{
+  if (push_override(L, path)) return true;
+  for (const anet__file *f = anet__files; f->path; f++) {
+    if (strcmp(f->path, path) != 0) continue;
+    lua_pushlstring(L, f->text, f->size);
+    return true;
+  }
+  return false;
+}
+
+/* file(path) -> text or nil */
+static int host_file(lua_State *L)
+{
+  return anet__host_file(L, luaL_checkstring(L, 1)) ? 1 : 0;
+}
+
+/* files() -> {path, …} of the embedded files */
+static int host_files(lua_State *L)
+{
+  lua_newtable(L);
+  int n = 0;
+  for (const anet__file *f = anet__files; f->path; f++) {
+    lua_pushstring(L, f->path);
+    lua_rawseti(L, -2, ++n);
+  }
+  return 1;
+}
+
+/* A package loader: "anet" is lua/anet/init.lua, "anet.x.y" is lua/anet/x/y.lua. */
+static int search(lua_State *L)
+{
+  const char *name = luaL_checkstring(L, 1);
+  if (strcmp(name, "anet") == 0) name = "anet.init";
+  if (strncmp(name, "anet.", 5) != 0) return 0;
+  const char *path = lua_pushfstring(L, "lua/%s.lua", luaL_gsub(L, name, ".", "/"));
+  if (!anet__host_file(L, path)) {
+    lua_pushfstring(L, "\n\tno embedded file '%s'", path);
+    return 1;
+  }
+  size_t size;
+  const char *text = lua_tolstring(L, -1, &size);
+  if (luaL_loadbuffer(L, text, size, lua_pushfstring(L, "@%s", path))) return lua_error(L);
+  return 1;
+}
+
+/* ---- the process ------------------------------------------------------------------------- */
+
+static void on_interrupt(int signal_number)
+{
+  interrupts = interrupts + 1;
+  if (interrupts < 2) return;
+  signal(signal_number, SIG_DFL);
+  raise(signal_number);
+}
+
+/* catch_interrupts(): from now on the first Ctrl-C only raises the flag, a second one kills. */
+static int host_catch_interrupts(lua_State *L)
+{
+  (void)L;
+  struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
+  sigemptyset(&action.sa_mask);
+  interrupts = 0;
+  sigaction(SIGINT, &action, NULL);
+  sigaction(SIGTERM, &action, NULL);
+  return 0;
+}
+
+/* interrupted([forget]) -> whether Ctrl-C was pressed; true clears it */
+static int host_interrupted(lua_State *L)
+{
+  lua_pushboolean(L, interrupts > 0);
+  if (lua_toboolean(L, 1)) interrupts = 0;
+  return 1;
+}
+
+/* terminal(stream number) -> columns, or nil where it is no terminal */
+static int host_terminal(lua_State *L)
+{
+  int fd = (int)luaL_checkinteger(L, 1);
+  if (!isatty(fd)) return 0;
+  struct winsize size = {0};
+  ioctl(fd, TIOCGWINSZ, &size);
+  lua_pushinteger(L, size.ws_col ? size.ws_col : 80);
+  return 1;
+}
+
+/* make_folder(path) -> true, or nil and a message; one that exists is fine */
+static int host_make_folder(lua_State *L)
+{
+  const char *path = luaL_checkstring(L, 1);
+  lua_pushboolean(L, 1);
+  if (mkdir(path, 0777) == 0 || errno == EEXIST) return 1;
+  lua_pushnil(L);
+  lua_pushfstring(L, "%s: %s", path, strerror(errno));
+  return 2;
+}
+
+void anet__host_open(lua_State *L)
+{
+  static const luaL_Reg functions[] = {
+    {"file", host_file},
+    {"files", host_files},
+    {"catch_interrupts", host_catch_interrupts},
+    {"interrupted", host_interrupted},
+    {"terminal", host_terminal},
+    {"make_folder", host_make_folder},
+    {NULL, NULL},
+  };
+  lua_getglobal(L, "package");
+  lua_getfield(L, -1, "loaded");
+  lua_newtable(L);
+  luaL_register(L, NULL, functions);
+  lua_setfield(L, -2, "anet.host");
+  lua_pop(L, 1);
+
+  /* Second, after package.preload: an `anet` folder beside the user cannot shadow the engine. */
+  lua_getfield(L, -1, "loaders");
+  for (int i = (int)lua_objlen(L, -1); i >= 2; i--) {
+    lua_rawgeti(L, -1, i);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_pushcfunction(L, search);
+  lua_rawseti(L, -2, 2);
+  lua_pop(L, 2);
+}

@@ -1,0 +1,45 @@
+/* The `anet` command: a Lua state that runs lua/anet/main.lua with the arguments. */
+#include <lauxlib.h>
+#include <lualib.h>
+#include <stdio.h>
+#include "host/host.h"
+#include "host/repl.h"
+
+static int traceback(lua_State *L)
+{
+  if (!lua_isstring(L, 1)) return 1;
+  luaL_traceback(L, L, lua_tostring(L, 1), 1);
+  return 1;
+}
+
+/* The number that main.lua returns; 1 where it fails. */
+static int run(lua_State *L, int argc, char **argv)
+{
+  lua_pushcfunction(L, traceback);
+  if (!anet__host_file(L, "lua/anet/main.lua")) return 1;
+  size_t size;
+  const char *text = lua_tolstring(L, -1, &size);
+  if (luaL_loadbuffer(L, text, size, "@lua/anet/main.lua")) return 1;
+  luaL_checkstack(L, argc, "too many arguments");
+  for (int i = 1; i < argc; i++) lua_pushstring(L, argv[i]);
+  if (lua_pcall(L, argc - 1, 1, 1)) return 1;
+  int status = (int)lua_tointeger(L, -1);
+  lua_pushnil(L); /* no message */
+  return status;
+}
+
+int main(int argc, char **argv)
+{
+  lua_State *L = luaL_newstate();
+  if (!L) {
+    fputs("anet: out of memory\n", stderr);
+    return 1;
+  }
+  luaL_openlibs(L);
+  anet__host_open(L);
+  anet__repl_open(L);
+  int status = run(L, argc, argv);
+  if (lua_isstring(L, -1)) fprintf(stderr, "anet: %s\n", lua_tostring(L, -1));
+  lua_close(L);
+  return status;
+}

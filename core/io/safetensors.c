@@ -1,0 +1,452 @@
+/* The bundle's file format: safetensors (8 bytes of header length, a JSON header, tensor data).
+ *
+ * Three things are added inside the format's own rules, so that any safetensors reader opens it:
+ * padding tensors ("__pad.0", …, zero bytes) put every tensor on a 64-byte boundary, the metadata
+ * entry "checksums" has the CRC-32 of every tensor, and "checksum" the CRC-32 of the length and
+ * the header, taken with its own eight digits as zeros. Every byte of a file is thus covered.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "io/bundle.h"
+#include "tensor/tensor.h"
+
+#define PAD_PREFIX "__pad."
+#define NO_CHECKSUM "00000000"
+static const size_t header_most = 100u << 20; /* what other readers of the format accept */
+
+static uint32_t crc_of(uint32_t crc, const void *data, size_t bytes)
+{
+  return (uint32_t)crc32_z(crc, data, bytes);
+}
+
+static const char *dtype_name(anet_type type)
+{
+  static const char *const names[ANET_TYPE_COUNT] = {"F32", "U8", "I32", "I8"};
+  return names[type];
+}
+
+static bool dtype_parse(const char *name, anet_type *out)
+{
+  for (int32_t i = 0; i < ANET_TYPE_COUNT; i++)
+    if (strcmp(name, dtype_name((anet_type)i)) == 0) return *out = (anet_type)i, true;
+  return false;
+}
+
+/* ---- writing ------------------------------------------------------------------------------------ */
+
+typedef struct writer {
+  int file;
+  size_t offset; /* of the tensor data so far */
+  uint32_t crc;  /* of the tensor being written */
+  bool failed;   /* errno says why */
+} writer;
+
+static void put(writer *w, const void *data, size_t bytes)
+{
+  const char *at = data;
+  w->crc = crc_of(w->crc, data, bytes);
+  while (bytes && !w->failed) {
+    ssize_t done = write(w->file, at, bytes);
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) w->failed = true;
+    else at += done, bytes -= (size_t)done;
+  }
+}
+
+/* Calls visit(context, data, bytes) for each contiguous run of the window, in order. */
+static void each_run(const anet_tensor *t, void (*visit)(void *, const void *, size_t), void *context)
+{
+  const size_t size = anet__type_bytes(t->type);
+  const int32_t rank = t->shape.rank;
+  const size_t row = rank ? (size_t)t->shape.dim[rank - 1] : 1;
+  size_t rows = 1;
+  for (int32_t i = 0; i + 1 < rank; i++) rows *= (size_t)t->shape.dim[i];
+  if (row == 0) return;
+  for (size_t r = 0; r < rows; r++) {
+    int64_t at = t->offset;
+    size_t rest = r;
+    for (int32_t i = rank - 2; i >= 0; i--) {
+      at += (int64_t)(rest % (size_t)t->shape.dim[i]) * t->stride[i];
+      rest /= (size_t)t->shape.dim[i];
+    }
+    visit(context, (const char *)t->storage->data + (size_t)at * size, row * size);
+  }
+}
+
+static void put_run(void *context, const void *data, size_t bytes)
+{
+  put(context, data, bytes);
+}
+
+static void crc_run(void *context, const void *data, size_t bytes)
+{
+  uint32_t *crc = context;
+  *crc = crc_of(*crc, data, bytes);
+}
+
+static size_t tensor_bytes(const anet_tensor *t)
+{
+  size_t count = 0;
+  bool fits = anet__shape_count(&t->shape, &count);
+  ANET_ASSERT(fits);
+  (void)fits;
+  return count * anet__type_bytes(t->type);
+}
+
+static size_t padding_of(size_t bytes)
+{
+  return (ANET_ALIGN - bytes % ANET_ALIGN) % ANET_ALIGN;
+}
+
+static int header_tensor(json_t *header, const char *name, anet_type type, const anet_shape *shape,
+                         size_t begin, size_t end)
+{
+  json_t *dims = json_array();
+  for (int32_t i = 0; i < shape->rank; i++) json_array_append_new(dims, json_integer(shape->dim[i]));
+  json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", dtype_name(type), "shape", dims,
+                            "data_offsets", (json_int_t)begin, (json_int_t)end);
+  if (!entry || json_object_set_new(header, name, entry))
+    return anet_fail(ANET_NOMEM, "bundle: no memory for the header entry of '%s'", name);
+  return ANET_OK;
+}
+
+/* The whole header as JSON, with its own checksum still zero. */
+static int header_build(const anet_bundle *bundle, json_t **out)
+{
+  json_t *header = json_object(), *sums = json_object();
+  json_t *metadata = json_deep_copy(bundle->text);
+  size_t offset = 0;
+  int32_t pads = 0;
+  int rc = header && sums && metadata ? ANET_OK : anet_fail(ANET_NOMEM, "bundle: no memory for its header");
+  for (int32_t i = 0; i < bundle->entries && !rc; i++) {
+    const anet__entry *e = &bundle->entry[i];
+    const size_t bytes = tensor_bytes(e->tensor), pad = padding_of(bytes);
+    uint32_t crc = 0;
+    char text[16], name[32];
+    each_run(e->tensor, crc_run, &crc);
+    snprintf(text, sizeof text, "%08x", crc);
+    if (json_object_set_new(sums, e->name, json_string(text))) rc = ANET_NOMEM;
+    if (!rc) rc = header_tensor(header, e->name, e->tensor->type, &e->tensor->shape, offset, offset + bytes);
+    offset += bytes;
+    if (rc || !pad) continue;
+    snprintf(name, sizeof name, PAD_PREFIX "%d", (int)pads++);
+    rc = header_tensor(header, name, ANET_U8, &(anet_shape){1, {(int32_t)pad}}, offset, offset + pad);
+    offset += pad;
+  }
+  char *sums_text = rc ? NULL : json_dumps(sums, JSON_COMPACT);
+  if (!rc && (!sums_text || json_object_set_new(metadata, "checksums", json_string(sums_text)) ||
+              json_object_set_new(metadata, "format", json_string("anet")) ||
+              json_object_set_new(metadata, "checksum", json_string(NO_CHECKSUM)) ||
+              json_object_set(header, "__metadata__", metadata)))
+    rc = anet_fail(ANET_NOMEM, "bundle: no memory for its header");
+  free(sums_text);
+  json_decref(sums);
+  json_decref(metadata);
+  if (rc) json_decref(header);
+  else *out = header;
+  return rc;
+}
+
+/* The position of the eight digits of the header's own checksum; NULL if it has none. */
+static char *checksum_digits(char *header)
+{
+  static const char key[] = "\"checksum\":\"";
+  char *at = strstr(header, key);
+  return at && strlen(at) >= sizeof key - 1 + 8 ? at + sizeof key - 1 : NULL;
+}
+
+static uint32_t header_crc(uint64_t length, const char *header)
+{
+  return crc_of(crc_of(0, &length, sizeof length), header, (size_t)length);
+}
+
+/* Header text padded with spaces so that the data begins on a boundary, checksum filled in. */
+static int header_text(const anet_bundle *bundle, char **out, uint64_t *length)
+{
+  json_t *header = NULL;
+  ANET_TRY(header_build(bundle, &header));
+  char *text = json_dumps(header, JSON_COMPACT);
+  json_decref(header);
+  const size_t bytes = text ? strlen(text) : 0, pad = padding_of(sizeof *length + bytes);
+  char *padded = text ? anet__alloc(bytes + pad + 1) : NULL;
+  if (padded) {
+    memcpy(padded, text, bytes);
+    memset(padded + bytes, ' ', pad);
+  }
+  free(text);
+  if (!padded) return anet_fail(ANET_NOMEM, "bundle: no memory for its header");
+  *length = bytes + pad;
+  char digits[9], *at = checksum_digits(padded);
+  ANET_ASSERT(at);
+  snprintf(digits, sizeof digits, "%08x", header_crc(*length, padded));
+  memcpy(at, digits, 8);
+  *out = padded;
+  return ANET_OK;
+}
+
+static void write_all(writer *w, const anet_bundle *bundle, const char *header, uint64_t length)
+{
+  static const char zeros[ANET_ALIGN];
+  put(w, &length, sizeof length);
+  put(w, header, (size_t)length);
+  for (int32_t i = 0; i < bundle->entries && !w->failed; i++) {
+    each_run(bundle->entry[i].tensor, put_run, w);
+    put(w, zeros, padding_of(tensor_bytes(bundle->entry[i].tensor)));
+  }
+  if (!w->failed && fsync(w->file)) w->failed = true;
+}
+
+/* The rename itself must survive a power cut: sync the folder, where the file system allows it. */
+static void sync_folder(const char *path)
+{
+  const char *slash = strrchr(path, '/');
+  char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+  const int file = folder ? open(folder, O_RDONLY | O_DIRECTORY) : -1;
+  if (file >= 0) {
+    (void)fsync(file);
+    close(file);
+  }
+  free(folder);
+}
+
+int anet__safetensors_write(const char *path, const anet_bundle *bundle)
+{
+  const size_t size = strlen(path) + sizeof ".XXXXXX";
+  char *header = NULL, *name = anet__alloc(size);
+  uint64_t length = 0;
+  if (!name) return ANET_NOMEM;
+  int rc = header_text(bundle, &header, &length);
+  if (rc) goto done;
+  snprintf(name, size, "%s.XXXXXX", path);
+  writer w = {.file = mkstemp(name)};
+  if (w.file < 0) {
+    rc = anet_fail(ANET_IO, "%s: cannot write beside it: %s", path, strerror(errno));
+    goto done;
+  }
+  const mode_t mask = umask(0);
+  umask(mask);
+  (void)fchmod(w.file, 0666 & ~mask);
+  write_all(&w, bundle, header, length);
+  int why = errno;
+  if (close(w.file) && !w.failed) w.failed = true, why = errno;
+  if (!w.failed && rename(name, path)) w.failed = true, why = errno;
+  if (w.failed) {
+    (void)unlink(name);
+    rc = anet_fail(ANET_IO, "%s: cannot write it: %s", path, strerror(why));
+  } else {
+    sync_folder(path);
+  }
+done:
+  anet__free(header);
+  anet__free(name);
+  return rc;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------ */
+
+/* A mapped file, shared by its tensors: unmapped when the last is gone. */
+typedef struct mapping {
+  atomic_int refs;
+  char *base;
+  size_t bytes;
+} mapping;
+
+static void mapping_release(void *owner)
+{
+  mapping *m = owner;
+  if (!m || atomic_fetch_sub(&m->refs, 1) > 1) return;
+  if (m->base) munmap(m->base, m->bytes);
+  anet__free(m);
+}
+
+static int map_file(const char *path, mapping **out)
+{
+  struct stat info;
+  mapping *m = anet__alloc(sizeof *m);
+  if (!m) return ANET_NOMEM;
+  atomic_store(&m->refs, 1);
+  const int file = open(path, O_RDONLY | O_CLOEXEC);
+  int rc = ANET_OK;
+  if (file < 0 || fstat(file, &info)) {
+    rc = anet_fail(ANET_IO, "%s: %s", path, strerror(errno));
+  } else if (!S_ISREG(info.st_mode)) {
+    rc = anet_fail(ANET_IO, "%s: not a file", path);
+  } else if (info.st_size < 16) {
+    rc = anet_fail(ANET_FORMAT, "%s: %lld bytes are too few for a bundle", path, (long long)info.st_size);
+  } else {
+    /* Private: training writes to its own copies of pages, never to the file. */
+    m->bytes = (size_t)info.st_size;
+    m->base = mmap(NULL, m->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
+    if (m->base == MAP_FAILED) {
+      m->base = NULL;
+      rc = anet_fail(ANET_IO, "%s: cannot map %zu bytes: %s", path, m->bytes, strerror(errno));
+    }
+  }
+  if (file >= 0) close(file);
+  if (rc) mapping_release(m);
+  else *out = m;
+  return rc;
+}
+
+/* The header's text: bounds and its checksum verified. The caller frees it. */
+static int read_header(const char *path, const mapping *m, char **out, uint64_t *length)
+{
+  memcpy(length, m->base, sizeof *length);
+  if (*length < 2 || *length > header_most || *length > m->bytes - sizeof *length)
+    return anet_fail(ANET_FORMAT, "%s: header of %llu bytes in a file of %zu: cut off, or not a bundle", path,
+                     (unsigned long long)*length, m->bytes);
+  char *text = anet__alloc((size_t)*length + 1);
+  if (!text) return ANET_NOMEM;
+  memcpy(text, m->base + sizeof *length, (size_t)*length);
+  char *digits = checksum_digits(text), found[9] = "", want[9];
+  if (digits) {
+    memcpy(found, digits, 8);
+    memcpy(digits, NO_CHECKSUM, 8);
+  }
+  snprintf(want, sizeof want, "%08x", header_crc(*length, text));
+  int rc = ANET_OK;
+  if (!digits) rc = anet_fail(ANET_FORMAT, "%s: its header has no checksum: not written by anet, or damaged", path);
+  else if (strcmp(found, want) != 0)
+    rc = anet_fail(ANET_CHECKSUM, "%s: the header is damaged: checksum %s, want %s", path, want, found);
+  if (rc) anet__free(text);
+  else *out = text;
+  return rc;
+}
+
+static int read_shape(const char *path, const char *name, const json_t *dims, anet_shape *shape)
+{
+  const size_t rank = json_array_size(dims);
+  if (!json_is_array(dims) || rank > ANET_MAX_RANK)
+    return anet_fail(ANET_FORMAT, "%s: tensor '%s' has %zu dimensions, at most %d are read", path, name, rank,
+                     ANET_MAX_RANK);
+  shape->rank = (int32_t)rank;
+  for (size_t i = 0; i < rank; i++) {
+    const json_int_t dim = json_integer_value(json_array_get(dims, i));
+    if (dim < 0 || dim > INT32_MAX)
+      return anet_fail(ANET_FORMAT, "%s: tensor '%s' has a dimension of %lld", path, name, (long long)dim);
+    shape->dim[i] = (int32_t)dim;
+  }
+  return ANET_OK;
+}
+
+typedef struct reader {
+  const char *path;
+  mapping *map;
+  size_t data, bytes; /* where tensor data begins in the map, and how much there is */
+  json_t *sums;       /* name -> CRC-32 */
+} reader;
+
+static int check_sum(const reader *r, const char *name, const char *data, size_t bytes)
+{
+  char sum[9];
+  if (strncmp(name, PAD_PREFIX, strlen(PAD_PREFIX)) == 0) {
+    for (size_t i = 0; i < bytes; i++)
+      if (data[i]) return anet_fail(ANET_CHECKSUM, "%s: padding '%s' is damaged", r->path, name);
+    return ANET_OK;
+  }
+  const char *want = json_string_value(json_object_get(r->sums, name));
+  snprintf(sum, sizeof sum, "%08x", crc_of(0, data, bytes));
+  if (!want || strcmp(want, sum) != 0)
+    return anet_fail(ANET_CHECKSUM, "%s: tensor '%s' is damaged: checksum %s, want %s", r->path, name, sum,
+                     want ? want : "one");
+  return ANET_OK;
+}
+
+/* One tensor of the header: sizes against the file, checksum, then a tensor over the map. `end` is
+ * where the one before ended: the format allows no holes. */
+static int read_tensor(const reader *r, const char *name, const json_t *entry, anet_bundle *bundle, size_t *end)
+{
+  anet_shape shape = {0};
+  anet_type type = ANET_F32;
+  size_t count = 0, bytes = 0;
+  const char *dtype = json_string_value(json_object_get(entry, "dtype"));
+  const json_t *offsets = json_object_get(entry, "data_offsets");
+  const json_int_t from = json_integer_value(json_array_get(offsets, 0));
+  const json_int_t to = json_integer_value(json_array_get(offsets, 1));
+  if (!dtype || !dtype_parse(dtype, &type))
+    return anet_fail(ANET_FORMAT, "%s: tensor '%s' has type '%s', F32, U8, I32 or I8 are read", r->path, name,
+                     dtype ? dtype : "none");
+  ANET_TRY(read_shape(r->path, name, json_object_get(entry, "shape"), &shape));
+  if (!anet__shape_count(&shape, &count) || !anet__mul(count, anet__type_bytes(type), &bytes) ||
+      from < 0 || (size_t)from != *end || to < from || (size_t)(to - from) != bytes || (size_t)to > r->bytes)
+    return anet_fail(ANET_FORMAT, "%s: tensor '%s' spans bytes %lld to %lld of %zu, its shape needs %zu at %zu",
+                     r->path, name, (long long)from, (long long)to, r->bytes, bytes, *end);
+  *end = (size_t)to;
+  char *data = r->map->base + r->data + from;
+  ANET_TRY(check_sum(r, name, data, bytes));
+  if (strncmp(name, PAD_PREFIX, strlen(PAD_PREFIX)) == 0) return ANET_OK;
+  anet_tensor *tensor = NULL;
+  atomic_fetch_add(&r->map->refs, 1);
+  int rc = anet__tensor_wrap(type, &shape, data, mapping_release, r->map, &tensor);
+  if (rc) {
+    mapping_release(r->map);
+    return rc;
+  }
+  rc = anet_bundle_set_tensor(bundle, name, tensor);
+  anet_tensor_release(tensor);
+  return rc;
+}
+
+static int read_metadata(reader *r, json_t *header, anet_bundle *bundle)
+{
+  json_t *metadata = json_object_get(header, "__metadata__"), *value;
+  const char *key, *sums = json_string_value(json_object_get(metadata, "checksums"));
+  if (!sums) return anet_fail(ANET_FORMAT, "%s: no checksums in its metadata", r->path);
+  ANET_TRY(anet__json_parse(sums, strlen(sums), r->path, &r->sums));
+  json_object_foreach(metadata, key, value)
+  {
+    if (!json_is_string(value)) return anet_fail(ANET_FORMAT, "%s: metadata '%s' is not text", r->path, key);
+    if (!strcmp(key, "checksums") || !strcmp(key, "checksum") || !strcmp(key, "format")) continue;
+    if (json_object_set(bundle->text, key, value))
+      return anet_fail(ANET_NOMEM, "%s: no memory for metadata '%s'", r->path, key);
+  }
+  return ANET_OK;
+}
+
+static int read_tensors(const reader *r, json_t *header, anet_bundle *bundle)
+{
+  const char *name;
+  json_t *entry;
+  size_t end = 0;
+  json_object_foreach(header, name, entry)
+  {
+    if (strcmp(name, "__metadata__") == 0) continue;
+    ANET_TRY(read_tensor(r, name, entry, bundle, &end));
+  }
+  if (end != r->bytes)
+    return anet_fail(ANET_FORMAT, "%s: its tensors end at byte %zu of %zu", r->path, end, r->bytes);
+  return ANET_OK;
+}
+
+int anet__safetensors_read(const char *path, anet_bundle *bundle)
+{
+  reader r = {.path = path};
+  char *text = NULL;
+  json_t *header = NULL;
+  uint64_t length = 0;
+  int rc;
+  if ((rc = map_file(path, &r.map))) return rc;
+  if ((rc = read_header(path, r.map, &text, &length))) goto done;
+  r.data = sizeof length + (size_t)length;
+  r.bytes = r.map->bytes - r.data;
+  if ((rc = anet__json_parse(text, (size_t)length, path, &header))) goto done;
+  if ((rc = read_metadata(&r, header, bundle))) goto done;
+  rc = read_tensors(&r, header, bundle);
+done:
+  json_decref(header);
+  json_decref(r.sums);
+  anet__free(text);
+  mapping_release(r.map);
+  return rc;
+}

@@ -1,0 +1,17 @@
+#ifndef ANET_WORKSPACE_H
+#define ANET_WORKSPACE_H
+
+#include "elastic/plan.h"
+
+struct anet_workspace {
+  anet_pool *pool; /* retained, or NULL */
+  char *arena;     /* owned */
+  size_t bytes;
+};
+
+/* As anet_run, and mark[i] = clock (ns) when step i's region first differs from the step before's;
+ * time[r + 1] += ns spent in steps of region r (time[0]: region -1). time: (regions + 1). */
+int anet__run_timed(const anet_plan *plan, anet_workspace *workspace, const float *const *in,
+                    float *const *out, int32_t n, int64_t *time);
+
+#endif
