@@ -1,9 +1,9 @@
 # The LuaJIT host: libanet_host (sandboxed policies for C programs) and the `anet` command line.
 # Needs the target anet_core.
 
-find_package(PkgConfig REQUIRED)
-pkg_check_modules(LUAJIT REQUIRED IMPORTED_TARGET luajit)
-pkg_check_modules(EDIT IMPORTED_TARGET libedit)
+need_library(dep_luajit luajit-5.1 luajit.h libluajit-5.1-dev luajit-2.1)
+find_library(EDIT_LIBRARY NAMES edit)
+find_path(EDIT_INCLUDE NAMES editline/readline.h)
 
 # The FFI's declarations are the public header itself, preprocessed.
 set(ANET_GENERATED "${CMAKE_BINARY_DIR}/generated")
@@ -37,13 +37,14 @@ list(REMOVE_ITEM ANET_HOST_SOURCES ${ANET_MAIN_SOURCES})
 
 add_library(anet_host STATIC ${ANET_HOST_SOURCES} "${ANET_EMBEDDED}")
 target_include_directories(anet_host PUBLIC "${CMAKE_SOURCE_DIR}/core")
-target_link_libraries(anet_host PUBLIC anet_core PkgConfig::LUAJIT)
+target_link_libraries(anet_host PUBLIC anet_core dep_luajit)
 
 # The FFI looks up the engine's functions in the executable, so all of them must be in it.
 add_executable(anet ${ANET_MAIN_SOURCES})
 set_target_properties(anet PROPERTIES ENABLE_EXPORTS ON)
 target_link_libraries(anet PRIVATE anet_host "-Wl,--whole-archive" anet_core "-Wl,--no-whole-archive")
-if(EDIT_FOUND)
-  target_link_libraries(anet PRIVATE PkgConfig::EDIT)
+if(EDIT_LIBRARY AND EDIT_INCLUDE)
+  target_link_libraries(anet PRIVATE ${EDIT_LIBRARY})
+  target_include_directories(anet SYSTEM PRIVATE ${EDIT_INCLUDE})
   target_compile_definitions(anet PRIVATE ANET_WITH_EDIT)
 endif()

@@ -8,8 +8,8 @@
 typedef enum anet__place { ANET_PLACE_ARENA, ANET_PLACE_INPUT, ANET_PLACE_OUTPUT } anet__place;
 typedef struct anet__slot {
   anet__place place;
-  int32_t index;  /* of the input or output */
-  size_t offset;  /* ARENA: floats for batch images start here, in bytes */
+  int32_t index; /* of the input or output */
+  size_t offset; /* ARENA: floats for batch images start here, in bytes */
 } anet__slot;
 
 /* One op with what was fused into it. in[] and add are numbers of slots. */
@@ -18,10 +18,10 @@ typedef struct anet__step {
   anet_attr attr;
   int32_t inputs, in[ANET_MAX_INPUTS], out, add; /* add: slot of a fused addition, -1 none */
   anet_shape in_shape[ANET_MAX_INPUTS], out_shape;
-  const anet_tensor *param[ANET_MAX_PARAMS];     /* of nodes of the retained net */
-  const float *packed;                           /* owned by the plan, or NULL */
-  float *scale, *shift;                          /* fused norm and bias; owned by the plan, or NULL */
-  float low, high;                               /* fused clamp */
+  const anet_tensor *param[ANET_MAX_PARAMS]; /* of nodes of the retained net */
+  const float *packed;                       /* owned by the plan, or NULL */
+  float *scale, *shift;                      /* fused norm and bias; owned by the plan, or NULL */
+  float low, high;                           /* fused clamp */
   int32_t region;
 } anet__step;
 
@@ -30,18 +30,25 @@ typedef struct anet__step {
  * alive together never overlap; arena_bytes covers them and the steps' scratch. */
 struct anet_plan {
   atomic_int refs;
-  anet_net *net;        /* retained: parameters */
+  anet_net *net; /* retained: parameters */
   int32_t batch;
-  anet__step *step;     /* (steps) in execution order, owned */
+  anet__step *step; /* (steps) in execution order, owned */
   int32_t steps;
-  anet__slot *slot;     /* (slots) owned */
+  anet__slot *slot; /* (slots) owned */
   int32_t slots;
   int32_t inputs, outputs;
   anet_shape input[ANET_MAX_INPUTS], output[ANET_MAX_OUTPUTS];
-  int32_t copy_from[ANET_MAX_OUTPUTS]; /* output that is another output or an input: copied from this slot; -1: written in place */
-  size_t arena_bytes, scratch_offset, packed_bytes;
-  float *weights;       /* one block: all packed weights, scales and shifts, owned */
+  int32_t copy_from[ANET_MAX_OUTPUTS]; /* output that is another output or an input: copied from
+                                          this slot; -1: written in place */
+  size_t arena_bytes;                  /* with the scratch of one worker */
+  size_t scratch_offset, packed_bytes;
+  float *weights; /* one block: all packed weights, scales and shifts, owned */
   double macs;
 };
+
+/* What a step's op is called with, but for the pointers to data (in, out, add, scratch). */
+void anet__step_call(const anet__step *step, int32_t n, anet_pool *pool, anet__call *call);
+/* Bytes of arena that runs of the plan need when this pool works. */
+size_t anet__plan_arena(const anet_plan *plan, anet_pool *pool);
 
 #endif

@@ -1,3 +1,5 @@
+/* The space of genomes: boundaries between positions are nodes, options are edges over `span`
+ * positions, a genome is a path from boundary 0 to boundary `positions`. */
 #ifndef ANET_SPACE_H
 #define ANET_SPACE_H
 
@@ -17,5 +19,45 @@ struct anet_space {
   int32_t options, capacity;
   int32_t *first;       /* (positions + 1) owned */
 };
+
+/* A natural number in base 10^9, least limb first; enough for ANET_MAX_GENES ^ ANET_MAX_POSITIONS. */
+enum { ANET_BIG_LIMBS = 45 };
+typedef struct anet__big {
+  int32_t used; /* limbs above are zero and not read */
+  uint32_t limb[ANET_BIG_LIMBS];
+} anet__big;
+
+/* Paths from each boundary to the end: (positions + 1), the caller frees. */
+int anet__space_paths(const anet_space *space, anet__big **out);
+
+/* The options that end at each boundary, by (position, gene): edges of boundary b are
+ * option[first[b]] .. option[first[b + 1] - 1]. */
+typedef struct anet__arrivals {
+  int32_t *first;  /* (positions + 2) owned */
+  int32_t *option; /* (options) owned */
+} anet__arrivals;
+int anet__arrivals_new(const anet_space *space, anet__arrivals *out);
+void anet__arrivals_free(anet__arrivals *arrivals);
+
+/* The best ways to reach a boundary: no label of one boundary has less of cost and no more of
+ * damage than another, or the other way round. */
+typedef struct anet__label {
+  double cost, damage; /* summed from the first position on */
+  int32_t parent;      /* label that it came from; -1: the start */
+  int32_t option;      /* the option that ends it; -1: the start */
+} anet__label;
+
+/* Labels of boundary b are label[first[b]] .. label[first[b + 1] - 1], sorted by rising cost and
+ * falling damage; only those with cost <= limit. */
+typedef struct anet__labels {
+  anet__label *label;  /* owned */
+  int32_t count, capacity;
+  int32_t *first;      /* (positions + 2) owned */
+} anet__labels;
+
+/* Checks the figures (finite, costs not negative; options each) and labels all boundaries. */
+int anet__labels_new(const anet_space *space, const anet__arrivals *arrivals, const double *cost,
+                     const double *damage, double limit, anet__labels *out);
+void anet__labels_free(anet__labels *labels);
 
 #endif

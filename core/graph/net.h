@@ -6,14 +6,14 @@
 
 typedef struct anet__node {
   anet__op_id op;
-  char *name;                            /* unique in the net; owned */
-  int32_t inputs, in[ANET_MAX_INPUTS];   /* in[i] < this node's number */
-  anet_attr attr;                        /* defaults filled in */
-  anet_shape shape;                      /* of one image */
+  char *name;                          /* unique in the net; owned */
+  int32_t inputs, in[ANET_MAX_INPUTS]; /* in[i] < this node's number */
+  anet_attr attr;                      /* defaults filled in */
+  anet_shape shape;                    /* of one image */
   int32_t params;
-  anet_tensor *param[ANET_MAX_PARAMS];   /* retained; the shape that the op's `params` says */
+  anet_tensor *param[ANET_MAX_PARAMS]; /* retained; the shape that the op's `params` says */
   bool frozen;
-  int32_t region;                        /* position in a subnet's space; -1: outside all */
+  int32_t region; /* position in a subnet's space; -1: outside all */
 } anet__node;
 
 /* Invariants: every in[] is smaller than its node's number; names are unique; inputs are nodes of
@@ -37,6 +37,13 @@ int anet__net_append(anet_net *net, const anet__node *node, const int32_t *in, i
 /* As append, under another name, and with parameters of its own (zeros, shapes by the op). */
 int anet__net_append_new(anet_net *net, const anet__node *node, const char *name, const int32_t *in,
                          int32_t *value);
+/* Drop the nodes from number `count` on (inputs among them too; no output may be one of them): what
+ * undoes a half-done change. */
+void anet__net_truncate(anet_net *net, int32_t count);
+/* Shapes of what node `value` reads: in (its inputs). */
+void anet__net_in_shapes(const anet_net *net, int32_t value, anet_shape *in);
+/* What its parameters are: spec (ANET_MAX_PARAMS); gives their number. */
+int32_t anet__net_specs(const anet_net *net, int32_t value, anet__param_spec *spec);
 /* readers[v]: how many nodes and outputs read value v; (count), the caller frees. */
 int anet__net_readers(const anet_net *net, int32_t **readers);
 /* The part of `net` from `entry` values (they become inputs, in order) to `exit` values (outputs):
@@ -44,12 +51,14 @@ int anet__net_readers(const anet_net *net, int32_t **readers);
  * of each value, -1 where it has none. ANET_STATE if the exits need an input outside `entry`. */
 int anet__net_extract(const anet_net *net, const int32_t *entry, int32_t entries,
                       const int32_t *exit, int32_t exits, int32_t *map, anet_net **out);
-/* Append all nodes of `piece` to net with its inputs bound to `in`; out (piece->outputs) = values. */
+/* Append all nodes of `piece` to net with its inputs bound to `in`; out (piece->outputs) = values.
+ */
 int anet__net_inline(anet_net *net, const anet_net *piece, const int32_t *in, int32_t region,
                      int32_t *out);
 
 /* JSON of the structure (no weights) and back; parameters are named "node.param" and looked up by
- * `find`, which gives a borrowed tensor or NULL. Declared here, implemented in graph/netjson.c. */
+ * `find`, which gives a borrowed tensor, or NULL and leaves a message. Declared here, implemented
+ * in graph/netjson.c. */
 struct json_t;
 int anet__net_to_json(const anet_net *net, struct json_t **out);
 int anet__net_from_json(const struct json_t *json, anet_tensor *(*find)(void *, const char *),

@@ -10,13 +10,14 @@
 #define ANET_TILES_1(X) X(12) X(6) X(4) X(2) X(1)
 /* clang-format on */
 enum {
-  DEPTH_2 = 1,       /* input channels a turn of the inner loop, tiles 2 vectors wide */
-  DEPTH_1 = 2,       /* and 1 vector wide */
-  GRAD_2 = 4,        /* input channels of the gradient's tile, 2 vectors wide */
-  GRAD_1 = 8,        /* and 1 vector wide */
+  DEPTH_2 = 1, /* input channels a turn of the inner loop, tiles 2 vectors wide */
+  DEPTH_1 = 2, /* and 1 vector wide */
+  GRAD_2 = 4,  /* input channels of the gradient's tile, 2 vectors wide */
+  GRAD_1 = 8,  /* and 1 vector wide */
   DEPTHWISE_ROWS = 4,
   DEPTHWISE_WIDE = 1, /* vectors of the 3 x 3 tile, all weights in registers */
-  DEPTHWISE_TAPS = 5 /* of the gradient's tile */
+  DEPTHWISE_TAPS = 5,  /* of the gradient's tile */
+  STRIP = 4            /* vectors of channels that pass over rows at a time */
 };
 
 ANET_FORCE vf v_fma(vf a, vf b, vf c)
@@ -58,6 +59,11 @@ ANET_FORCE vf v_load_n(const float *p, size_t n)
 ANET_FORCE void v_store_n(float *p, vf v, size_t n)
 {
   _mm256_maskstore_ps(p, first(n), (__m256)v);
+}
+
+ANET_FORCE vi v_bytes(const uint8_t *p)
+{
+  return (vi)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
 }
 
 #define ANET_ISA_HERE ANET_ISA_AVX2

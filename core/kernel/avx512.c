@@ -10,13 +10,14 @@
 #define ANET_TILES_1(X) X(14) X(7) X(4) X(2) X(1)
 /* clang-format on */
 enum {
-  DEPTH_2 = 1,       /* input channels a turn of the inner loop, tiles 2 vectors wide */
-  DEPTH_1 = 4,       /* and 1 vector wide: loads bound these, so pointers are used 4 times */
-  GRAD_2 = 8,        /* input channels of the gradient's tile, 2 vectors wide */
-  GRAD_1 = 16,       /* and 1 vector wide */
+  DEPTH_2 = 1, /* input channels a turn of the inner loop, tiles 2 vectors wide */
+  DEPTH_1 = 4, /* and 1 vector wide: loads bound these, so pointers are used 4 times */
+  GRAD_2 = 8,  /* input channels of the gradient's tile, 2 vectors wide */
+  GRAD_1 = 16, /* and 1 vector wide */
   DEPTHWISE_ROWS = 4,
   DEPTHWISE_WIDE = 2, /* vectors of the 3 x 3 tile, all weights in registers */
-  DEPTHWISE_TAPS = 9 /* of the gradient's tile */
+  DEPTHWISE_TAPS = 9,  /* of the gradient's tile */
+  STRIP = 2            /* vectors of channels that pass over rows at a time */
 };
 
 ANET_FORCE vf v_fma(vf a, vf b, vf c)
@@ -57,6 +58,11 @@ ANET_FORCE vf v_load_n(const float *p, size_t n)
 ANET_FORCE void v_store_n(float *p, vf v, size_t n)
 {
   _mm512_mask_storeu_ps(p, first(n), (__m512)v);
+}
+
+ANET_FORCE vi v_bytes(const uint8_t *p)
+{
+  return (vi)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
 }
 
 #define ANET_ISA_HERE ANET_ISA_AVX512

@@ -10,13 +10,14 @@
 #define ANET_TILES_1(X) X(12) X(6) X(4) X(2) X(1)
 /* clang-format on */
 enum {
-  DEPTH_2 = 1,       /* input channels a turn of the inner loop, tiles 2 vectors wide */
-  DEPTH_1 = 2,       /* and 1 vector wide */
-  GRAD_2 = 8,        /* input channels of the gradient's tile, 2 vectors wide */
-  GRAD_1 = 16,       /* and 1 vector wide */
+  DEPTH_2 = 1, /* input channels a turn of the inner loop, tiles 2 vectors wide */
+  DEPTH_1 = 2, /* and 1 vector wide */
+  GRAD_2 = 8,  /* input channels of the gradient's tile, 2 vectors wide */
+  GRAD_1 = 16, /* and 1 vector wide */
   DEPTHWISE_ROWS = 4,
   DEPTHWISE_WIDE = 2, /* vectors of the 3 x 3 tile, all weights in registers */
-  DEPTHWISE_TAPS = 9 /* of the gradient's tile */
+  DEPTHWISE_TAPS = 9,  /* of the gradient's tile */
+  STRIP = 4            /* vectors of channels that pass over rows at a time */
 };
 
 ANET_FORCE vf v_fma(vf a, vf b, vf c)
@@ -54,6 +55,11 @@ ANET_FORCE vf v_load_n(const float *p, size_t n)
 ANET_FORCE void v_store_n(float *p, vf v, size_t n)
 {
   for (size_t i = 0; i < n; i++) p[i] = v[i];
+}
+
+ANET_FORCE vi v_bytes(const uint8_t *p)
+{
+  return (vi){p[0], p[1], p[2], p[3]};
 }
 
 #define ANET_ISA_HERE ANET_ISA_NEON

@@ -170,8 +170,7 @@ void anet__ref_affine(float *y, const float *x, int32_t rows, int32_t channels,
     finish(y, x, channels, post, r, 0);
 }
 
-void anet__ref_moments(double *sum, double *square, const float *x, int32_t rows,
-                       int32_t channels)
+void anet__ref_moments(double *sum, double *square, const float *x, int32_t rows, int32_t channels)
 {
   for (int32_t r = 0; r < rows; r++, x += channels) {
     for (int32_t c = 0; c < channels; c++) sum[c] += (double)x[c];
@@ -190,9 +189,8 @@ void anet__ref_norm_sums(double *sum, double *dot, const float *dy, const float 
     }
 }
 
-void anet__ref_norm_grad(float *dx, const float *dy, const float *x, const float *a,
-                         const float *b, const float *c0, int32_t rows, int32_t channels,
-                         int32_t accumulate)
+void anet__ref_norm_grad(float *dx, const float *dy, const float *x, const float *a, const float *b,
+                         const float *c0, int32_t rows, int32_t channels, int32_t accumulate)
 {
   for (int32_t r = 0; r < rows; r++, x += channels, dy += channels, dx += channels)
     for (int32_t c = 0; c < channels; c++) {
@@ -266,12 +264,18 @@ static float hard_sigmoid(float x)
 static float act_one(float x, anet__act kind, float alpha)
 {
   switch (kind) {
-  case ANET_ACT_SIGMOID: return sigmoid(x);
-  case ANET_ACT_HARD_SIGMOID: return hard_sigmoid(x);
-  case ANET_ACT_HARD_SWISH: return x * hard_sigmoid(x);
-  case ANET_ACT_SWISH: return x * sigmoid(x);
-  case ANET_ACT_LEAKY_RELU: return x > 0.0f ? x : alpha * x;
-  default: return x;
+    case ANET_ACT_SIGMOID:
+      return sigmoid(x);
+    case ANET_ACT_HARD_SIGMOID:
+      return hard_sigmoid(x);
+    case ANET_ACT_HARD_SWISH:
+      return x * hard_sigmoid(x);
+    case ANET_ACT_SWISH:
+      return x * sigmoid(x);
+    case ANET_ACT_LEAKY_RELU:
+      return x > 0.0f ? x : alpha * x;
+    default:
+      return x;
   }
 }
 
@@ -280,13 +284,18 @@ static float act_slope(float x, anet__act kind, float alpha)
 {
   const float s = sigmoid(x);
   switch (kind) {
-  case ANET_ACT_SIGMOID: return s * (1.0f - s);
-  case ANET_ACT_HARD_SIGMOID: return -3.0f < x && x < 3.0f ? 1.0f / 6.0f : 0.0f;
-  case ANET_ACT_HARD_SWISH:
-    return x <= -3.0f ? 0.0f : x >= 3.0f ? 1.0f : x * (1.0f / 3.0f) + 0.5f;
-  case ANET_ACT_SWISH: return s + x * s * (1.0f - s);
-  case ANET_ACT_LEAKY_RELU: return x > 0.0f ? 1.0f : alpha;
-  default: return 1.0f;
+    case ANET_ACT_SIGMOID:
+      return s * (1.0f - s);
+    case ANET_ACT_HARD_SIGMOID:
+      return -3.0f < x && x < 3.0f ? 1.0f / 6.0f : 0.0f;
+    case ANET_ACT_HARD_SWISH:
+      return x <= -3.0f ? 0.0f : x >= 3.0f ? 1.0f : x * (1.0f / 3.0f) + 0.5f;
+    case ANET_ACT_SWISH:
+      return s + x * s * (1.0f - s);
+    case ANET_ACT_LEAKY_RELU:
+      return x > 0.0f ? 1.0f : alpha;
+    default:
+      return 1.0f;
   }
 }
 
@@ -304,13 +313,15 @@ void anet__ref_act_grad(float *dx, const float *dy, const float *x, size_t n, an
   }
 }
 
-/* The largest k * x is taken off first, so nothing overflows; a NaN makes its whole row NaN. */
+/* The x of the largest k * x is taken off first, so that nothing overflows and the largest exponent
+ * is 0 exactly; a NaN makes its whole row NaN. */
 void anet__ref_softmax(float *y, const float *x, int32_t rows, int32_t channels, float k)
 {
   for (int32_t r = 0; r < rows; r++, x += channels, y += channels) {
-    float top = -INFINITY, sum = 0.0f;
-    for (int32_t c = 0; c < channels; c++) top = k * x[c] > top ? k * x[c] : top;
-    for (int32_t c = 0; c < channels; c++) sum += y[c] = expf(k * x[c] - top);
+    float top = k < 0.0f ? INFINITY : -INFINITY, sum = 0.0f;
+    for (int32_t c = 0; c < channels; c++)
+      if (k < 0.0f ? x[c] < top : x[c] > top) top = x[c];
+    for (int32_t c = 0; c < channels; c++) sum += y[c] = expf(k * (x[c] - top));
     for (int32_t c = 0; c < channels; c++) y[c] /= sum;
   }
 }
@@ -366,10 +377,9 @@ void anet__ref_adam(const anet__adam_args *a)
   }
 }
 
-const anet__kernels anet__kernels_ref = {
-    .isa = ANET_ISA_REF,
-    .lanes = 1,
+const anet__kernels anet__kernels_ref = {.isa = ANET_ISA_REF,
+                                         .lanes = 1,
 #define X(result, name, args) .name = anet__ref_##name,
-    ANET_KERNEL_MAP(X)
+                                         ANET_KERNEL_MAP(X)
 #undef X
 };

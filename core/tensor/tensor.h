@@ -28,7 +28,8 @@ struct anet_tensor {
   anet__storage *storage; /* retained */
 };
 
-/* A tensor over memory that someone else owns; close(owner) runs when the last user is gone. */
+/* A tensor over memory that someone else owns; close(owner) runs when the last user is
+ * gone; on failure it does not run. */
 int anet__tensor_wrap(anet_type type, const anet_shape *shape, void *data, void (*close)(void *),
                       void *owner, anet_tensor **out);
 size_t anet__type_bytes(anet_type type);

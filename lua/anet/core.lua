@@ -79,10 +79,10 @@ end
 -- An out-cell for handles of a type, and the function that takes ownership of what is in it.
 function M.cell(kind)
   local out = ffi.new(kind .. ' *[1]')
-  local release = C[kind .. '_release']
+  local release = kind .. '_release'
   return out, function()
     collect_if_c_grew()
-    return ffi.gc(out[0], release)
+    return ffi.gc(out[0], C[release])
   end
 end
 

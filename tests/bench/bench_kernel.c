@@ -1,5 +1,6 @@
 /* Speed of the kernels that networks spend their time in, one thread, every ISA of this machine.
- * Tab separated: name, isa, shape, ns a call, GFLOP/s, ratio to ref. Usage: bench_kernel [filter [ms]] */
+ * Tab separated: name, isa, shape, ns a call, GFLOP/s, ratio to ref. Usage: bench_kernel [filter
+ * [ms]] */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +17,8 @@ typedef struct shape {
 } shape;
 
 static const shape conv_shapes[] = {
-    {4, 28, 3, 3, 16},   {4, 28, 3, 16, 16},  {8, 14, 3, 32, 32},  {16, 7, 3, 64, 64},
-    {1, 28, 1, 24, 144}, {1, 28, 1, 144, 24}, {1, 14, 1, 96, 576}, {1, 56, 1, 576, 64},
+    {4, 28, 3, 3, 16},    {4, 28, 3, 16, 16},  {8, 14, 3, 32, 32},  {16, 7, 3, 64, 64},
+    {1, 28, 1, 24, 144},  {1, 28, 1, 144, 24}, {1, 14, 1, 96, 576}, {1, 56, 1, 576, 64},
     {1, 14, 3, 256, 256}, {1, 7, 1, 960, 320},
 };
 static const shape depthwise_shapes[] = {
@@ -85,15 +86,26 @@ static void job_run(job *j, kind what, const anet__kernels *k)
   const shape s = j->s;
   const size_t cout = (size_t)s.cout;
   const anet__post post = {.scale = j->scale, .shift = j->scale, .low = 0.0f, .high = 6.0f};
-  const anet__conv_args conv = {j->tap, j->rows, j->taps, s.cin, s.cout, j->packed, j->y, cout, post};
-  const anet__conv_grad_args grad = {j->tap, j->rows, j->taps, s.cin, s.cout, j->y, cout, j->dw, cout};
+  const anet__conv_args conv = {j->tap,    j->rows, j->taps, s.cin, s.cout,
+                                j->packed, j->y,    cout,    post};
+  const anet__conv_grad_args grad = {j->tap, j->rows, j->taps, s.cin, s.cout,
+                                     j->y,   cout,    j->dw,   cout};
   const anet__depthwise_args dw = {j->tap, j->rows, j->taps, s.cin, j->w, cout, j->y, cout, post};
-  const anet__depthwise_grad_args dgrad = {j->tap, j->rows, j->taps, s.cin, j->y, cout, j->dw, cout};
+  const anet__depthwise_grad_args dgrad = {j->tap, j->rows, j->taps, s.cin,
+                                           j->y,   cout,    j->dw,   cout};
   switch (what) {
-  case CONV: k->conv(&conv); break;
-  case CONV_GRAD: k->conv_grad(&grad); break;
-  case DEPTHWISE: k->depthwise(&dw); break;
-  case DEPTHWISE_GRAD: k->depthwise_grad(&dgrad); break;
+    case CONV:
+      k->conv(&conv);
+      break;
+    case CONV_GRAD:
+      k->conv_grad(&grad);
+      break;
+    case DEPTHWISE:
+      k->depthwise(&dw);
+      break;
+    case DEPTHWISE_GRAD:
+      k->depthwise_grad(&dgrad);
+      break;
   }
 }
 
@@ -131,6 +143,99 @@ static void bench(shape s, kind what, const char *filter, double budget)
   }
 }
 
+/* -- the rest: rows of channels and flat runs, GB/s of what must be read and written ---------- */
+
+enum { ROWS = 4 * 28 * 28, CHANNELS = 32, RUN = ROWS * CHANNELS };
+
+typedef struct pile {
+  float *a, *b, *c, *y; /* (RUN) */
+  double *sum, *dot;    /* (CHANNELS) */
+  uint8_t *bytes;       /* (RUN) */
+  const float **tap;    /* (ROWS, 4) */
+} pile;
+
+/* clang-format off
+ * X(name, arrays of RUN floats that move, call on pile p by table k) */
+#define SIMPLE_MAP(X)                                                                              \
+  X(max_pool, 5, k->max_pool(p->y, p->bytes, p->tap, ROWS, 4, CHANNELS))                           \
+  X(avg_pool, 5, k->avg_pool(p->y, p->tap, ROWS, 4, CHANNELS, 0))                                  \
+  X(mean_rows, 1, k->mean_rows(p->y, p->a, ROWS, CHANNELS))                                        \
+  X(affine, 2,                                                                                     \
+    k->affine(p->y, p->a, ROWS, CHANNELS, &(anet__post){.scale = p->b, .shift = p->c, .high = 6})) \
+  X(moments, 1, k->moments(p->sum, p->dot, p->a, ROWS, CHANNELS))                                  \
+  X(norm_sums, 2, k->norm_sums(p->sum, p->dot, p->a, p->b, p->c, ROWS, CHANNELS))                  \
+  X(norm_grad, 3, k->norm_grad(p->y, p->a, p->b, p->c, p->c, p->c, ROWS, CHANNELS, 0))             \
+  X(mul_channels, 2, k->mul_channels(p->y, p->a, p->b, ROWS, CHANNELS))                            \
+  X(dot_rows, 2, k->dot_rows(p->y, p->a, p->b, ROWS, CHANNELS))                                    \
+  X(add, 3, k->add(p->y, p->a, p->b, RUN))                                                         \
+  X(mul, 3, k->mul(p->y, p->a, p->b, RUN))                                                         \
+  X(axpy, 3, k->axpy(p->y, 1e-3f, p->a, RUN))                                                      \
+  X(muladd, 4, k->muladd(p->y, p->a, p->b, RUN))                                                   \
+  X(affine_clamp, 2, k->affine_clamp(p->y, p->a, RUN, 2, 1, 0, 6))                                 \
+  X(clamp_grad, 3, k->clamp_grad(p->y, p->a, p->b, RUN, 0, 6, 0))                                  \
+  X(act_sigmoid, 2, k->act(p->y, p->a, RUN, ANET_ACT_SIGMOID, 0))                                  \
+  X(act_hard_swish, 2, k->act(p->y, p->a, RUN, ANET_ACT_HARD_SWISH, 0))                            \
+  X(act_grad_swish, 3, k->act_grad(p->y, p->a, p->b, RUN, ANET_ACT_SWISH, 0, 0))                   \
+  X(softmax, 2, k->softmax(p->y, p->a, ROWS, CHANNELS, 1))                                         \
+  X(dot, 2, p->sum[0] = k->dot(p->a, p->b, RUN))                                                   \
+  X(distance, 2, p->sum[0] = k->distance(p->a, p->b, RUN))                                         \
+  X(from_bytes, 1.25, k->from_bytes(p->y, p->bytes, RUN / 3, 3, p->a, p->b))                       \
+  X(sgd, 5, k->sgd(&(anet__sgd_args){p->y, p->c, p->a, RUN, 1e-3f, 0.9f, 1e-4f, 0}))               \
+  X(adam, 7,                                                                                       \
+    k->adam(&(anet__adam_args){p->y, p->c, p->b, p->a, RUN, 1e-3f, 0.9f, 0.99f, 1e-8f, 0, 0.1f,    \
+                               0.1f}))
+/* clang-format on */
+
+#define X(name, arrays, call)                                                                      \
+  static void simple_##name(const anet__kernels *k, pile *p)                                       \
+  {                                                                                                \
+    call;                                                                                          \
+  }
+SIMPLE_MAP(X)
+#undef X
+
+typedef struct simple {
+  const char *name;
+  double arrays;
+  void (*run)(const anet__kernels *k, pile *p);
+} simple;
+
+#define X(name, arrays, call) {#name, arrays, simple_##name},
+static const simple simples[] = {SIMPLE_MAP(X)};
+#undef X
+
+static pile pile_new(void)
+{
+  pile p = {
+      noise(RUN),          noise(RUN),          noise(RUN),     noise(RUN),
+      calloc(CHANNELS, 8), calloc(CHANNELS, 8), calloc(RUN, 1), malloc(ROWS * 4 * sizeof *p.tap)};
+  if (!p.sum || !p.dot || !p.bytes || !p.tap) abort();
+  for (int32_t i = 0; i < RUN; i++) p.b[i] += 0.5f; /* adam's squares */
+  for (int32_t i = 0; i < ROWS * 4; i++)
+    p.tap[i] = p.a + (size_t)((i / 4 + i % 4) % ROWS) * CHANNELS;
+  return p;
+}
+
+static void bench_simple(const simple *s, pile *p, double budget)
+{
+  double ref = 0.0;
+  for (int isa = 0; isa < ANET_ISA_COUNT; isa++) {
+    const anet__kernels *k = anet__kernels_for((anet__isa)isa);
+    double best = 1e30, spent = 0.0;
+    while (k && spent < budget) {
+      const double start = now_ns();
+      s->run(k, p);
+      const double took = now_ns() - start;
+      best = took < best ? took : best;
+      spent += took;
+    }
+    if (isa == ANET_ISA_REF) ref = best;
+    if (k)
+      printf("%s\t%s\t%dx%d\t%.0f\t%.1f GB/s\t%.2f\n", s->name, anet__isa_name((anet__isa)isa),
+             ROWS, CHANNELS, best, s->arrays * RUN * 4 / best, ref / best);
+  }
+}
+
 int main(int argc, char **argv)
 {
   const char *filter = argc > 1 ? argv[1] : NULL;
@@ -144,5 +249,8 @@ int main(int argc, char **argv)
     bench(depthwise_shapes[i], DEPTHWISE, filter, budget);
     bench(depthwise_shapes[i], DEPTHWISE_GRAD, filter, budget);
   }
+  pile p = pile_new();
+  for (int32_t i = 0; i < ANET_COUNT(simples); i++)
+    if (!filter || strstr(simples[i].name, filter)) bench_simple(&simples[i], &p, budget / 4);
   return 0;
 }

@@ -1,0 +1,132 @@
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+static int fail_io(const char *verb, const char *path)
+{
+  return anet_fail(ANET_IO, "cannot %s '%s': %s", verb, path, strerror(errno));
+}
+
+static int check_regular(const struct stat *info, const char *path, size_t *bytes)
+{
+  if (!S_ISREG(info->st_mode))
+    return anet_fail(ANET_IO, "cannot read '%s': not a regular file", path);
+  *bytes = (size_t)info->st_size;
+  return ANET_OK;
+}
+
+int anet__file_size(const char *path, size_t *bytes)
+{
+  struct stat info;
+  if (stat(path, &info)) return fail_io("read", path);
+  return check_regular(&info, path, bytes);
+}
+
+bool anet__file_exists(const char *path)
+{
+  return access(path, F_OK) == 0;
+}
+
+char *anet__path_join(const char *folder, const char *name)
+{
+  const size_t length = strlen(folder);
+  const char *slash = length > 0 && folder[length - 1] == '/' ? "" : "/";
+  const size_t bytes = length + strlen(name) + 2;
+  char *path = anet__alloc(bytes);
+  if (path) snprintf(path, bytes, "%s%s%s", folder, slash, name);
+  return path;
+}
+
+/* ---- reading ------------------------------------------------------------------------------ */
+
+static int read_all(int file, const char *path, char *to, size_t bytes)
+{
+  for (size_t done = 0; done < bytes;) {
+    const ssize_t got = read(file, to + done, bytes - done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail_io("read", path);
+    if (got == 0)
+      return anet_fail(ANET_IO, "cannot read '%s': it ended after %zu of %zu bytes", path, done,
+                       bytes);
+    done += (size_t)got;
+  }
+  return ANET_OK;
+}
+
+static int read_open(int file, const char *path, size_t limit, char **out, size_t *bytes)
+{
+  struct stat info;
+  if (fstat(file, &info)) return fail_io("read", path);
+  ANET_TRY(check_regular(&info, path, bytes));
+  if (*bytes > limit)
+    return anet_fail(ANET_RANGE, "'%s' has %zu bytes, want at most %zu", path, *bytes, limit);
+  char *data = anet__alloc(*bytes + 1);
+  if (!data) return ANET_NOMEM;
+  const int rc = read_all(file, path, data, *bytes);
+  if (rc) {
+    anet__free(data);
+    return rc;
+  }
+  *out = data;
+  return ANET_OK;
+}
+
+int anet__file_read(const char *path, size_t limit, char **out, size_t *bytes)
+{
+  *out = NULL;
+  *bytes = 0;
+  const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* never waits for a pipe */
+  if (file < 0) return fail_io("open", path);
+  const int rc = read_open(file, path, limit, out, bytes);
+  close(file);
+  return rc;
+}
+
+/* ---- writing ------------------------------------------------------------------------------ */
+
+static int write_all(int file, const char *path, const char *from, size_t bytes)
+{
+  for (size_t done = 0; done < bytes;) {
+    const ssize_t put = write(file, from + done, bytes - done);
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return fail_io("write", path);
+    done += (size_t)put;
+  }
+  if (fsync(file)) return fail_io("sync", path);
+  return ANET_OK;
+}
+
+/* Writes the file `temporary` (a template of mkstemp) and gives it the name `path`. */
+static int write_and_rename(char *temporary, const char *path, const void *data, size_t bytes)
+{
+  const mode_t mode = S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH;
+  const int file = mkstemp(temporary);
+  if (file < 0) return fail_io("create", path);
+  int rc = write_all(file, path, data, bytes);
+  if (!rc && fchmod(file, mode)) rc = fail_io("set the mode of", path);
+  if (close(file) && !rc) rc = fail_io("write", path);
+  if (!rc && rename(temporary, path)) rc = fail_io("rename to", path);
+  if (rc) unlink(temporary);
+  return rc;
+}
+
+int anet__file_write(const char *path, const void *data, size_t bytes)
+{
+  static const char suffix[] = ".XXXXXX";
+  const size_t room = strlen(path) + sizeof suffix;
+  char *temporary = anet__alloc(room);
+  if (!temporary) return ANET_NOMEM;
+  snprintf(temporary, room, "%s%s", path, suffix);
+  const int rc = write_and_rename(temporary, path, data, bytes);
+  anet__free(temporary);
+  return rc;
+}

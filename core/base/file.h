@@ -1,0 +1,16 @@
+/* Whole files. Every failure names the path and what the system said. */
+#ifndef ANET_FILE_H
+#define ANET_FILE_H
+
+#include "base/compiler.h"
+
+/* *out (freed with anet__free) = the file's bytes and a 0 after them. ANET_IO: it cannot be read, or
+ * is not a regular file; ANET_RANGE: it has more than `limit` bytes. */
+int anet__file_read(const char *path, size_t limit, char **out, size_t *bytes);
+/* Write under a temporary name, sync, rename: a crash leaves the old file whole. */
+int anet__file_write(const char *path, const void *data, size_t bytes);
+int anet__file_size(const char *path, size_t *bytes); /* of a regular file */
+bool anet__file_exists(const char *path);
+char *anet__path_join(const char *folder, const char *name) ANET_MUST_USE; /* anet__free it */
+
+#endif

@@ -1,0 +1,152 @@
+/* Compiling a network. */
+#include "elastic/plan.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "elastic/plan_draft.h"
+
+/* ---- steps -------------------------------------------------------------------------------- */
+
+void anet__step_call(const anet__step *step, int32_t n, anet_pool *pool, anet__call *call)
+{
+  *call = (anet__call){
+      .attr = &step->attr,
+      .kernels = anet__kernels_best(),
+      .pool = pool,
+      .n = n,
+      .inputs = step->inputs,
+      .out_shape = step->out_shape,
+      .packed = step->packed,
+      .post = {.scale = step->scale, .shift = step->shift, .low = step->low, .high = step->high},
+      .frozen = true};
+  for (int32_t i = 0; i < step->inputs; i++) call->in_shape[i] = step->in_shape[i];
+  for (int32_t i = 0; i < ANET_MAX_PARAMS; i++) call->param[i] = step->param[i];
+}
+
+size_t anet__plan_arena(const anet_plan *plan, anet_pool *pool)
+{
+  size_t most = 0;
+  for (int32_t i = 0; i < plan->steps; i++) {
+    const anet__op *op = anet__op_get(plan->step[i].op);
+    anet__call call;
+    if (!op->scratch) continue;
+    anet__step_call(&plan->step[i], plan->batch, pool, &call);
+    most = ANET_MAX(most, op->scratch(&call, false));
+  }
+  return plan->scratch_offset + most;
+}
+
+/* ---- compiling ---------------------------------------------------------------------------- */
+
+static int draft_new(anet_plan *plan, anet__draft *draft)
+{
+  size_t values = (size_t)plan->net->count;
+  *draft = (anet__draft){.plan = plan};
+  draft->memory = anet__alloc_array(5 * values, sizeof *draft->memory);
+  if (!draft->memory) return ANET_NOMEM;
+  draft->source = draft->memory;
+  draft->readers = draft->source + values;
+  draft->reader = draft->readers + values;
+  draft->step = draft->reader + values;
+  draft->norms = draft->step + values;
+  return ANET_OK;
+}
+
+static int compile(anet_plan *plan)
+{
+  anet__draft draft;
+  int rc = draft_new(plan, &draft);
+  if (!rc) rc = anet__plan_fuse(&draft);
+  if (!rc) rc = anet__plan_pack(&draft);
+  if (!rc) rc = anet__plan_place(&draft);
+  if (!rc) plan->arena_bytes = anet__plan_arena(plan, NULL);
+  anet__free(draft.memory);
+  return rc;
+}
+
+static void copy_face(anet_plan *plan)
+{
+  const anet_net *net = plan->net;
+  plan->inputs = net->inputs;
+  plan->outputs = net->outputs;
+  for (int32_t i = 0; i < net->inputs; i++) plan->input[i] = net->node[net->input[i]].shape;
+  for (int32_t i = 0; i < net->outputs; i++) plan->output[i] = net->node[net->output[i]].shape;
+}
+
+/* Multiply-adds of what runs: norms and additions that were fused are free. */
+static double plan_macs(const anet_plan *plan)
+{
+  double macs = 0;
+  for (int32_t i = 0; i < plan->steps; i++) {
+    const anet__step *step = &plan->step[i];
+    const anet__op *op = anet__op_get(step->op);
+    if (op->macs) macs += op->macs(&step->attr, step->in_shape, &step->out_shape);
+  }
+  return macs;
+}
+
+int anet_plan_new(anet_net *net, int32_t batch, anet_plan **out)
+{
+  *out = NULL;
+  if (batch < 1) return anet_fail(ANET_RANGE, "plan: the batch is %d, want 1 or more", batch);
+  if (!net->outputs) return anet_fail(ANET_STATE, "plan: the net has no output");
+  anet_plan *plan = anet__alloc(sizeof *plan);
+  if (!plan) return ANET_NOMEM;
+  atomic_init(&plan->refs, 1);
+  plan->net = anet_net_retain(net);
+  plan->batch = batch;
+  copy_face(plan);
+  int rc = compile(plan);
+  if (rc) {
+    anet_plan_release(plan);
+    return rc;
+  }
+  plan->macs = plan_macs(plan);
+  *out = plan;
+  return ANET_OK;
+}
+
+anet_plan *anet_plan_retain(anet_plan *plan)
+{
+  if (plan) atomic_fetch_add(&plan->refs, 1);
+  return plan;
+}
+
+void anet_plan_release(anet_plan *plan)
+{
+  if (!plan || atomic_fetch_sub(&plan->refs, 1) > 1) return;
+  anet__free(plan->weights);
+  anet__free(plan->slot);
+  anet__free(plan->step);
+  anet_net_release(plan->net);
+  anet__free(plan);
+}
+
+/* ---- reading ------------------------------------------------------------------------------ */
+
+void anet_plan_read(const anet_plan *plan, anet_plan_info *out)
+{
+  *out = (anet_plan_info){.batch = plan->batch,
+                          .steps = plan->steps,
+                          .inputs = plan->inputs,
+                          .outputs = plan->outputs,
+                          .arena_bytes = (double)plan->arena_bytes,
+                          .packed_bytes = (double)plan->packed_bytes,
+                          .macs = plan->macs};
+}
+
+int anet_plan_input_shape(const anet_plan *plan, int32_t index, anet_shape *out)
+{
+  if (index < 0 || index >= plan->inputs)
+    return anet_fail(ANET_RANGE, "plan: there is no input %d, it has %d", index, plan->inputs);
+  *out = plan->input[index];
+  return ANET_OK;
+}
+
+int anet_plan_output_shape(const anet_plan *plan, int32_t index, anet_shape *out)
+{
+  if (index < 0 || index >= plan->outputs)
+    return anet_fail(ANET_RANGE, "plan: there is no output %d, it has %d", index, plan->outputs);
+  *out = plan->output[index];
+  return ANET_OK;
+}

@@ -1,0 +1,144 @@
+/* From nodes to steps: drops what the outputs do not need and what moves no data, and gathers into
+ * one step what its kernel can do on the way out: y = clamp(scale * acc + shift + add). */
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "elastic/plan_draft.h"
+#include "op/work.h"
+
+/* At inference these only rename their input. */
+static bool vanishes(anet__op_id op)
+{
+  return op == ANET_OP_IDENTITY || op == ANET_OP_DROPOUT || op == ANET_OP_FLATTEN ||
+         op == ANET_OP_RESHAPE;
+}
+
+static void find_sources(anet__draft *draft)
+{
+  const anet_net *net = draft->plan->net;
+  for (int32_t v = 0; v < net->count; v++) {
+    const anet__node *node = anet__net_at(net, v);
+    draft->source[v] = vanishes(node->op) ? draft->source[node->in[0]] : v;
+  }
+}
+
+/* Backwards, so that all readers of a value were counted before its own node is asked for. */
+static void count_readers(anet__draft *draft)
+{
+  const anet_net *net = draft->plan->net;
+  for (int32_t v = 0; v < net->count; v++) draft->reader[v] = draft->step[v] = -1;
+  for (int32_t i = 0; i < net->outputs; i++) draft->readers[draft->source[net->output[i]]]++;
+  for (int32_t v = net->count - 1; v >= 0; v--) {
+    const anet__node *node = anet__net_at(net, v);
+    if (draft->source[v] != v || !draft->readers[v]) continue;
+    for (int32_t i = 0; i < node->inputs; i++) {
+      int32_t source = draft->source[node->in[i]];
+      draft->readers[source]++;
+      draft->reader[source] = v;
+    }
+  }
+}
+
+static void step_open(const anet__draft *draft, int32_t value, anet__step *step)
+{
+  const anet__node *node = anet__net_at(draft->plan->net, value);
+  *step = (anet__step){.op = node->op,
+                       .attr = node->attr,
+                       .inputs = node->inputs,
+                       .out = value,
+                       .add = -1,
+                       .out_shape = node->shape,
+                       .low = -INFINITY,
+                       .high = INFINITY,
+                       .region = node->region};
+  for (int32_t i = 0; i < node->inputs; i++) step->in[i] = draft->source[node->in[i]];
+  anet__net_in_shapes(draft->plan->net, value, step->in_shape);
+  for (int32_t i = 0; i < node->params; i++) step->param[i] = node->param[i];
+}
+
+/* The other operand of an addition that reads the step's value, if it has the same shape and is
+ * there before the step runs; else -1. Of two branches, the later thus takes the addition. */
+static int32_t addend(const anet__draft *draft, const anet__step *step, const anet__node *node)
+{
+  const anet_net *net = draft->plan->net;
+  if (node->inputs != 2) return -1;
+  for (int32_t i = 0; i < 2; i++)
+    if (!anet__shape_equal(&net->node[node->in[i]].shape, &node->shape)) return -1;
+  int32_t side = draft->source[node->in[0]] == step->out;
+  int32_t other = draft->source[node->in[side]];
+  bool there = net->node[other].op == ANET_OP_INPUT || draft->step[other] >= 0;
+  return there ? other : -1;
+}
+
+/* What comes out of [low, high] of the step, clamped once more. */
+static void clamp(anet__step *step, float low, float high)
+{
+  step->low = fminf(fmaxf(step->low, low), high);
+  step->high = fminf(fmaxf(step->high, low), high);
+}
+
+/* Takes the one reader of the step's value into the step, if the epilogue can still do its work
+ * and it belongs to the same region. Order: scale and shift, then add, then clamp. */
+static bool absorb(anet__draft *draft, anet__step *step, int32_t number)
+{
+  int32_t value = draft->readers[step->out] == 1 ? draft->reader[step->out] : -1;
+  if (value < 0) return false;
+  const anet__node *node = anet__net_at(draft->plan->net, value);
+  bool clamped = step->low > -INFINITY || step->high < INFINITY;
+  bool linear = !clamped && step->add < 0;
+  if (node->region != step->region) return false;
+  switch (node->op) {
+    case ANET_OP_NORM:
+      if (!linear || anet__channels(&node->shape) != anet__channels(&step->out_shape)) return false;
+      draft->norms[number]++;
+      break;
+    case ANET_OP_ADD:
+      if (!linear) return false;
+      step->add = addend(draft, step, node);
+      if (step->add < 0) return false;
+      break;
+    case ANET_OP_RELU:
+      clamp(step, 0, INFINITY);
+      break;
+    case ANET_OP_RELU6:
+      clamp(step, 0, 6);
+      break;
+    default:
+      return false;
+  }
+  draft->step[value] = number;
+  step->out = value;
+  return true;
+}
+
+/* A step for every node that is needed, does something and was not absorbed by an earlier one. */
+static int32_t gather(anet__draft *draft, anet__step *step)
+{
+  const anet_net *net = draft->plan->net;
+  int32_t steps = 0;
+  for (int32_t v = 0; v < net->count; v++) {
+    anet__op_id op = net->node[v].op;
+    if (op == ANET_OP_INPUT || draft->source[v] != v || !draft->readers[v]) continue;
+    if (draft->step[v] >= 0) continue;
+    step_open(draft, v, &step[steps]);
+    draft->step[v] = steps;
+    while (anet__op_get(op)->has_post && absorb(draft, &step[steps], steps)) continue;
+    steps++;
+  }
+  return steps;
+}
+
+int anet__plan_fuse(anet__draft *draft)
+{
+  anet_plan *plan = draft->plan;
+  anet__step *step = anet__alloc_array((size_t)plan->net->count, sizeof *step);
+  if (!step) return ANET_NOMEM;
+  find_sources(draft);
+  count_readers(draft);
+  plan->steps = gather(draft, step);
+  plan->step = anet__alloc_array((size_t)plan->steps, sizeof *step);
+  if (plan->step && plan->steps) memcpy(plan->step, step, (size_t)plan->steps * sizeof *step);
+  anet__free(step);
+  return plan->step ? ANET_OK : ANET_NOMEM;
+}

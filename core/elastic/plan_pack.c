@@ -1,0 +1,101 @@
+/* One block for all that a plan's kernels read: packed weights, scales and shifts. */
+#include <math.h>
+
+#include "base/alloc.h"
+#include "elastic/plan_draft.h"
+#include "op/work.h"
+
+enum { PARAM_BIAS = 1 };                                      /* of conv, depthwise, linear */
+enum { PARAM_GAMMA, PARAM_BETA, PARAM_MEAN, PARAM_VARIANCE }; /* of norm */
+
+static size_t channels(const anet__step *step)
+{
+  return (size_t)anet__channels(&step->out_shape);
+}
+
+static bool has_bias(const anet__step *step)
+{
+  bool weighs =
+      step->op == ANET_OP_CONV || step->op == ANET_OP_DEPTHWISE || step->op == ANET_OP_LINEAR;
+  return weighs && step->attr.bias;
+}
+
+/* The next `floats` of the block; NULL while there is no block. */
+static float *take(float *base, size_t *used, size_t floats)
+{
+  size_t at = anet__take(used, floats);
+  return base ? base + at : NULL;
+}
+
+/* Floats that the steps need; gives them their parts of the block once there is one. */
+static size_t lay_out(const anet__draft *draft, float *base)
+{
+  const anet_plan *plan = draft->plan;
+  size_t used = 0;
+  for (int32_t i = 0; i < plan->steps; i++) {
+    anet__step *step = &plan->step[i];
+    const anet__op *op = anet__op_get(step->op);
+    anet__call call;
+    anet__step_call(step, plan->batch, NULL, &call);
+    if (op->pack_size) step->packed = take(base, &used, op->pack_size(&call));
+    if (draft->norms[i]) step->scale = take(base, &used, channels(step));
+    if (draft->norms[i] || has_bias(step)) step->shift = take(base, &used, channels(step));
+  }
+  return used;
+}
+
+static void start_fold(const anet__step *step)
+{
+  const float *bias = has_bias(step) ? anet__f32(step->param[PARAM_BIAS]) : NULL;
+  for (size_t c = 0; c < channels(step); c++) {
+    if (step->scale) step->scale[c] = 1;
+    if (step->shift) step->shift[c] = bias ? bias[c] : 0;
+  }
+}
+
+/* gamma * (y - mean) / sqrt(variance + epsilon) + beta, where y = scale * x + shift. */
+static void fold_norm(const anet__step *step, const anet__node *norm)
+{
+  const float *gamma = anet__f32(norm->param[PARAM_GAMMA]);
+  const float *beta = anet__f32(norm->param[PARAM_BETA]);
+  const float *mean = anet__f32(norm->param[PARAM_MEAN]);
+  const float *variance = anet__f32(norm->param[PARAM_VARIANCE]);
+  for (size_t c = 0; c < channels(step); c++) {
+    double k = gamma[c] / sqrt((double)variance[c] + norm->attr.epsilon);
+    step->shift[c] = (float)(k * ((double)step->shift[c] - mean[c]) + beta[c]);
+    step->scale[c] = (float)(k * step->scale[c]);
+  }
+}
+
+/* The first node of a step is its op; norms among the others were taken in, in order. */
+static void fold_norms(const anet__draft *draft)
+{
+  const anet_net *net = draft->plan->net;
+  int32_t opened = 0;
+  for (int32_t v = 0; v < net->count; v++) {
+    if (draft->step[v] == opened)
+      opened++;
+    else if (draft->step[v] >= 0 && net->node[v].op == ANET_OP_NORM)
+      fold_norm(&draft->plan->step[draft->step[v]], &net->node[v]);
+  }
+}
+
+int anet__plan_pack(anet__draft *draft)
+{
+  anet_plan *plan = draft->plan;
+  size_t floats = lay_out(draft, NULL);
+  plan->weights = anet__alloc_array(floats, sizeof(float));
+  if (!plan->weights) return ANET_NOMEM;
+  plan->packed_bytes = floats * sizeof(float);
+  lay_out(draft, plan->weights);
+  for (int32_t i = 0; i < plan->steps; i++) {
+    anet__step *step = &plan->step[i];
+    const anet__op *op = anet__op_get(step->op);
+    anet__call call;
+    anet__step_call(step, plan->batch, NULL, &call);
+    if (op->pack_size) op->pack(&call, (float *)step->packed);
+    start_fold(step);
+  }
+  fold_norms(draft);
+  return ANET_OK;
+}

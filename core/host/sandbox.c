@@ -1,0 +1,337 @@
+#include "host/sandbox.h"
+
+#include <lauxlib.h>
+#include <luajit.h>
+#include <lualib.h>
+#include <stdbool.h>
+#include <string.h>
+#include "base/alloc.h"
+#include "base/error.h"
+
+enum {
+  STEPS_A_HOOK = 100,    /* instructions between two looks at the budget */
+  BYTES_A_STEP = 64,     /* an allocation of so many bytes costs one step */
+  COPY_DEPTH = 16,       /* nested tables in a value */
+  COPY_VALUES = 1 << 20, /* values in a value */
+};
+
+/* Invariant: the state's allocator is `charge_alloc` with this as its data, so that every coroutine
+ * of the state leads back here. */
+struct anet__sandbox {
+  lua_State *L;
+  lua_Alloc base_alloc; /* LuaJIT's own, which knows where its pointers may lie */
+  void *base_data;
+  char *name;
+  double held, most_bytes; /* bytes */
+  double steps, most_steps;
+  double deadline, most_ms;
+  bool armed;    /* a call is running */
+  bool over;     /* it went over its budget */
+  int trampoline, dispatch, chunk; /* registry references: see ask, and build */
+};
+
+/* ---- budgets ------------------------------------------------------------------------------- */
+
+static void *charge_alloc(void *data, void *block, size_t old_size, size_t new_size)
+{
+  anet__sandbox *s = data;
+  if (new_size > old_size) {
+    s->steps += (double)(new_size - old_size) / BYTES_A_STEP;
+    if (s->held + (double)(new_size - old_size) > s->most_bytes) return NULL;
+    if (s->armed && s->steps > s->most_steps) return NULL;
+  }
+  void *got = s->base_alloc(s->base_data, block, old_size, new_size);
+  if (got || new_size == 0) s->held += (double)new_size - (double)old_size;
+  return got;
+}
+
+static anet__sandbox *sandbox_of(lua_State *L)
+{
+  void *data;
+  lua_getallocf(L, &data);
+  return data;
+}
+
+/* LuaJIT's hooks are global to a state: this one also runs inside coroutines. Over the budget it is
+ * set to every instruction, so that whatever catches the error fails at its own next step. */
+static void on_count(lua_State *L, lua_Debug *where)
+{
+  (void)where;
+  anet__sandbox *s = sandbox_of(L);
+  s->steps += s->over ? 1 : STEPS_A_HOOK;
+  if (!s->over) {
+    bool late = anet_clock_ms() > s->deadline;
+    if (s->steps <= s->most_steps && !late) return;
+    s->over = true;
+    lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
+  }
+  luaL_error(L, "over its budget");
+}
+
+/* charge(steps): for work that C does on the policy's behalf. */
+static int native_charge(lua_State *L)
+{
+  anet__sandbox *s = sandbox_of(L);
+  double steps = luaL_checknumber(L, 1);
+  s->steps += steps > 0 ? steps : 0;
+  if (s->steps <= s->most_steps) return 0;
+  s->over = true;
+  lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
+  return luaL_error(L, "over its budget");
+}
+
+static void arm(anet__sandbox *s)
+{
+  s->steps = 0;
+  s->over = false;
+  s->deadline = anet_clock_ms() + s->most_ms;
+  s->armed = true;
+  lua_sethook(s->L, on_count, LUA_MASKCOUNT, STEPS_A_HOOK);
+}
+
+static void disarm(anet__sandbox *s)
+{
+  s->armed = false;
+  lua_sethook(s->L, NULL, 0, 0);
+}
+
+/* ---- calls --------------------------------------------------------------------------------- */
+
+static int fail_over(const anet__sandbox *s)
+{
+  return anet_fail(ANET_POLICY, "policy '%s': over its budget of %.0f steps or %.3g s", s->name,
+                   s->most_steps, s->most_ms / 1000);
+}
+
+/* The status of a failed call; its error value is on top. No metamethod of that value runs. */
+static int fail_with_error(anet__sandbox *s, int lua_status)
+{
+  const char *text = lua_type(s->L, -1) == LUA_TSTRING ? lua_tostring(s->L, -1) : NULL;
+  if (s->over || s->steps > s->most_steps) return fail_over(s);
+  if (lua_status == LUA_ERRMEM)
+    return anet_fail(ANET_POLICY, "policy '%s': over its memory of %.0f bytes", s->name,
+                     s->most_bytes);
+  if (!text)
+    return anet_fail(ANET_POLICY, "policy '%s': the error is a %s", s->name,
+                     luaL_typename(s->L, -1));
+  return anet_fail(ANET_POLICY, "policy '%s': %.400s", s->name, text);
+}
+
+/* A question on its way into the state. */
+typedef struct question {
+  anet__sandbox *sandbox;
+  const char *method;
+  anet__sandbox_push *push;
+  void *data;
+} question;
+
+/* Runs protected with a question as light userdata: arguments first, which cost the policy
+ * nothing, then the dispatcher under the budget. */
+static int trampoline(lua_State *L)
+{
+  const question *q = lua_touserdata(L, 1);
+  lua_settop(L, 0);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, q->sandbox->dispatch);
+  lua_pushstring(L, q->method);
+  int arguments = q->push ? q->push(L, q->data) : 0;
+  arm(q->sandbox);
+  lua_call(L, arguments + 1, LUA_MULTRET);
+  return lua_gettop(L);
+}
+
+int anet__sandbox_ask(anet__sandbox *s, const char *method, anet__sandbox_push *push, void *data,
+                      int *results)
+{
+  question q = {s, method, push, data};
+  lua_settop(s->L, 0);
+  if (s->held > s->most_bytes / 2) lua_gc(s->L, LUA_GCCOLLECT, 0);
+  lua_rawgeti(s->L, LUA_REGISTRYINDEX, s->trampoline);
+  lua_pushlightuserdata(s->L, &q);
+  int status = lua_pcall(s->L, 1, LUA_MULTRET, 0);
+  bool over = s->over;
+  disarm(s);
+  if (status) return fail_with_error(s, status);
+  if (over) return fail_over(s);
+  *results = lua_gettop(s->L);
+  return ANET_OK;
+}
+
+lua_State *anet__sandbox_state(anet__sandbox *s)
+{
+  return s->L;
+}
+
+double anet__sandbox_steps(const anet__sandbox *s)
+{
+  return s->steps;
+}
+
+double anet__sandbox_bytes(const anet__sandbox *s)
+{
+  return s->held;
+}
+
+/* ---- building ------------------------------------------------------------------------------ */
+
+static void open_library(lua_State *L, const char *name, lua_CFunction open)
+{
+  lua_pushcfunction(L, open);
+  lua_pushstring(L, name);
+  lua_call(L, 1, 0);
+}
+
+/* Forget every global: from here on only what the prelude kept exists. */
+static void wipe_globals(lua_State *L)
+{
+  lua_newtable(L);
+  lua_replace(L, LUA_GLOBALSINDEX);
+  lua_newtable(L);
+  lua_setfield(L, LUA_REGISTRYINDEX, "_LOADED");
+}
+
+static void load(lua_State *L, const char *text, size_t size, const char *name)
+{
+  if (luaL_loadbufferx(L, text, size, lua_pushfstring(L, "=%s", name), "t")) lua_error(L);
+  lua_remove(L, -2); /* the name */
+}
+
+typedef struct plan {
+  anet__sandbox *sandbox;
+  const anet__sandbox_desc *desc;
+} plan;
+
+/* Runs protected with a plan as light userdata. The prelude gives the dispatcher and the environment of
+ * the policy's chunk, and that is all that the chunk can reach. */
+static int build(lua_State *L)
+{
+  const plan *p = lua_touserdata(L, 1);
+  anet__sandbox *s = p->sandbox;
+  lua_pushcfunction(L, trampoline);
+  s->trampoline = luaL_ref(L, LUA_REGISTRYINDEX);
+  open_library(L, "", luaopen_base);
+  open_library(L, LUA_STRLIBNAME, luaopen_string);
+  open_library(L, LUA_TABLIBNAME, luaopen_table);
+  open_library(L, LUA_MATHLIBNAME, luaopen_math);
+  open_library(L, LUA_BITLIBNAME, luaopen_bit);
+  load(L, p->desc->prelude, p->desc->prelude_size, "prelude");
+  lua_newtable(L);
+  lua_pushcfunction(L, native_charge);
+  lua_setfield(L, -2, "charge");
+  anet__sandbox_natives(L);
+  lua_call(L, 1, 2);
+  wipe_globals(L);
+  load(L, p->desc->text, p->desc->size, p->desc->name);
+  lua_insert(L, -2);
+  lua_setfenv(L, -2);
+  s->chunk = luaL_ref(L, LUA_REGISTRYINDEX);
+  s->dispatch = luaL_ref(L, LUA_REGISTRYINDEX);
+  return 0;
+}
+
+static int push_chunk(lua_State *to, void *data)
+{
+  const anet__sandbox *s = data;
+  lua_rawgeti(to, LUA_REGISTRYINDEX, s->chunk);
+  return 1;
+}
+
+static int fill(anet__sandbox *s, const anet__sandbox_desc *desc)
+{
+  s->most_steps = desc->steps > 0 ? desc->steps : 50e6;
+  s->most_ms = 1000 * (desc->seconds > 0 ? desc->seconds : 10);
+  s->most_bytes = desc->bytes > 0 ? desc->bytes : 64.0 * (1 << 20);
+  s->name = anet__strdup(desc->name);
+  s->L = luaL_newstate();
+  if (!s->name || !s->L) return anet_fail(ANET_NOMEM, "policy '%s': no memory", desc->name);
+  luaJIT_setmode(s->L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+  s->held = 1024.0 * lua_gc(s->L, LUA_GCCOUNT, 0) + lua_gc(s->L, LUA_GCCOUNTB, 0);
+  s->base_alloc = lua_getallocf(s->L, &s->base_data);
+  lua_setallocf(s->L, charge_alloc, s);
+  lua_gc(s->L, LUA_GCSETPAUSE, 120);
+  plan p = {s, desc};
+  int status = lua_cpcall(s->L, build, &p);
+  if (status) return fail_with_error(s, status);
+  int results;
+  return anet__sandbox_ask(s, "admit", push_chunk, s, &results);
+}
+
+int anet__sandbox_new(const anet__sandbox_desc *desc, anet__sandbox **out)
+{
+  *out = NULL;
+  anet__sandbox *s = anet__alloc(sizeof *s);
+  if (!s) return ANET_NOMEM;
+  int rc = fill(s, desc);
+  if (rc) {
+    anet__sandbox_release(s);
+    return rc;
+  }
+  *out = s;
+  return ANET_OK;
+}
+
+void anet__sandbox_release(anet__sandbox *s)
+{
+  if (!s) return;
+  if (s->L) {
+    if (s->base_alloc) lua_setallocf(s->L, s->base_alloc, s->base_data); /* it frees itself */
+    lua_close(s->L);
+  }
+  anet__free(s->name);
+  anet__free(s);
+}
+
+/* ---- values -------------------------------------------------------------------------------- */
+
+typedef struct copier {
+  lua_State *from, *to;
+  int values;
+} copier;
+
+static const char *copy_value(copier *c, int index, int depth);
+
+static const char *copy_table(copier *c, int index, int depth)
+{
+  if (depth >= COPY_DEPTH) return "a value has too many levels, or contains itself";
+  if (!lua_checkstack(c->from, 4) || !lua_checkstack(c->to, 4)) return "a value is too deep";
+  lua_createtable(c->to, (int)lua_objlen(c->from, index), 0);
+  lua_pushnil(c->from);
+  while (lua_next(c->from, index)) {
+    int top = lua_gettop(c->from);
+    const char *why = copy_value(c, top - 1, depth + 1);
+    if (!why && (why = copy_value(c, top, depth + 1))) lua_pop(c->to, 1);
+    if (why) {
+      lua_pop(c->from, 2);
+      lua_pop(c->to, 1);
+      return why;
+    }
+    lua_rawset(c->to, -3);
+    lua_pop(c->from, 1);
+  }
+  return NULL;
+}
+
+/* index is absolute; keys are copied as they are, so that a number stays one. */
+static const char *copy_value(copier *c, int index, int depth)
+{
+  if (++c->values > COPY_VALUES) return "a value is too large";
+  size_t size;
+  const char *text;
+  switch (lua_type(c->from, index)) {
+    case LUA_TNIL: lua_pushnil(c->to); return NULL;
+    case LUA_TBOOLEAN: lua_pushboolean(c->to, lua_toboolean(c->from, index)); return NULL;
+    case LUA_TNUMBER: lua_pushnumber(c->to, lua_tonumber(c->from, index)); return NULL;
+    case LUA_TSTRING:
+      text = lua_tolstring(c->from, index, &size);
+      lua_pushlstring(c->to, text, size);
+      return NULL;
+    case LUA_TTABLE: return copy_table(c, index, depth);
+    default: return "only nil, booleans, numbers, strings and tables of them may cross";
+  }
+}
+
+const char *anet__sandbox_copy(lua_State *from, int index, lua_State *to)
+{
+  if (index < 0) index = lua_gettop(from) + 1 + index;
+  copier c = {from, to, 0};
+  return copy_value(&c, index, 0);
+}

@@ -1,0 +1,51 @@
+/* A policy's own Lua state: no way out, and bounds on memory, steps and time.
+ *
+ * The state has no JIT, an allocator with a cap, and only the globals that lua/anet/policy/
+ * prelude.lua grants. A count hook charges the instructions of every call, coroutines included, and an
+ * allocation charges its size, so that nothing that costs time is free. Once a call is over its
+ * budget the hook raises at every instruction: no pcall can hide it. Values cross as plain data.
+ */
+#ifndef ANET_SANDBOX_H
+#define ANET_SANDBOX_H
+
+#include <lua.h>
+#include <stddef.h>
+
+typedef struct anet__sandbox anet__sandbox;
+
+typedef struct anet__sandbox_desc {
+  const char *prelude; /* text of prelude.lua */
+  size_t prelude_size;
+  const char *text;    /* text of the policy; never bytecode */
+  size_t size;
+  const char *name;    /* for messages */
+  double steps;        /* of one call; 0: 50 million */
+  double seconds;      /* of one call, a net below the steps; 0: 10 */
+  double bytes;        /* of everything; 0: 64 MiB */
+} anet__sandbox_desc;
+
+/* ANET_POLICY where the policy is no policy or fails while loading; the message says why. */
+int anet__sandbox_new(const anet__sandbox_desc *desc, anet__sandbox **out);
+void anet__sandbox_release(anet__sandbox *sandbox);
+
+/* Push the arguments of a question, at most 16; gives how many. Runs protected: it may raise on `to`. */
+typedef int anet__sandbox_push(lua_State *to, void *data);
+
+/* Ask for `method` of the prelude's dispatcher. *results values are then on the stack of
+ * anet__sandbox_state from 1 on, until the next question. ANET_POLICY with the policy's own message. */
+int anet__sandbox_ask(anet__sandbox *sandbox, const char *method, anet__sandbox_push *push,
+                      void *data, int *results);
+lua_State *anet__sandbox_state(anet__sandbox *sandbox);
+
+/* Push the value at `index` of one state on another as plain data: nil, booleans, numbers, strings and
+ * tables of them; no metamethod of it runs. NULL, or why not (nothing is pushed then). */
+const char *anet__sandbox_copy(lua_State *from, int index, lua_State *to);
+
+/* Steps charged and bytes held, for reports and tests. */
+double anet__sandbox_steps(const anet__sandbox *sandbox);
+double anet__sandbox_bytes(const anet__sandbox *sandbox);
+
+/* Add what the prelude gets from C about spaces to the table on top. */
+void anet__sandbox_natives(lua_State *L);
+
+#endif

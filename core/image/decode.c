@@ -1,0 +1,56 @@
+#include <limits.h>
+#include <string.h>
+
+#include "anet.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "image/limits.h"
+#include "image/stb.h"
+#include "tensor/tensor.h"
+
+static int check_size(int32_t height, int32_t width)
+{
+  if (height < 1 || width < 1 || height > ANET_IMAGE_SIDE || width > ANET_IMAGE_SIDE ||
+      (int64_t)height * width > ANET_IMAGE_PIXELS)
+    return anet_fail(ANET_RANGE, "image: %d x %d pixels, want sides 1 .. %d, at most %d in all",
+                     height, width, ANET_IMAGE_SIDE, ANET_IMAGE_PIXELS);
+  return ANET_OK;
+}
+
+static int fail_decode(void)
+{
+  const char *reason = stbi_failure_reason();
+  if (reason && strcmp(reason, "outofmem") == 0)
+    return anet_fail(ANET_NOMEM, "image: no memory to decode it");
+  return anet_fail(ANET_FORMAT, "image: %s", reason ? reason : "not one that can be read");
+}
+
+int anet_image_decode(const void *bytes, double count, int32_t channels, anet_tensor **out)
+{
+  int width, height, found;
+  *out = NULL;
+  if (channels != 1 && channels != 3)
+    return anet_fail(ANET_RANGE, "image: %d channels, want 1 or 3", channels);
+  if (!(count >= 0 && count <= INT_MAX))
+    return anet_fail(ANET_RANGE, "image: %.0f bytes, want 0 .. %d", count, INT_MAX);
+  if (!stbi_info_from_memory(bytes, (int)count, &width, &height, &found)) return fail_decode();
+  ANET_TRY(check_size(height, width));
+  uint8_t *pixels = stbi_load_from_memory(bytes, (int)count, &width, &height, &found, channels);
+  if (!pixels) return fail_decode();
+  const anet_shape shape = {3, {height, width, channels}};
+  const int rc = anet__tensor_wrap(ANET_U8, &shape, pixels, anet__free, pixels, out);
+  if (rc) anet__free(pixels);
+  return rc;
+}
+
+int anet_image_load(const char *path, int32_t channels, anet_tensor **out)
+{
+  char *bytes;
+  size_t count;
+  *out = NULL;
+  ANET_TRY(anet__file_read(path, ANET_IMAGE_FILE, &bytes, &count));
+  const int rc = anet_image_decode(bytes, (double)count, channels, out);
+  anet__free(bytes);
+  return rc ? anet__fail_in(rc, "'%s'", path) : ANET_OK;
+}

@@ -1,0 +1,43 @@
+/* What the files of a data set share: the handle, and one opener a form. */
+#ifndef ANET_DATASET_H
+#define ANET_DATASET_H
+
+#include <stdatomic.h>
+#include "anet.h"
+#include "base/compiler.h"
+#include "io/names.h"
+
+/* Labelled images. Invariants: images is dense u8 (count, height, width, channels) with 1 .. 4
+ * channels, labels dense i32 (count), each -1 .. classes - 1. A slice or pick keeps the set whose
+ * names it uses alive. */
+struct anet_dataset {
+  atomic_int refs;
+  int32_t count, classes;
+  anet_tensor *images, *labels; /* retained */
+  anet__names names;            /* of classes 0, 1, …, as far as known */
+  anet_dataset *base;           /* retained; has the names of a slice or pick */
+
+  int32_t *order; /* (count) of order_epoch, or NULL; owned */
+  uint64_t order_key;
+  int32_t order_epoch;
+};
+
+/* A set of zeroed images, labelled -1, for an opener to fill. */
+int anet__dataset_blank(int32_t count, int32_t height, int32_t width, int32_t channels,
+                        int32_t classes, anet_dataset **out);
+uint8_t *anet__dataset_image(const anet_dataset *data, int32_t item); /* its first byte */
+int32_t *anet__dataset_label(const anet_dataset *data, int32_t item);
+/* Takes the names from the lines of a file in the folder, if it is there. */
+int anet__dataset_read_names(anet_dataset *data, const char *folder, const char *file);
+/* Openers fill images, labels and names; the caller counts the classes, and releases *out if they
+ * fail. ANET_ABSENT: the folder is not of this form, or has no such part. part may be NULL. */
+int anet__dataset_open_idx(const char *folder, const char *part, int32_t size, anet_dataset **out);
+int anet__dataset_open_cifar(const char *folder, const char *part, int32_t size, anet_dataset **out);
+int anet__dataset_open_sheets(const char *folder, const char *part, int32_t size,
+                              anet_dataset **out);
+int anet__dataset_open_classes(const char *folder, const char *part, int32_t size,
+                               anet_dataset **out);
+/* An IDX file of images by its own name; its labels lie beside it. */
+int anet__dataset_open_idx_file(const char *path, anet_dataset **out);
+
+#endif

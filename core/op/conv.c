@@ -1,0 +1,194 @@
+/* conv: in (h, w, cin), weight (kh, kw, cin / groups, cout), out (ho, wo, cout).
+ * attr: kernel stride dilation pad groups channels bias. */
+#include "base/error.h"
+#include "op/phase.h"
+#include "op/sweep.h"
+#include "op/work.h"
+
+#include <string.h>
+
+static int conv_shape(const anet_attr *a, const anet_shape *in, int32_t inputs, anet_shape *out)
+{
+  (void)inputs;
+  char text[ANET_SHAPE_TEXT];
+  ANET_TRY(anet__window_shape("conv", a, in, a->channels, out));
+  if (a->channels < 1 || a->groups < 1)
+    return anet_fail(ANET_RANGE, "conv: channels %d and groups %d must be at least 1", a->channels,
+                     a->groups);
+  if (in->dim[2] % a->groups || a->channels % a->groups)
+    return anet_fail(ANET_SHAPE, "conv: input %s and %d output channels do not divide by %d groups",
+                     anet__shape_text(in, text), a->channels, a->groups);
+  return ANET_OK;
+}
+
+static int conv_params(const anet_attr *a, const anet_shape *in, anet__param_spec *spec,
+                       int32_t *count)
+{
+  const int32_t cin = in->dim[2] / a->groups;
+  spec[0] = (anet__param_spec){
+      .name = "weight",
+      .role = ANET_PARAM_WEIGHT,
+      .shape = {4, {a->kernel[0], a->kernel[1], cin, a->channels}},
+      .fan = (double)a->kernel[0] * a->kernel[1] * a->channels / a->groups,
+  };
+  *count = 1;
+  if (a->bias)
+    spec[(*count)++] = (anet__param_spec){
+        .name = "bias", .role = ANET_PARAM_BIAS, .shape = {1, {a->channels}}};
+  return ANET_OK;
+}
+
+/* Taps of a window lie evenly apart only if it is cut along its last two axes alone. */
+static anet__filter conv_filter(const anet__call *c)
+{
+  const anet_attr *a = c->attr;
+  const anet_tensor *w = c->param[0];
+  const int32_t cout = a->channels / a->groups;
+  ANET_ASSERT(w->stride[0] == a->kernel[1] * w->stride[1]);
+  return (anet__filter){
+      .w = anet__f32(w),
+      .taps = a->kernel[0] * a->kernel[1],
+      .cin = c->in_shape[0].dim[2] / a->groups,
+      .cout = cout,
+      .groups = a->groups,
+      .ld_tap = (size_t)w->stride[1],
+      .ld_in = (size_t)w->stride[2],
+      .ld_out = 1,
+      .ld_group = (size_t)cout,
+  };
+}
+
+static size_t conv_pack_size(const anet__call *c)
+{
+  const anet__filter f = conv_filter(c);
+  return anet__filter_floats(c->kernels, &f);
+}
+
+static void conv_pack(const anet__call *c, float *packed)
+{
+  const anet__filter f = conv_filter(c);
+  anet__filter_pack(c->kernels, c->pool, &f, packed);
+}
+
+/* Scratch, as offsets in floats; backward starts anew. */
+typedef struct layout {
+  size_t outside, packed, gather, partial, sums, floats;
+} layout;
+
+static layout forward_layout(const anet__call *c)
+{
+  layout l = {0};
+  l.outside = anet__take(&l.floats, (size_t)c->in_shape[0].dim[2] / (size_t)c->attr->groups);
+  l.packed = anet__take(&l.floats, c->packed ? 0 : conv_pack_size(c));
+  return l;
+}
+
+static anet__data_grad data_grad(const anet__call *c)
+{
+  const anet__filter f = conv_filter(c);
+  return (anet__data_grad){.call = c, .weight = f.w, .ld_tap = f.ld_tap, .ld_in = f.ld_in,
+                           .cin = f.cin, .cout = f.cout, .groups = f.groups};
+}
+
+static anet__filter_grad filter_grad(const anet__call *c)
+{
+  const anet__filter f = conv_filter(c);
+  return (anet__filter_grad){.kernels = c->kernels,
+                             .taps = anet__taps_window(c->attr, &c->in_shape[0], &c->out_shape),
+                             .images = c->n, .cin = f.cin, .cout = f.cout, .groups = f.groups};
+}
+
+static layout backward_layout(const anet__call *c)
+{
+  const anet__data_grad data = data_grad(c);
+  const anet__filter_grad filter = filter_grad(c);
+  const size_t rows = (size_t)c->n * anet__pixels(&c->out_shape);
+  layout l = {0};
+  l.outside = anet__take(&l.floats, (size_t)ANET_MAX(data.cin, data.cout));
+  l.packed = anet__take(&l.floats, anet__data_grad_packed(&data));
+  l.gather = anet__take(&l.floats, anet__data_grad_gather(&data));
+  l.partial = anet__take(&l.floats, anet__filter_grad_floats(&filter));
+  l.sums = anet__take(&l.floats, c->attr->bias ? anet__sums_floats(rows, c->attr->channels) : 0);
+  return l;
+}
+
+static size_t conv_scratch(const anet__call *c, bool training)
+{
+  const size_t forward = forward_layout(c).floats;
+  const size_t backward = training ? backward_layout(c).floats : 0;
+  return ANET_MAX(forward, backward) * sizeof(float);
+}
+
+static void conv_forward(const anet__call *c)
+{
+  const layout l = forward_layout(c);
+  float *scratch = c->scratch, *outside = scratch + l.outside;
+  anet__sweep s = {
+      .kernels = c->kernels,
+      .filter = conv_filter(c),
+      .packed = c->packed,
+      .taps = anet__taps_window(c->attr, &c->in_shape[0], &c->out_shape),
+      .images = c->n,
+      .post = c->post,
+  };
+  memset(outside, 0, (size_t)s.filter.cin * sizeof *outside);
+  s.taps.base = c->in[0];
+  s.taps.outside = outside;
+  if (!s.packed) {
+    conv_pack(c, scratch + l.packed);
+    s.packed = scratch + l.packed;
+  }
+  anet__sweep_dense(&s, c->out);
+  anet__sweep_conv(c->pool, &s);
+}
+
+static void conv_backward(const anet__grad_call *g)
+{
+  const anet__call *c = &g->call;
+  const layout l = backward_layout(c);
+  float *scratch = c->scratch;
+  if (g->dparam[0]) {
+    anet__filter_grad filter = filter_grad(c);
+    memset(scratch + l.outside, 0, (size_t)filter.cin * sizeof *scratch);
+    filter.taps.base = c->in[0];
+    filter.taps.outside = scratch + l.outside;
+    filter.dy = g->dout;
+    filter.dw = g->dparam[0];
+    filter.partial = scratch + l.partial;
+    anet__filter_grad_run(c->pool, &filter);
+  }
+  if (g->dparam[1])
+    anet__bias_grad(c, g->dout, (size_t)c->n * anet__pixels(&c->out_shape), c->attr->channels,
+                    (double *)(scratch + l.sums), g->dparam[1]);
+  if (g->din[0]) {
+    anet__data_grad data = data_grad(c);
+    data.dout = g->dout;
+    data.din = g->din[0];
+    data.add = g->add[0];
+    data.outside = scratch + l.outside;
+    data.packed = scratch + l.packed;
+    data.gather = scratch + l.gather;
+    anet__data_grad_run(&data);
+  }
+}
+
+static double conv_macs(const anet_attr *a, const anet_shape *in, const anet_shape *out)
+{
+  return (double)anet__shape_size(out) * a->kernel[0] * a->kernel[1] * in->dim[2] / a->groups;
+}
+
+const anet__op anet__op_conv = {
+    .name = "conv",
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .has_post = true,
+    .grad_needs_in = true,
+    .shape = conv_shape,
+    .params = conv_params,
+    .forward = conv_forward,
+    .backward = conv_backward,
+    .scratch = conv_scratch,
+    .pack_size = conv_pack_size,
+    .pack = conv_pack,
+    .macs = conv_macs,
+};

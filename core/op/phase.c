@@ -1,0 +1,120 @@
+#include "op/phase.h"
+
+#include <string.h>
+
+anet__phase_axis anet__phase_axis_at(const anet_attr *a, int32_t i, int32_t size, int32_t p)
+{
+  const int32_t s = a->stride[i], d = a->dilation[i], pad = a->pad[i];
+  anet__phase_axis x = {.start = p, .first = -1, .skip = a->kernel[i]};
+  if (p < size) x.count = (size - p + s - 1) / s;
+  for (int32_t k = 0; k < a->kernel[i]; k++) {
+    if ((p + pad - k * d) % s) continue;
+    if (x.taps == 0) x.first = k;
+    if (x.taps == 1) x.skip = k - x.first;
+    x.taps++;
+  }
+  if (!x.taps) return x;
+  x.offset = (p + pad - x.first * d) / s;
+  x.step = -(x.skip * d / s);
+  return x;
+}
+
+static bool strided(const anet_attr *a)
+{
+  return a->stride[0] > 1 || a->stride[1] > 1;
+}
+
+/* One tap of the weights. */
+static size_t tap_floats(const anet__data_grad *g)
+{
+  return (size_t)g->cin * (size_t)g->groups * (size_t)g->cout;
+}
+
+/* Weights of the phase's taps without gaps, the form in which any of them can be packed. */
+static void gather(const anet__data_grad *g, const anet__phase_axis *y, const anet__phase_axis *x)
+{
+  const int32_t width = g->call->attr->kernel[1];
+  const size_t row = (size_t)g->groups * (size_t)g->cout;
+  float *to = g->gather;
+  for (int32_t ky = 0; ky < y->taps; ky++)
+    for (int32_t kx = 0; kx < x->taps; kx++) {
+      const int32_t t = (y->first + ky * y->skip) * width + x->first + kx * x->skip;
+      const float *from = g->weight + (size_t)t * g->ld_tap;
+      for (int32_t i = 0; i < g->cin; i++, to += row)
+        memcpy(to, from + (size_t)i * g->ld_in, row * sizeof *to);
+    }
+}
+
+/* The weights of `taps` taps, transposed: from output to input channels. */
+static anet__filter transposed(const anet__data_grad *g, int32_t taps)
+{
+  const bool dense = strided(g->call->attr);
+  const size_t row = (size_t)g->groups * (size_t)g->cout;
+  const float *w = dense ? g->gather : g->weight;
+  const size_t ld_tap = dense ? row * (size_t)g->cin : g->ld_tap;
+  if (g->depthwise)
+    return (anet__filter){.w = w, .taps = taps, .cin = 1, .cout = g->cout, .groups = 1,
+                          .ld_tap = ld_tap, .ld_out = 1};
+  return (anet__filter){.w = w, .taps = taps, .cin = g->cout, .cout = g->cin, .groups = g->groups,
+                        .ld_tap = ld_tap, .ld_in = 1, .ld_out = dense ? row : g->ld_in,
+                        .ld_group = (size_t)g->cout};
+}
+
+size_t anet__data_grad_gather(const anet__data_grad *g)
+{
+  const anet_attr *a = g->call->attr;
+  return strided(a) ? tap_floats(g) * (size_t)(a->kernel[0] * a->kernel[1]) : 0;
+}
+
+size_t anet__data_grad_packed(const anet__data_grad *g)
+{
+  const anet_attr *a = g->call->attr;
+  const anet__filter f = transposed(g, a->kernel[0] * a->kernel[1]);
+  return g->depthwise ? 0 : anet__filter_floats(g->call->kernels, &f);
+}
+
+static void phase_run(const anet__data_grad *g, const anet__phase_axis *y,
+                      const anet__phase_axis *x)
+{
+  const anet__call *call = g->call;
+  const anet_attr *a = call->attr;
+  const anet_shape *in = &call->in_shape[0], *out = &call->out_shape;
+  const size_t channels = (size_t)in->dim[2], width = (size_t)in->dim[1];
+  if (!y->count || !x->count || (g->add && (!y->taps || !x->taps))) return;
+  if (strided(a)) gather(g, y, x);
+  anet__sweep s = {
+      .kernels = call->kernels,
+      .filter = transposed(g, y->taps * x->taps),
+      .packed = g->packed,
+      .images = call->n,
+      .out = g->din + ((size_t)y->start * width + (size_t)x->start) * channels,
+      .ld_image = (size_t)in->dim[0] * width * channels,
+      .ld_line = (size_t)a->stride[0] * width * channels,
+      .ld_pixel = (size_t)a->stride[1] * channels,
+      .post = anet__post_none(),
+      .taps = {.base = g->dout, .outside = g->outside, .pixel = (size_t)out->dim[2],
+               .in = {out->dim[0], out->dim[1]}, .out = {y->count, x->count},
+               .kernel = {y->taps, x->taps}, .stride = {1, 1}, .offset = {y->offset, x->offset},
+               .step = {y->step, x->step}},
+  };
+  if (g->add) s.post.add = s.out, s.post.add_ld = s.ld_pixel;
+  if (g->depthwise) {
+    anet__sweep_depthwise(call->pool, &s);
+  } else {
+    anet__filter_pack(call->kernels, call->pool, &s.filter, g->packed);
+    anet__sweep_conv(call->pool, &s);
+  }
+}
+
+void anet__data_grad_run(const anet__data_grad *g)
+{
+  const anet_attr *a = g->call->attr;
+  const anet_shape *in = &g->call->in_shape[0];
+  memset(g->outside, 0, (size_t)g->cout * sizeof *g->outside);
+  for (int32_t py = 0; py < a->stride[0]; py++)
+    for (int32_t px = 0; px < a->stride[1]; px++) {
+      const anet__phase_axis y = anet__phase_axis_at(a, 0, in->dim[0], py);
+      const anet__phase_axis x = anet__phase_axis_at(a, 1, in->dim[1], px);
+      phase_run(g, &y, &x);
+    }
+}

@@ -1,0 +1,97 @@
+#include "op/taps.h"
+
+anet__taps anet__taps_window(const anet_attr *a, const anet_shape *in, const anet_shape *out)
+{
+  anet__taps t = {.pixel = (size_t)in->dim[2]};
+  for (int32_t i = 0; i < 2; i++) {
+    t.in[i] = in->dim[i];
+    t.out[i] = out->dim[i];
+    t.kernel[i] = a->kernel[i];
+    t.stride[i] = a->stride[i];
+    t.offset[i] = -a->pad[i];
+    t.step[i] = a->dilation[i];
+  }
+  return t;
+}
+
+anet__taps anet__taps_rows(int32_t channels)
+{
+  return (anet__taps){
+      .pixel = (size_t)channels,
+      .in = {1, 1},
+      .out = {1, 1},
+      .kernel = {1, 1},
+      .stride = {1, 1},
+      .step = {1, 1},
+  };
+}
+
+bool anet__taps_padded(const anet_attr *a)
+{
+  return a->pad[0] || a->pad[1] || a->pad[2] || a->pad[3];
+}
+
+/* Output pixels are the input's, one by one: no need to count lines. */
+static bool straight(const anet__taps *t)
+{
+  return t->kernel[0] == 1 && t->kernel[1] == 1 && t->stride[0] == 1 && t->stride[1] == 1 &&
+         t->offset[0] == 0 && t->offset[1] == 0 && t->in[0] == t->out[0] && t->in[1] == t->out[1];
+}
+
+/* Output columns [*begin, *end) of [x0, x1) whose tap in column kx falls into the image. */
+static void inside(const anet__taps *t, int32_t kx, int32_t x0, int32_t x1, int32_t *begin,
+                   int32_t *end)
+{
+  const int32_t at = t->offset[1] + kx * t->step[1], s = t->stride[1];
+  const int32_t first = at >= 0 ? 0 : (-at + s - 1) / s;
+  const int32_t last = at >= t->in[1] ? 0 : (t->in[1] - at + s - 1) / s;
+  *begin = ANET_MIN(ANET_MAX(first, x0), x1);
+  *end = ANET_MAX(ANET_MIN(last, x1), *begin);
+}
+
+/* Pixels x0 .. x1-1 of output line y: one column of taps after the other. */
+static void fill_line(const anet__taps *t, const float *image, int32_t y, int32_t x0, int32_t x1,
+                      const float **tap)
+{
+  const int32_t taps = anet__taps_count(t);
+  const size_t step = (size_t)t->stride[1] * t->pixel;
+  for (int32_t kx = 0; kx < t->kernel[1]; kx++) {
+    int32_t begin, end;
+    inside(t, kx, x0, x1, &begin, &end);
+    const int32_t column = begin * t->stride[1] + t->offset[1] + kx * t->step[1];
+    for (int32_t ky = 0; ky < t->kernel[0]; ky++) {
+      const int32_t row = y * t->stride[0] + t->offset[0] + ky * t->step[0];
+      const bool in = row >= 0 && row < t->in[0];
+      const int32_t b = in ? begin : x1, e = in ? end : x1;
+      const float **p = tap + ky * t->kernel[1] + kx;
+      int32_t x = x0;
+      for (; x < b; x++, p += taps) *p = t->outside;
+      if (x < e) {
+        const float *from = image + ((size_t)row * (size_t)t->in[1] + (size_t)column) * t->pixel;
+        for (; x < e; x++, p += taps, from += step) *p = from;
+      }
+      for (; x < x1; x++, p += taps) *p = t->outside;
+    }
+  }
+}
+
+void anet__taps_fill(const anet__taps *t, size_t first, size_t rows, const float **tap)
+{
+  if (straight(t)) {
+    const float *from = t->base + first * t->pixel;
+    for (size_t r = 0; r < rows; r++, from += t->pixel) tap[r] = from;
+    return;
+  }
+  const size_t width = (size_t)t->out[1], size = (size_t)t->out[0] * width;
+  const size_t image = (size_t)t->in[0] * (size_t)t->in[1] * t->pixel;
+  const float *base = t->base + first / size * image;
+  int32_t y = (int32_t)(first % size / width), x = (int32_t)(first % width);
+  while (rows > 0) {
+    const int32_t end = (int32_t)ANET_MIN(width, (size_t)x + rows);
+    fill_line(t, base, y, x, end, tap);
+    tap += (size_t)(end - x) * (size_t)anet__taps_count(t);
+    rows -= (size_t)(end - x);
+    x = 0;
+    if (++y == t->out[0]) y = 0, base += image;
+  }
+}

@@ -1,0 +1,342 @@
+/* The latency table from measurements.
+ *
+ * A round visits a fresh random set of subnets that together use every option. Every visit gives a
+ * sample for each option on its path, timed inside the running network, and the time of the whole.
+ * Rounds are compared through the reference that runs beside each visit: samples are scaled to
+ * the median round. The table holds medians; what the marks between positions cost, and that a sum
+ * of medians is no median of sums, goes into one factor taken from the wholes.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/cpu.h"
+#include "base/error.h"
+#include "base/rng.h"
+#include "run/probe.h"
+#include "run/table.h"
+
+enum { DEFAULT_BATCH = 1, DEFAULT_ROUNDS = 30, DEFAULT_HELD_OUT = 50 };
+enum { COLD_ROUNDS = 3, SWEEPS = 5 }; /* sweeps over the held-out subnets */
+
+/* One measured time of an option; option = that of the space, or `options` for what is fixed. */
+typedef struct sample {
+  int32_t option, round;
+  double ms;
+} sample;
+
+typedef struct whole {
+  int32_t round;
+  double ms;
+  uint8_t genome[ANET_MAX_POSITIONS];
+} whole;
+
+typedef struct profiler {
+  const anet_space *space; /* borrowed */
+  int32_t positions, options, batch, rounds, held_out;
+  anet__probe probe;
+  anet_rng rng;
+  anet_table *table;
+  bool *covered;                         /* (options) in this round, owned */
+  sample *sample;                        /* (samples) warm ones, owned */
+  int32_t samples, sample_capacity;
+  sample *cold;                          /* (colds) owned */
+  int32_t colds, cold_capacity;
+  whole *whole;                          /* (wholes) owned */
+  int32_t wholes, whole_capacity;
+  double *reference;                     /* (rounds + SWEEPS) ms: median of each, owned */
+  double *beside;                        /* (besides) the reference in this round, owned */
+  int32_t besides, beside_capacity;
+} profiler;
+
+/* ---- subnets that cover --------------------------------------------------------------------- */
+
+/* A random walk from boundary `from` to `to`: options not yet covered first. Keep always fits, so
+ * there are no dead ends. */
+static void walk(profiler *p, int32_t from, int32_t to, uint8_t *genome)
+{
+  const anet_space *space = p->space;
+  while (from < to) {
+    int32_t seen = 0, chosen = -1;
+    bool fresh = false;
+    for (int32_t i = space->first[from]; i < space->first[from + 1]; i++) {
+      if (from + space->option[i].span > to || (fresh && p->covered[i])) continue;
+      if (!fresh && !p->covered[i]) {
+        fresh = true;
+        seen = 0;
+      }
+      if (anet__rng_below(&p->rng, (uint32_t)++seen) == 0) chosen = i;
+    }
+    const anet_option *option = &space->option[chosen];
+    memset(genome + from, ANET_COVERED, (size_t)option->span);
+    genome[from] = (uint8_t)option->gene;
+    from += option->span;
+  }
+}
+
+/* A random subnet through `index`, and what it covers. */
+static void cover(profiler *p, int32_t index, uint8_t *genome)
+{
+  const anet_option *option = &p->space->option[index];
+  const int32_t end = option->position + option->span;
+  memset(genome + option->position, ANET_COVERED, (size_t)option->span);
+  genome[option->position] = (uint8_t)option->gene;
+  walk(p, 0, option->position, genome);
+  walk(p, end, p->positions, genome);
+  for (int32_t i = 0; i < p->positions; i++)
+    if (genome[i] != ANET_COVERED) p->covered[anet_space_index(p->space, i, genome[i])] = true;
+}
+
+/* ---- measuring ------------------------------------------------------------------------------ */
+
+static int add_sample(sample **list, int32_t *count, int32_t *capacity, sample s)
+{
+  ANET_TRY(anet__grow((void **)list, capacity, *count, sizeof s));
+  (*list)[(*count)++] = s;
+  return ANET_OK;
+}
+
+static int add_reference(profiler *p)
+{
+  ANET_TRY(anet__grow((void **)&p->beside, &p->beside_capacity, p->besides, sizeof *p->beside));
+  p->beside[p->besides++] = p->probe.reference_ms;
+  return ANET_OK;
+}
+
+static void close_round(profiler *p, int32_t round)
+{
+  p->reference[round] = anet__median(p->beside, p->besides);
+  p->besides = 0;
+}
+
+static int add_whole(profiler *p, const uint8_t *genome, int32_t round)
+{
+  ANET_TRY(anet__grow((void **)&p->whole, &p->whole_capacity, p->wholes, sizeof *p->whole));
+  whole *w = &p->whole[p->wholes++];
+  *w = (whole){.round = round, .ms = p->probe.total_ms};
+  memcpy(w->genome, genome, (size_t)p->positions);
+  return ANET_OK;
+}
+
+static int visit_warm(profiler *p, const uint8_t *genome, int32_t round)
+{
+  ANET_TRY(anet__probe_regions(&p->probe, genome));
+  ANET_TRY(add_reference(p));
+  ANET_TRY(add_whole(p, genome, round));
+  for (int32_t i = -1; i < p->positions; i++) {
+    if (i >= 0 && genome[i] == ANET_COVERED) continue;
+    const int32_t option = i < 0 ? p->options : anet_space_index(p->space, i, genome[i]);
+    const sample s = {option, round, p->probe.region[i + 1]};
+    ANET_TRY(add_sample(&p->sample, &p->samples, &p->sample_capacity, s));
+  }
+  return ANET_OK;
+}
+
+static int visit_cold(profiler *p, const uint8_t *genome)
+{
+  ANET_TRY(anet__probe_cold(&p->probe, genome));
+  for (int32_t i = 0; i < p->positions; i++) {
+    if (genome[i] == ANET_COVERED) continue;
+    const sample s = {anet_space_index(p->space, i, genome[i]), 0, p->probe.region[i + 1]};
+    ANET_TRY(add_sample(&p->cold, &p->colds, &p->cold_capacity, s));
+  }
+  return ANET_OK;
+}
+
+/* Starts at a random option, so that none is always covered first. */
+static int run_round(profiler *p, int32_t round, bool warm)
+{
+  uint8_t genome[ANET_MAX_POSITIONS];
+  memset(p->covered, 0, (size_t)p->options * sizeof *p->covered);
+  const int32_t start = anet_rng_int(&p->rng, 0, p->options - 1);
+  for (int32_t k = 0; k < p->options; k++) {
+    const int32_t option = (start + k) % p->options;
+    if (p->covered[option]) continue;
+    cover(p, option, genome);
+    ANET_TRY(warm ? visit_warm(p, genome, round) : visit_cold(p, genome));
+  }
+  if (warm) close_round(p, round);
+  return ANET_OK;
+}
+
+/* ---- the table ------------------------------------------------------------------------------ */
+
+/* Medians of the samples by option: *error (may be NULL) is the standard error of the median, from
+ * the spread. values: (samples) scratch. */
+static double option_median(const sample *list, int32_t count, int32_t option, double *values,
+                            double *error)
+{
+  const double median_over_mean = 1.2533; /* standard errors, for normal samples */
+  int32_t n = 0;
+  for (int32_t i = 0; i < count; i++)
+    if (list[i].option == option) values[n++] = list[i].ms;
+  const double median = anet__median(values, n);
+  if (error) *error = median_over_mean * anet__spread(values, n, median) / sqrt(n);
+  return median;
+}
+
+static double round_scale(const profiler *p, int32_t round)
+{
+  return p->table->oracle_ms / p->reference[round];
+}
+
+static int fill_table(profiler *p)
+{
+  anet_table *t = p->table;
+  const int32_t room = ANET_MAX(ANET_MAX(p->samples, p->colds), p->rounds);
+  double *values = anet__alloc_array((size_t)room, sizeof *values);
+  if (!values) return ANET_NOMEM;
+  memcpy(values, p->reference, (size_t)p->rounds * sizeof *values);
+  t->oracle_ms = anet__median(values, p->rounds);
+  for (int32_t i = 0; i < p->samples; i++) p->sample[i].ms *= round_scale(p, p->sample[i].round);
+  for (int32_t i = 0; i < p->wholes; i++) p->whole[i].ms *= round_scale(p, p->whole[i].round);
+  for (int32_t i = 0; i < p->options; i++) {
+    t->ms[i] = option_median(p->sample, p->samples, i, values, &t->error[i]);
+    t->cold_ms[i] = option_median(p->cold, p->colds, i, values, NULL);
+  }
+  t->fixed_ms = option_median(p->sample, p->samples, p->options, values, NULL);
+  anet__free(values);
+  return ANET_OK;
+}
+
+/* One factor brings the sums to the measured wholes. */
+static int fit_wholes(profiler *p)
+{
+  anet_table *t = p->table;
+  double *ratio = anet__alloc_array((size_t)p->wholes, sizeof *ratio);
+  if (!ratio) return ANET_NOMEM;
+  int rc = ANET_OK;
+  for (int32_t i = 0; i < p->wholes && !rc; i++) {
+    double predicted;
+    rc = anet_table_predict(t, p->space, p->whole[i].genome, &predicted);
+    if (!rc) ratio[i] = p->whole[i].ms / predicted;
+  }
+  const double factor = rc ? 1 : anet__median(ratio, p->wholes);
+  for (int32_t i = 0; i < p->options; i++) {
+    t->ms[i] *= factor;
+    t->error[i] *= factor;
+  }
+  t->fixed_ms *= factor;
+  anet__free(ratio);
+  return rc;
+}
+
+/* ---- the error on subnets it has not seen --------------------------------------------------- */
+
+/* Fills ms (held_out, SWEEPS), scaled to the table's reference. */
+static int time_held_out(profiler *p, const uint8_t *genomes, double *ms)
+{
+  for (int32_t s = 0; s < SWEEPS; s++) {
+    for (int32_t i = 0; i < p->held_out; i++) {
+      ANET_TRY(anet__probe_total(&p->probe, genomes + (size_t)i * (size_t)p->positions));
+      ANET_TRY(add_reference(p));
+      ms[i * SWEEPS + s] = p->probe.total_ms;
+    }
+    close_round(p, p->rounds + s);
+    for (int32_t i = 0; i < p->held_out; i++) ms[i * SWEEPS + s] *= round_scale(p, p->rounds + s);
+  }
+  return ANET_OK;
+}
+
+static int compare(profiler *p, const uint8_t *genomes, double *ms, double *error)
+{
+  for (int32_t i = 0; i < p->held_out; i++) {
+    double predicted;
+    const uint8_t *genome = genomes + (size_t)i * (size_t)p->positions;
+    ANET_TRY(anet_table_predict(p->table, p->space, genome, &predicted));
+    const double measured = anet__median(ms + (size_t)i * SWEEPS, SWEEPS);
+    error[i] = fabs(predicted - measured) / measured;
+  }
+  p->table->median_error = anet__median(error, p->held_out);
+  p->table->p95_error = anet__quantile(error, p->held_out, 0.95);
+  return ANET_OK;
+}
+
+static int measure_error(profiler *p)
+{
+  const size_t n = (size_t)p->held_out, width = (size_t)p->positions;
+  uint8_t *genomes = anet__alloc_array(n, width);
+  double *ms = anet__alloc_array(n, SWEEPS * sizeof *ms);
+  double *error = anet__alloc_array(n, sizeof *error);
+  int rc = genomes && ms && error ? ANET_OK : ANET_NOMEM;
+  for (size_t i = 0; i < n && !rc; i++)
+    rc = anet_genome_sample(p->space, &p->rng, genomes + i * width);
+  if (!rc && !(rc = time_held_out(p, genomes, ms))) rc = compare(p, genomes, ms, error);
+  anet__free(error);
+  anet__free(ms);
+  anet__free(genomes);
+  return rc;
+}
+
+/* ---- anet_profile --------------------------------------------------------------------------- */
+
+static int or_default(int32_t value, int32_t usual)
+{
+  return value == 0 ? usual : value;
+}
+
+static int profiler_new(profiler *p, anet_supernet *supernet, anet_pool *pool,
+                        const anet_profile_desc *desc)
+{
+  if (!supernet->sealed) return anet_fail(ANET_STATE, "profile: the supernet is not sealed");
+  p->space = anet_supernet_space(supernet);
+  p->positions = anet_space_positions(p->space);
+  p->options = anet_space_options(p->space);
+  p->batch = or_default(desc ? desc->batch : 0, DEFAULT_BATCH);
+  p->rounds = or_default(desc ? desc->rounds : 0, DEFAULT_ROUNDS);
+  p->held_out = or_default(desc ? desc->held_out : 0, DEFAULT_HELD_OUT);
+  if (p->batch < 0 || p->rounds < 0 || p->held_out < 0)
+    return anet_fail(ANET_RANGE, "profile: batch %d, rounds %d, held out %d: want 0 or more of each",
+                     p->batch, p->rounds, p->held_out);
+  anet_rng_seed(&p->rng, desc ? desc->seed : 0);
+  p->covered = anet__alloc_array((size_t)p->options, sizeof *p->covered);
+  p->reference = anet__alloc_array((size_t)p->rounds + SWEEPS, sizeof *p->reference);
+  if (!p->covered || !p->reference) return ANET_NOMEM;
+  ANET_TRY(anet__table_new(p->options, &p->table));
+  p->table->batch = p->batch;
+  p->table->rounds = p->rounds;
+  p->table->threads = anet__pool_workers(pool);
+  anet__cpu_fingerprint(p->table->threads, p->table->fingerprint, ANET_FINGERPRINT_BYTES);
+  return anet__probe_new(supernet, pool, p->batch, &p->probe);
+}
+
+static void profiler_free(profiler *p)
+{
+  anet__probe_free(&p->probe);
+  anet_table_release(p->table);
+  anet__free(p->covered);
+  anet__free(p->sample);
+  anet__free(p->cold);
+  anet__free(p->whole);
+  anet__free(p->reference);
+  anet__free(p->beside);
+}
+
+static int profile_all(profiler *p)
+{
+  for (int32_t i = 0; i < p->rounds; i++) ANET_TRY(run_round(p, i, true));
+  for (int32_t i = 0; i < COLD_ROUNDS; i++) ANET_TRY(run_round(p, i, false));
+  ANET_TRY(fill_table(p));
+  ANET_TRY(fit_wholes(p));
+  ANET_TRY(measure_error(p));
+  anet__sort(p->reference, p->rounds + SWEEPS);
+  p->table->drift = p->reference[p->rounds + SWEEPS - 1] / p->reference[0];
+  return ANET_OK;
+}
+
+int anet_profile(anet_supernet *supernet, anet_pool *pool, const anet_profile_desc *desc,
+                 anet_table **out)
+{
+  *out = NULL;
+  const int64_t start = anet__now_ns();
+  profiler p = {0};
+  int rc = profiler_new(&p, supernet, pool, desc);
+  if (!rc) rc = profile_all(&p);
+  if (!rc) {
+    p.table->seconds = (double)(anet__now_ns() - start) * 1e-9;
+    *out = anet_table_retain(p.table);
+  }
+  profiler_free(&p);
+  return rc;
+}

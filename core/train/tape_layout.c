@@ -1,0 +1,202 @@
+/* What shares memory with what, what runs in whose epilogue, and for how long everything lives. */
+#include <math.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "train/tape.h"
+#include "train/tape_place.h"
+
+/* ---- epilogues ---------------------------------------------------------------------------- */
+
+/* The clamp that an op is: *high, from 0. */
+static bool is_clamp(anet__op_id id, float *high)
+{
+  *high = id == ANET_OP_RELU6 ? 6.0f : INFINITY;
+  return id == ANET_OP_RELU || id == ANET_OP_RELU6;
+}
+
+/* Can `value` go without memory: nobody but its only reader wants it, and its backward neither. */
+static bool passes(const anet_tape *tape, int32_t value)
+{
+  const anet__tape_node *node = &tape->node[value], *reader = &tape->node[node->last_reader];
+  if (node->readers != 1 || node->output) return false;
+  if (node->flows && node->op->grad_needs_out) return false;
+  return !(reader->flows && reader->op->grad_needs_in);
+}
+
+/* The other input of addition `add` that `value` goes into, if the head can add it: same shape, and
+ * computed before the head runs. -1: it cannot. */
+static int32_t addend_of(const anet_tape *tape, int32_t add, int32_t value, int32_t head)
+{
+  const anet__tape_node *node = &tape->node[add];
+  const int32_t other = node->in[0] == value ? node->in[1] : node->in[0];
+  if (node->id != ANET_OP_ADD || other >= head) return -1;
+  return anet__shape_equal(&node->call.in_shape[0], &node->call.in_shape[1]) ? other : -1;
+}
+
+static void fuse_from(anet_tape *tape, int32_t head)
+{
+  anet__tape_node *node = &tape->node[head];
+  anet__post *post = &node->call.post;
+  float high;
+  while (passes(tape, node->tail)) {
+    const int32_t next = tape->node[node->tail].last_reader;
+    const bool clamp = is_clamp(tape->node[next].id, &high);
+    if (clamp) {
+      post->low = 0.0f;
+      post->high = high;
+    } else {
+      if (node->addend >= 0) return;
+      node->addend = addend_of(tape, next, node->tail, head);
+      if (node->addend < 0) return;
+    }
+    tape->node[next].fused = true;
+    node->tail = next;
+    if (clamp) return;
+  }
+}
+
+static void fuse(anet_tape *tape)
+{
+  for (int32_t v = 0; v < tape->count; v++)
+    if (tape->node[v].needed && !tape->node[v].fused && tape->node[v].op->has_post)
+      fuse_from(tape, v);
+}
+
+/* ---- values ------------------------------------------------------------------------------- */
+
+static int32_t new_span(anet_tape *tape, int32_t first, int32_t last, size_t bytes)
+{
+  tape->span[tape->spans] = (anet__span){.first = first, .last = last, .bytes = bytes};
+  return tape->spans++;
+}
+
+static size_t value_bytes(const anet_tape *tape, int32_t v)
+{
+  return (size_t)tape->batch * anet__shape_size(&tape->node[v].call.out_shape) * sizeof(float);
+}
+
+/* The last time that somebody reads a value. */
+static int32_t value_end(const anet_tape *tape, int32_t value)
+{
+  const anet__tape_node *node = &tape->node[value];
+  int32_t end = node->last_reader;
+  if (node->output) return anet__tape_back(tape, 0);
+  if (node->flows && node->op->grad_needs_out) end = anet__tape_back(tape, value);
+  for (int32_t r = node->last_reader; r > value; r--) {
+    const anet__tape_node *reader = &tape->node[r];
+    if (!reader->needed || !reader->flows || !reader->op->grad_needs_in) continue;
+    for (int32_t i = 0; i < reader->call.inputs; i++)
+      if (reader->in[i] == value) end = ANET_MAX(end, anet__tape_back(tape, r));
+  }
+  return end;
+}
+
+/* Can `head` write its tail over the value of `from`, which it reads element by element? */
+static bool may_overwrite(const anet_tape *tape, int32_t head, int32_t from)
+{
+  const anet__tape_node *node = &tape->node[head], *old = &tape->node[from];
+  return old->value_span >= 0 && old->readers == 1 && !old->output &&
+         !(old->flows && old->op->grad_needs_out) && !(node->flows && node->op->grad_needs_in) &&
+         value_bytes(tape, from) == value_bytes(tape, node->tail);
+}
+
+static void place_value(anet_tape *tape, int32_t head)
+{
+  const anet__tape_node *node = &tape->node[head];
+  anet__tape_node *tail = &tape->node[node->tail];
+  const int32_t end = ANET_MAX(value_end(tape, node->tail), head);
+  int32_t from = -1;
+  if (node->op->in_place && may_overwrite(tape, head, node->in[0])) from = node->in[0];
+  if (from < 0) {
+    tail->value_span = new_span(tape, head, end, value_bytes(tape, node->tail));
+    return;
+  }
+  tape->node[from].overwritten = true;
+  tail->value_span = tape->node[from].value_span;
+  tape->span[tail->value_span].last = ANET_MAX(tape->span[tail->value_span].last, end);
+}
+
+static void place_saved(anet_tape *tape, int32_t v)
+{
+  anet__tape_node *node = &tape->node[v];
+  const size_t bytes = node->op->saved ? node->op->saved(&node->call) : 0;
+  if (bytes) node->saved_span = new_span(tape, v, node->flows ? anet__tape_back(tape, v) : v, bytes);
+}
+
+/* ---- gradients ---------------------------------------------------------------------------- */
+
+/* The gradient of a value is written first by the loss or by its last reader, and read at the
+ * value's own backward time. An addition passes its gradient on as it is, and ops that work in
+ * place can turn theirs into their input's where it stands; so one memory can serve a group of
+ * gradients, as long as none of them is written while another is still to be read. */
+
+/* When is the gradient in group memory written next after it joined? */
+static int32_t next_write(const anet_tape *tape, int32_t member)
+{
+  const anet__tape_node *node = &tape->node[member];
+  if (!node->grad_joined || node->other_reader < 0) return INT32_MAX;
+  return anet__tape_back(tape, node->other_reader);
+}
+
+/* Can the gradient of `value` take over the memory of that of its last reader v? `changed`: v's
+ * backward changes the numbers as it does so. */
+static bool may_join(const anet_tape *tape, int32_t value, int32_t v, bool changed)
+{
+  const anet__tape_node *node = &tape->node[value], *from = &tape->node[v];
+  if (!node->flows || node->output || node->last_reader != v || node->grad_span >= 0) return false;
+  if (value_bytes(tape, value) != value_bytes(tape, v) || node->other_reader == v) return false;
+  const int32_t end = anet__tape_back(tape, value);
+  int32_t write = node->other_reader < 0 ? INT32_MAX : anet__tape_back(tape, node->other_reader);
+  for (int32_t m = 0; m < tape->count; m++) {
+    if (tape->node[m].grad_span != from->grad_span || m == v) continue;
+    const int32_t read = anet__tape_back(tape, m);
+    if (write <= read || (changed && anet__tape_back(tape, v) <= read)) return false;
+    if (next_write(tape, m) <= end) return false;
+  }
+  return true;
+}
+
+static void join(anet_tape *tape, int32_t value, int32_t v)
+{
+  anet__tape_node *node = &tape->node[value];
+  anet__span *span = &tape->span[tape->node[v].grad_span];
+  node->grad_span = tape->node[v].grad_span;
+  node->grad_joined = true;
+  span->last = ANET_MAX(span->last, anet__tape_back(tape, value));
+}
+
+/* In the order of the backward pass: v's readers have been seen. */
+static void place_grad(anet_tape *tape, int32_t v)
+{
+  anet__tape_node *node = &tape->node[v];
+  const bool alike = node->id == ANET_OP_ADD &&
+                     anet__shape_equal(&node->call.in_shape[0], &node->call.in_shape[1]);
+  if (!node->flows) return;
+  if (node->grad_span < 0) {
+    const int32_t first = node->output ? tape->count : anet__tape_back(tape, node->last_reader);
+    node->grad_span = new_span(tape, first, anet__tape_back(tape, v), value_bytes(tape, v));
+  }
+  for (int32_t i = 0; i < (alike ? 2 : 0); i++)
+    if (may_join(tape, node->in[i], v, false)) join(tape, node->in[i], v);
+  if (node->op->in_place && node->call.inputs == 1 && may_join(tape, node->in[0], v, true))
+    join(tape, node->in[0], v);
+}
+
+/* ------------------------------------------------------------------------------------------- */
+
+int anet__tape_layout(anet_tape *tape)
+{
+  /* a value, a gradient and saved state each */
+  tape->span = anet__alloc_array((size_t)tape->count, 3 * sizeof *tape->span);
+  if (!tape->span) return ANET_NOMEM;
+  fuse(tape);
+  for (int32_t v = 0; v < tape->count; v++) {
+    const anet__tape_node *node = &tape->node[v];
+    if (!node->needed || node->id == ANET_OP_INPUT) continue;
+    if (!node->fused) place_value(tape, v);
+    place_saved(tape, v);
+  }
+  for (int32_t v = tape->count - 1; v >= 0; v--) place_grad(tape, v);
+  return anet__spans_place(tape->span, tape->spans, &tape->block_bytes);
+}

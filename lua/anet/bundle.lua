@@ -1,0 +1,108 @@
+-- Bundles: one file a model, with everything that belongs to it.
+local core = require 'anet.core'
+local data = require 'anet.data'
+local json = require 'anet.json'
+local net = require 'anet.net'
+local tensor = require 'anet.tensor'
+local text = require 'anet.text'
+local ffi, C = core.ffi, core.C
+
+---@class anet.Bundle
+---@field handle ffi.cdata*
+local Bundle = {__name = 'bundle'}
+Bundle.__index = Bundle
+
+local out, take = core.cell 'anet_bundle'
+local net_out, take_net = core.cell 'anet_net'
+
+local M = {Bundle = Bundle}
+
+local function wrap(handle) return setmetatable({handle = handle}, Bundle) end
+
+-- An empty bundle.
+---@return anet.Bundle
+function M.new()
+  core.check(C.anet_bundle_new(out))
+  return wrap(take())
+end
+
+---@return anet.Bundle? bundle, string? message, string? code
+function M.open(path)
+  local message, code = core.failure(C.anet_bundle_open(path, out))
+  if message then return nil, message, code end
+  return wrap(take())
+end
+
+-- Write it under a temporary name and rename.
+---@return anet.Bundle? self, string? message, string? code
+function Bundle:save(path)
+  local message, code = core.failure(C.anet_bundle_save(self.handle, path))
+  if message then return nil, message, code end
+  return self
+end
+
+-- A text entry, or nil.
+function Bundle:text(key) return core.string(C.anet_bundle_text(self.handle, key)) end
+
+-- Set a text entry; nil removes it.
+function Bundle:set_text(key, value)
+  core.check(C.anet_bundle_set_text(self.handle, key, value))
+  return self
+end
+
+-- A text entry that is JSON, as a plain value; nil where there is none.
+function Bundle:value(key)
+  local written = self:text(key)
+  return written and json.decode(written)
+end
+
+function Bundle:set_value(key, value)
+  return self:set_text(key, value ~= nil and json.encode(value) or nil)
+end
+
+-- A loose tensor, or nil.
+---@return anet.Tensor?
+function Bundle:tensor(name) return tensor.borrow(C.anet_bundle_tensor(self.handle, name)) end
+
+function Bundle:set_tensor(name, t)
+  core.check(C.anet_bundle_set_tensor(self.handle, name, core.handle(t, tensor.Tensor, name)))
+  return self
+end
+
+-- Names of the loose tensors.
+---@return string[]
+function Bundle:tensors()
+  local names = {}
+  for i = 1, C.anet_bundle_tensors(self.handle) do
+    names[i] = ffi.string(C.anet_bundle_tensor_name(self.handle, i - 1))
+  end
+  return names
+end
+
+---@return anet.Net? net, string? message, string? code
+function Bundle:net()
+  local message, code = core.failure(C.anet_bundle_net(self.handle, net_out))
+  if message then return nil, message, code end
+  return net.wrap(take_net())
+end
+
+function Bundle:set_net(n)
+  core.check(C.anet_bundle_set_net(self.handle, core.handle(n, net.Net, 'set_net')))
+  return self
+end
+
+-- How images become the model's input; nil where the bundle does not say.
+---@return anet.Input?
+function Bundle:input()
+  local fields = self:value 'input'
+  return fields and data.input(fields)
+end
+
+function Bundle:set_input(input) return self:set_value('input', input:fields()) end
+
+function Bundle:__tostring()
+  local n = self:net()
+  return n and 'bundle of a ' .. tostring(n) or 'bundle of ' .. text.count(#self:tensors()) .. ' tensors'
+end
+
+return M

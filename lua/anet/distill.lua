@@ -1,0 +1,217 @@
+-- From an oracle to a distilled supernet: the loops that a schedule policy steers.
+--
+-- elastify asks the policy for each block's options. A distiller then does, step by step, what the
+-- policy's `next` answers: the least-squares start, batches block by block on the oracle's own
+-- activations, batches of whole subnets. The oracle stays frozen throughout.
+local core = require 'anet.core'
+local supernet = require 'anet.supernet'
+local tensor = require 'anet.tensor'
+local train = require 'anet.train'
+local plan = require 'anet.plan'
+local ffi, C = core.ffi, core.C
+
+local M = {}
+
+-- ---- elastification ---------------------------------------------------------------------------------
+
+-- A supernet of `oracle` with the options that `policy` (a schedule) gives each block. images: f32
+-- inputs (n, h, w, c) that tell which hidden channels matter; nil: by the norm of their weights.
+---@param oracle anet.Net
+---@param policy anet.Policy
+---@param images? anet.Tensor
+---@return anet.Supernet? supernet, string? message, string? code
+function M.elastify(oracle, policy, images, pool)
+  local s, message, code = supernet.new(oracle)
+  if not s then return nil, message, code end
+  local space = {positions = #s:blocks()}
+  for position, block in ipairs(s:blocks()) do
+    local options
+    options, message = policy:call('options', block, space)
+    if not options then return nil, message, 'policy' end
+    local importance = images and block.hidden > 0 and s:importance(position, images, pool) or nil
+    for _, option in ipairs(options) do
+      option.position = position
+      s:add(option, importance)
+    end
+  end
+  local sealed
+  sealed, message, code = s:seal()
+  if not sealed then return nil, message, code end
+  return s
+end
+
+-- ---- the distiller -----------------------------------------------------------------------------------
+
+---@class anet.Distiller
+---@field step integer steps done so far
+local Distiller = {__name = 'distiller'}
+Distiller.__index = Distiller
+M.Distiller = Distiller
+
+M.DEFAULTS = {
+  batch = 128, optimizer = 'adamw', decay = 1e-4, momentum = 0.9, clip = 0, crop = 2, flip = true, cutout = 0, seed = 1,
+}
+
+-- Distils `s` on a data set; policy: a schedule. The weights after any step depend on the settings
+-- and the policy alone, not on threads nor on how often it stopped and went on.
+---@return anet.Distiller
+function M.new(s, dataset, input, policy, settings, pool)
+  local self = setmetatable({
+    supernet = s, data = dataset, input = input, policy = policy, pool = core.pool(pool), step = 0,
+    settings = setmetatable(settings or {}, {__index = M.DEFAULTS}), tapes = {}, done = false,
+  }, Distiller)
+  local c = self.settings
+  self.steps_per_epoch = math.ceil(dataset:count() / c.batch)
+  self.space = s:space():describe()
+  self.optim = train.optim(c.optimizer, {decay = c.decay, momentum = c.momentum, clip = c.clip})
+  self.augment = ffi.new('anet_augment', c.crop, c.flip and 1 or 0, c.cutout, 0)
+  self.images = tensor.new{c.batch, input.height, input.width, input.channels}
+  self.targets = tensor.new{c.batch, dataset:classes()}
+  self.oracle = plan.new(s:taps(), {batch = c.batch, pool = self.pool})
+  return self
+end
+
+-- The answer for the next step; nil when the policy is done.
+function Distiller:ask()
+  local answer, message = self.policy:call('next', self.step + 1, {
+    steps_per_epoch = self.steps_per_epoch, batch = self.settings.batch, space = self.space, last = self.last,
+  })
+  if message then core.raise('%s', message) end
+  return answer
+end
+
+-- Batch of the current step: how many images, and the oracle's outputs {logits, boundary 0, 1, …}.
+function Distiller:fetch()
+  local epoch = math.floor(self.step / self.steps_per_epoch) + 1
+  local index = self.step % self.steps_per_epoch + 1
+  local n = self.data:batch(self.input, self.images, self.targets, index,
+                            {augment = self.augment, seed = self.settings.seed, epoch = epoch, pool = self.pool})
+  local images = n == self.settings.batch and self.images or
+                   self.images:view({1, 1, 1, 1}, {n, self.input.height, self.input.width, self.input.channels})
+  return n, {self.oracle:run(images)}
+end
+
+local stages = {}
+
+function stages.solve(self, answer)
+  local images = self.data:tensor(self.input, answer.images)
+  for _, option in ipairs(self.supernet:space():options()) do
+    if option.kind ~= 'keep' and option.kind ~= 'skip' then
+      self.supernet:solve(option.index, images, answer.ridge, self.pool)
+    end
+  end
+  return {loss = 0}
+end
+
+-- A tape a piece, made once: pieces are small and live as long as the distiller.
+function Distiller:piece_tape(option)
+  local tape = self.tapes[option.index]
+  if not tape then
+    tape = train.tape(self.supernet:piece(option.index),
+                      {batch = self.settings.batch, pool = self.pool, losses = {{kind = 'feature'}}})
+    self.tapes[option.index] = tape
+  end
+  return tape
+end
+
+function stages.block(self, answer)
+  local n, oracle = self:fetch()
+  local loss, count = 0, 0
+  for _, option in ipairs(self.supernet:space():options()) do
+    if option.kind ~= 'keep' and option.kind ~= 'skip' then
+      local tape = self:piece_tape(option)
+      local stats = tape:step({oracle[1 + option.position]}, {oracle[1 + option.position + option.span]}, n, self.step)
+      loss, count = loss + stats.loss, count + 1
+      tape:apply(self.optim, answer.rate)
+    end
+  end
+  return {loss = loss / math.max(count, 1)}
+end
+
+-- The losses of a joint step and their targets; feature terms sit on the outputs that region_outputs added.
+local function joint_terms(answer, targets, oracle, regions)
+  local losses, wanted = {}, {}
+  local function term(loss, target)
+    losses[#losses + 1] = loss
+    wanted[#wanted + 1] = target
+  end
+  if (answer.teacher or 0) > 0 then
+    term({kind = 'teacher', weight = answer.teacher, temperature = answer.temperature or 1}, oracle[1])
+  end
+  if (answer.labels or 0) > 0 then
+    term({kind = 'labels', weight = answer.labels, smoothing = answer.smoothing or 0}, targets)
+  end
+  for i, boundary in ipairs(regions) do
+    term({kind = 'feature', output = i + 1, weight = answer.feature / #regions}, oracle[1 + boundary])
+  end
+  return losses, wanted
+end
+
+function stages.joint(self, answer)
+  local n, oracle = self:fetch()
+  local loss, correct = 0, 0
+  for _, genome in ipairs(answer.genomes) do
+    local net = self.supernet:subnet(genome)
+    local regions = (answer.feature or 0) > 0 and self.supernet:region_outputs(net, genome) or {}
+    local losses, wanted = joint_terms(answer, self.targets, oracle, regions)
+    -- The oracle itself has nothing to learn.
+    if genome ~= self.keep then
+      local tape = train.tape(net, {batch = self.settings.batch, pool = self.pool, losses = losses, memory = self.tape})
+      local stats = tape:step({self.images}, wanted, n, self.step)
+      loss, correct = loss + stats.loss, correct + stats.correct / n
+      tape:apply(self.optim, answer.rate)
+      self.tape = tape
+    end
+  end
+  return {loss = loss / #answer.genomes, correct = correct / #answer.genomes}
+end
+
+-- Do the next step. Returns {stage, loss, correct, …}, nil when the policy is done.
+function Distiller:advance()
+  local answer = self:ask()
+  if not answer then return nil end
+  self.keep = self.keep or self.supernet:space():keep()
+  local run = core.must(stages[answer.stage], "schedule: no stage '%s'; there are solve, block, joint", answer.stage)
+  self.last = run(self, answer)
+  self.last.stage = answer.stage
+  self.step = self.step + 1
+  return self.last
+end
+
+-- ---- stopping and going on ------------------------------------------------------------------------------
+
+-- Everything that learns, in one fixed order.
+local function pieces(s)
+  local list = {}
+  for _, option in ipairs(s:space():options()) do list[#list + 1] = s:piece(option.index) end
+  local nets = ffi.new('anet_net *[?]', #list)
+  for i, piece in ipairs(list) do nets[i - 1] = piece.handle end
+  return nets, #list, list
+end
+
+-- Put the whole state into a bundle.
+function Distiller:save(bundle)
+  bundle:set_supernet(self.supernet):set_input(self.input):set_value('distiller', {step = self.step})
+  local nets, count = pieces(self.supernet)
+  core.check(C.anet_bundle_set_optim(bundle.handle, self.optim.handle, nets, count))
+  return bundle
+end
+
+-- Go on from a bundle that `save` filled (its supernet is this distiller's). The policy is asked again
+-- for the steps that were done, so that its own state is what it was.
+function Distiller:restore(bundle)
+  local steps = bundle:value('distiller').step
+  while self.step < steps do
+    self:ask()
+    self.step = self.step + 1
+  end
+  local nets, count = pieces(self.supernet)
+  core.check(C.anet_bundle_optim(bundle.handle, self.optim.handle, nets, count))
+  return self
+end
+
+function Distiller:__tostring()
+  return ('distiller after %d steps of %d an epoch'):format(self.step, self.steps_per_epoch)
+end
+
+return M

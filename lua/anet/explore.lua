@@ -1,0 +1,100 @@
+-- The search on the device: the loop that a search policy steers, and the ladder made of its picks.
+--
+-- The policy proposes genomes, each to be run on the first so many images; the explorer runs only what
+-- it has not run before, and hands back the results. Its picks are recalibrated, compiled, measured end to
+-- end and made a ladder.
+local core = require 'anet.core'
+local evaluate = require 'anet.evaluate'
+
+local M = {}
+
+---@class anet.Explorer
+local Explorer = {__name = 'explorer'}
+Explorer.__index = Explorer
+M.Explorer = Explorer
+
+-- options: budgets (ms, a list), n (genomes a question, 64), byte_limit.
+---@return anet.Explorer
+function M.new(s, tbl, dataset, input, policy, options, pool)
+  local self = setmetatable({
+    supernet = s, policy = policy, budgets = options.budgets, n = options.n or 64, byte_limit = options.byte_limit,
+    evaluator = evaluate.new(s, dataset, input, pool), seen = {}, order = {},
+  }, Explorer)
+  self.space = s:space():describe(tbl)
+  self.space.images = dataset:count()
+  self.space.budgets = options.budgets
+  return self
+end
+
+local function join(old, fresh, have, count)
+  if not old then return fresh end
+  local hits = old.hits .. fresh.hits
+  local _, right = hits:gsub('1', '')
+  return {hits = hits, score = right / count, loss = (old.loss * have + fresh.loss * (count - have)) / count}
+end
+
+-- Bring genomes to `count` images each. Those that have seen as many go together, to share prefixes.
+function Explorer:fill(wanted)
+  local groups, keys = {}, {}
+  for genome, count in pairs(wanted) do
+    local have = self.seen[genome] and #self.seen[genome].hits or 0
+    if have < count then
+      local key = have .. ':' .. count
+      if not groups[key] then
+        groups[key] = {have = have, count = count}
+        keys[#keys + 1] = key
+      end
+      table.insert(groups[key], genome)
+    end
+  end
+  table.sort(keys)
+  for _, key in ipairs(keys) do
+    local group = groups[key]
+    table.sort(group)
+    local results, message, code = self.evaluator:run(group, {
+      first = group.have + 1, count = group.count - group.have, byte_limit = self.byte_limit,
+    })
+    if not results then return nil, message, code end
+    for i, genome in ipairs(group) do
+      if not self.seen[genome] then self.order[#self.order + 1] = genome end
+      self.seen[genome] = join(self.seen[genome], results[i], group.have, group.count)
+    end
+  end
+  return true
+end
+
+-- The first `count` images of what is known of a genome, as the policy sees it.
+function Explorer:result(genome, count)
+  local known = self.seen[genome]
+  local hits = known.hits:sub(1, count)
+  local _, right = hits:gsub('1', '')
+  return {genome = genome, ms = self:ms(genome), score = right / count, loss = known.loss, count = count, hits = hits}
+end
+
+function Explorer:ms(genome)
+  return self.space_face_ms and self.space_face_ms(genome) or self.supernet:space():ms(genome, self.space)
+end
+
+-- One question and its answer to the policy. Returns how many genomes it asked for; nil when it is done.
+---@return integer? asked, string? message, string? code
+function Explorer:advance()
+  if self.policy:call 'done' then return nil end
+  local proposals, message = self.policy:call('propose', self.space, self.n)
+  if not proposals then return nil, message, 'policy' end
+  local wanted, asked = {}, {}
+  for i, p in ipairs(proposals) do
+    if type(p) == 'string' then p = {genome = p} end
+    local count = math.min(p.count or self.space.images, self.space.images)
+    asked[i] = {p.genome, count}
+    wanted[p.genome] = math.max(wanted[p.genome] or 0, count)
+  end
+  local ok, why, code = self:fill(wanted)
+  if not ok then return nil, why, code end
+  local results = {}
+  for i, a in ipairs(asked) do results[i] = self:result(a[1], a[2]) end
+  local _, failed = self.policy:call('observe', results)
+  if failed then return nil, failed, 'policy' end
+  return #asked
+end
+
+return M

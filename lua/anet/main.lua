@@ -1,0 +1,37 @@
+-- What `anet` does with its arguments; the chunk's value is the exit status.
+local host = require 'anet.host'
+local words = {...}
+local first = table.remove(words, 1)
+
+-- A script: `arg` as in plain Lua, the status is what it returns, where that is a number or boolean.
+local function run_script(path)
+  local chunk, message = loadfile(path)
+  if not chunk then
+    io.stderr:write('anet: ', message, '\n')
+    return 1
+  end
+  arg = {[0] = path, unpack(words)}
+  host.catch_interrupts()
+  local ok, result = xpcall(function() return chunk(unpack(words)) end, debug.traceback)
+  if not ok then
+    io.stderr:write('anet: ', tostring(result), '\n')
+    return 1
+  end
+  if type(result) == 'number' then return result end
+  return result == false and 1 or 0
+end
+
+if not first and host.terminal(0) then return require('anet.cli').run('repl', {}) end
+if not first or first == 'help' or first == '--help' or first == '-h' then
+  local cli = require 'anet.cli'
+  if words[1] then return cli.run(words[1], {'--help'}) end
+  local stream = first and io.stdout or io.stderr
+  stream:write(cli.usage(), '\n')
+  return first and 0 or 2
+end
+if first == '--version' then
+  print('anet ' .. require('anet').version)
+  return 0
+end
+if first:find('%.lua$') then return run_script(first) end
+return require('anet.cli').run(first, words)

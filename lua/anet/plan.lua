@@ -1,0 +1,132 @@
+-- Plans: networks compiled for running, and the workspaces they run in.
+local core = require 'anet.core'
+local data = require 'anet.data'
+local net = require 'anet.net'
+local tensor = require 'anet.tensor'
+local text = require 'anet.text'
+local ffi, C = core.ffi, core.C
+
+---@class anet.Plan
+---@field handle ffi.cdata*
+local Plan = {__name = 'plan'}
+Plan.__index = Plan
+
+local out, take = core.cell 'anet_plan'
+local work_out, take_work = core.cell 'anet_workspace'
+local info = ffi.new 'anet_plan_info'
+local shape = ffi.new 'anet_shape'
+
+local M = {Plan = Plan}
+
+-- A face for a handle that is already owned.
+function M.wrap(handle) return setmetatable({handle = handle}, Plan) end
+
+-- Compile a net. options: batch, the most images a run may have (1); pool.
+---@param n anet.Net
+---@return anet.Plan
+function M.new(n, options)
+  options = options or {}
+  core.check(C.anet_plan_new(core.handle(n, net.Net, 'plan'), options.batch or 1, out))
+  local plan = M.wrap(take())
+  plan.pool = options.pool
+  return plan
+end
+
+-- {batch, steps, inputs, outputs, arena_bytes, packed_bytes, macs}.
+function Plan:info()
+  C.anet_plan_read(self.handle, info)
+  return {
+    batch = info.batch, steps = info.steps, inputs = info.inputs, outputs = info.outputs,
+    arena_bytes = info.arena_bytes, packed_bytes = info.packed_bytes, macs = info.macs,
+  }
+end
+
+-- Shape of input or output i, of one image.
+function Plan:input_shape(i)
+  core.check(C.anet_plan_input_shape(self.handle, (i or 1) - 1, shape))
+  return core.dims(shape)
+end
+
+function Plan:output_shape(i)
+  core.check(C.anet_plan_output_shape(self.handle, (i or 1) - 1, shape))
+  return core.dims(shape)
+end
+
+local function prepare(self)
+  if self.workspace then return end
+  core.check(C.anet_workspace_new(self.handle, core.pool(self.pool), work_out))
+  self.workspace = take_work()
+  local i = self:info()
+  self.batch = i.batch
+  self.in_pointers = ffi.new('const float *[?]', i.inputs)
+  self.out_pointers = ffi.new('float *[?]', i.outputs)
+  self.outputs = {}
+  for k = 1, i.outputs do self.outputs[k] = tensor.new{i.batch, unpack(self:output_shape(k))} end
+end
+
+-- Run on one tensor an input, each f32 (n, …). Returns one tensor an output; they are the plan's own and
+-- the next run overwrites them.
+---@param ... anet.Tensor
+---@return anet.Tensor ...
+function Plan:run(...)
+  prepare(self)
+  local n
+  for k = 1, select('#', ...) do
+    local t = select(k, ...)
+    core.handle(t, tensor.Tensor, 'run')
+    local dims, want = t:shape(), self:input_shape(k)
+    if #dims == #want then table.insert(dims, 1, 1) end
+    core.must(t:type() == 'f32' and t:dense(), 'run: input %d is not a dense f32 tensor', k)
+    n = dims[1]
+    core.must(table.concat(dims, 'x', 2) == table.concat(want, 'x'),
+              'run: input %d has images %s, want %s', k, table.concat(dims, 'x', 2), table.concat(want, 'x'))
+    self.in_pointers[k - 1] = t:data()
+  end
+  core.must(n, 'run: want a tensor')
+  for k, t in ipairs(self.outputs) do self.out_pointers[k - 1] = t:data() end
+  core.check(C.anet_run(self.handle, self.workspace, self.in_pointers, self.out_pointers, n))
+  local results = {}
+  for k, t in ipairs(self.outputs) do
+    results[k] = n == self.batch and t or t:view(self:ones(k), {n, unpack(self:output_shape(k))})
+  end
+  return unpack(results)
+end
+
+-- {1, 1, …}: the first index of output k.
+function Plan:ones(k)
+  local list = {1}
+  for i = 1, #self:output_shape(k) do list[i + 1] = 1 end
+  return list
+end
+
+-- Share of images whose label is the first output's largest entry; and a string of 0/1 bytes, one an image.
+---@return number accuracy
+function Plan:accuracy(dataset, input)
+  local correct = ffi.new 'double[1]'
+  core.check(C.anet_plan_accuracy(self.handle, core.handle(dataset, data.Dataset, 'data'),
+    core.handle(input, data.Input, 'input'), core.pool(self.pool), correct, nil))
+  return correct[0] / math.max(dataset:count(), 1)
+end
+
+-- Time of a run of n images, ms: medians of interleaved rounds of several plans.
+---@param plans anet.Plan[]
+---@return number[] medians, number[] quartiles
+function M.time(plans, options)
+  options = options or {}
+  local handles = ffi.new('anet_plan *[?]', #plans)
+  for i, plan in ipairs(plans) do handles[i - 1] = core.handle(plan, Plan, 'time') end
+  local median, quartile = ffi.new('double[?]', #plans), ffi.new('double[?]', #plans)
+  core.check(C.anet_time_plans(handles, #plans, core.pool(options.pool), options.batch or 1,
+                               options.rounds or 30, median, quartile))
+  local medians, quartiles = {}, {}
+  for i = 1, #plans do medians[i], quartiles[i] = median[i - 1], quartile[i - 1] end
+  return medians, quartiles
+end
+
+function Plan:__tostring()
+  local i = self:info()
+  return ('plan of %d steps, batch %d, %s MACs, arena %s'):format(i.steps, i.batch,
+    text.count(i.macs), text.bytes(i.arena_bytes))
+end
+
+return M

@@ -1,0 +1,82 @@
+-- The default schedule: which options each block gets, and how they are trained.
+--
+-- Options: merges of 2 and 3 blocks (AdaptiveNet, §3.1), hidden widths, and skips where shapes allow.
+-- Training: every option starts by least squares on the oracle's features; then some epochs block by
+-- block on the oracle's own activations (no labels, all options at once); then joint epochs in which
+-- random subnets learn from the oracle's answers and the labels. Subnets are drawn so that all sizes
+-- are visited: a share of positions is changed that is itself drawn anew for each.
+
+local Adaptive = {}
+Adaptive.__index = Adaptive
+
+local function round(x)
+  return math.floor(x + 0.5)
+end
+
+function Adaptive:options(block)
+  local list = {}
+  for span = 2, math.min(self.settings.span, block.most_span) do
+    list[#list + 1] = {kind = 'merge', span = span}
+  end
+  if block.hidden > 0 then
+    for _, width in ipairs(self.settings.widths) do
+      list[#list + 1] = {kind = 'shrink', width = width}
+    end
+  end
+  if self.settings.skip and block.can_skip then list[#list + 1] = {kind = 'skip'} end
+  return list
+end
+
+-- Cosine from 1 to 0 after a short linear warm-up.
+local function anneal(at, total)
+  local warm = math.max(1, total * 0.03)
+  if at <= warm then return at / warm end
+  return 0.5 * (1 + math.cos(math.pi * (at - warm) / math.max(1, total - warm)))
+end
+
+function Adaptive:draw(space)
+  local share = self.rng:uniform() ^ 0.7
+  local genome = space:keep()
+  if share < 0.02 then return genome end
+  return space:mutate(genome, self.rng, share)
+end
+
+-- stats: {steps_per_epoch =, space =, …}. Answers the work of one step, nil when all is done.
+function Adaptive:next(step, stats)
+  local s = self.settings
+  if step == 1 and s.solve_images > 0 then
+    return {stage = 'solve', images = s.solve_images, ridge = s.ridge}
+  end
+  local at = step - (s.solve_images > 0 and 1 or 0)
+  local block_steps = round(s.block_epochs * stats.steps_per_epoch)
+  if at <= block_steps then
+    return {stage = 'block', rate = s.block_rate * anneal(at, block_steps)}
+  end
+  at = at - block_steps
+  local joint_steps = round(s.joint_epochs * stats.steps_per_epoch)
+  if at > joint_steps then return nil end
+  local genomes = {}
+  for i = 1, s.paths do genomes[i] = self:draw(stats.space) end
+  return {stage = 'joint', genomes = genomes, rate = s.joint_rate * anneal(at, joint_steps),
+          teacher = s.teacher, labels = s.labels, temperature = s.temperature}
+end
+
+return {
+  api = 1, kind = 'schedule', name = 'adaptive',
+  defaults = {
+    span = 3,                 -- most blocks that a merge covers
+    widths = {0.5, 0.25},     -- shares of hidden channels
+    skip = true,
+    solve_images = 512,       -- images for the least-squares start; 0: none
+    ridge = 1e-3,
+    block_epochs = 1,         -- epochs block by block
+    block_rate = 0.02,
+    joint_epochs = 8,         -- epochs of whole subnets
+    joint_rate = 0.02,
+    paths = 2,                -- subnets a step
+    teacher = 1, labels = 0.3, temperature = 2,
+  },
+  new = function(options, rng)
+    return setmetatable({settings = options, rng = rng}, Adaptive)
+  end,
+}
