@@ -246,7 +246,10 @@ ANET_API int anet_net_set_param(anet_net *net, int32_t node, int32_t index, anet
 /* A net with copies of all parameters: nothing is shared any more. */
 ANET_API int anet_net_copy(const anet_net *net, anet_net **out);
 typedef struct anet_cost {
-  double macs, params, param_bytes, activation_bytes;
+  double macs;
+  double params;           /* that training may change */
+  double param_bytes;      /* all there is to store: running statistics too */
+  double activation_bytes; /* all values, as training keeps them */
 } anet_cost;
 ANET_API void anet_net_cost(const anet_net *net, anet_cost *out); /* one image */
 
@@ -255,7 +258,8 @@ ANET_API void anet_net_cost(const anet_net *net, anet_cost *out); /* one image *
 /* Immutable, shareable. Norms, activations, biases and residual additions are fused into the
  * step before, weights are packed, activations placed in one arena. */
 typedef struct anet_plan anet_plan;
-/* batch: the most images a run may have. region -2: the whole net. */
+/* batch: the most images a run may have. Fusion stops where node.region changes, so that a
+ * run's time can be told region by region. */
 ANET_API int anet_plan_new(anet_net *net, int32_t batch, anet_plan **out);
 ANET_API anet_plan *anet_plan_retain(anet_plan *plan);
 ANET_API void anet_plan_release(anet_plan *plan);

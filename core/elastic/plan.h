@@ -27,7 +27,7 @@ typedef struct anet__step {
 
 /* Immutable once anet_plan_new returns, so threads may share one.
  * Invariants: every step reads slots written by an earlier step or inputs; arena slots that are
- * alive together never overlap; arena_bytes covers them and the steps' scratch. */
+ * alive together never overlap; steps never write to a slot of an input. */
 struct anet_plan {
   atomic_int refs;
   anet_net *net; /* retained: parameters */
@@ -38,10 +38,12 @@ struct anet_plan {
   int32_t slots;
   int32_t inputs, outputs;
   anet_shape input[ANET_MAX_INPUTS], output[ANET_MAX_OUTPUTS];
-  int32_t copy_from[ANET_MAX_OUTPUTS]; /* output that is another output or an input: copied from
-                                          this slot; -1: written in place */
-  size_t arena_bytes;                  /* with the scratch of one worker */
-  size_t scratch_offset, packed_bytes;
+  /* -1: a step writes the output where it belongs; else it is an input, or another output too, and
+   * is copied from this slot */
+  int32_t copy_from[ANET_MAX_OUTPUTS];
+  size_t scratch_offset; /* the slots end here; the steps share what follows */
+  size_t arena_bytes;    /* with the scratch of one worker */
+  size_t packed_bytes;
   float *weights; /* one block: all packed weights, scales and shifts, owned */
   double macs;
 };

@@ -2,11 +2,13 @@
 #ifndef ANET_BLOCKS_H
 #define ANET_BLOCKS_H
 
-#include "graph/net.h"
+#include "graph/chain.h"
 
 typedef struct anet__block {
   anet_block face;         /* what the public header shows */
   int32_t *node;           /* (face.nodes) nodes of the block in order, owned */
+  int32_t sum, shortcut;   /* the addition of a residual block and which of its inputs is the
+                              shortcut; -1: the block has none */
 } anet__block;
 
 /* Invariants: blocks are in topological order and disjoint; block i+1 of the same trunk starts where
@@ -20,8 +22,23 @@ struct anet_blocks {
   int32_t frozen_count;
 };
 
+/* The shortcut among the inputs of addition `sum`, whose branches part at its dominator: the lighter
+ * of two branches, if it has no spatial convolution; -1: none. */
+int32_t anet__shortcut_find(anet__flow *flow, int32_t sum);
+/* What kind of residual block the branches of `sum` make. */
+const char *anet__residual_kind(anet__flow *flow, int32_t sum, int32_t shortcut);
+
+static inline int32_t anet__shape_channels(const anet_shape *shape)
+{
+  return shape->rank ? shape->dim[shape->rank - 1] : 1;
+}
+
+/* Are the node's channels those of its inputs, one for one? */
+bool anet__node_keeps_channels(const anet_net *net, int32_t value);
+
 /* Channel groups of a net with one input and one output: values whose channels are tied, because
- * elementwise ops, norms and depthwise convolutions join them. */
+ * elementwise ops, norms and depthwise convolutions join them. Concatenations, grouped convolutions
+ * and what else does not keep channels apart fix those that they read and make. */
 typedef enum anet__group_role {
   ANET_GROUP_INPUT,   /* tied to the net's input: fixed by what comes before */
   ANET_GROUP_OUTPUT,  /* tied to the net's output: fixed by what comes after */
@@ -35,6 +52,7 @@ typedef struct anet__groups {
   int32_t *channels;          /* (count) */
 } anet__groups;
 int anet__groups_find(const anet_net *net, anet__groups *out);
+int32_t anet__groups_hidden(const anet__groups *groups); /* channels of all hidden groups together */
 void anet__groups_free(anet__groups *groups);
 
 #endif

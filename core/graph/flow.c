@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/error.h"
 
 /* ---- dominators ---------------------------------------------------------------------------- */
 

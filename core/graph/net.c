@@ -34,6 +34,15 @@ void anet_net_release(anet_net *net)
 
 /* ---- nodes -------------------------------------------------------------------------------- */
 
+int anet__node_fail(const anet__node *node, int rc)
+{
+  const char *op = anet__op_get(node->op)->name, *message = anet_error();
+  size_t length = strlen(op);
+  if (strncmp(message, op, length) == 0 && message[length] == ':')
+    return anet_fail(rc, "%s '%s'%s", op, node->name, message + length);
+  return anet__fail_in(rc, "%s '%s'", op, node->name);
+}
+
 static void node_clear(anet__node *node)
 {
   for (int32_t i = 0; i < ANET_MAX_PARAMS; i++) anet_tensor_release(node->param[i]);
@@ -147,7 +156,7 @@ static int push(anet_net *net, anet__node *node, const anet__node *lender, int32
   if (!rc) rc = anet__grow(&grown, &net->capacity, net->count, sizeof *net->node);
   net->node = grown;
   if (rc) {
-    anet__fail_in(rc, "%s '%s'", anet__op_get(node->op)->name, node->name);
+    anet__node_fail(node, rc);
     node_clear(node);
     return rc;
   }
@@ -264,7 +273,7 @@ int anet_net_set_param(anet_net *net, int32_t node, int32_t index, anet_tensor *
                      anet__op_get(at->op)->name, at->name, index, at->params);
   anet__net_specs(net, node, spec);
   int rc = check_param(&spec[index], tensor);
-  if (rc) return anet__fail_in(rc, "%s '%s'", anet__op_get(at->op)->name, at->name);
+  if (rc) return anet__node_fail(at, rc);
   anet_tensor_retain(tensor);
   anet_tensor_release(at->param[index]);
   at->param[index] = tensor;

@@ -110,8 +110,6 @@ static bool first_use(const anet_net *net, int32_t node, int32_t index)
   return true;
 }
 
-/* `params` counts what training may change; `param_bytes` is all there is to store, running
- * statistics too; `activation_bytes` all values, as training keeps them. */
 void anet_net_cost(const anet_net *net, anet_cost *out)
 {
   *out = (anet_cost){0};

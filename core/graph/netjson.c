@@ -263,7 +263,7 @@ static int read_node(const reader *r, const json_t *json)
   node.name = (char *)name; /* borrowed: append copies it */
   int rc = read_members(r->net, json, &node);
   if (!rc) rc = find_params(r, &node);
-  if (rc) return anet__fail_in(rc, "%s '%s'", op, name);
+  if (rc) return anet__node_fail(&node, rc);
   return anet__net_append(r->net, &node, node.in, &value);
 }
 

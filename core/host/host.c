@@ -171,4 +171,5 @@ void anet__host_open(lua_State *L)
   lua_pushcfunction(L, search);
   lua_rawseti(L, -2, 2);
   lua_pop(L, 2);
+  anet__sandbox_open(L);
 }

@@ -11,5 +11,6 @@ bool anet__host_file(lua_State *L, const char *path);
 
 /* Make require "anet.x" find the embedded files, and "anet.host" the functions of host.c. */
 void anet__host_open(lua_State *L);
+void anet__sandbox_open(lua_State *L); /* the function "anet.native_sandbox"; called by the above */
 
 #endif

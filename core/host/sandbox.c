@@ -7,6 +7,7 @@
 #include <string.h>
 #include "base/alloc.h"
 #include "base/error.h"
+#include "host/host.h"
 
 enum {
   STEPS_A_HOOK = 100,    /* instructions between two looks at the budget */
@@ -200,6 +201,18 @@ typedef struct plan {
   const anet__sandbox_desc *desc;
 } plan;
 
+/* Run one of the engine's files; its value stays on top. */
+static void run_file(lua_State *L, const char *path, int arguments)
+{
+  size_t size;
+  if (!anet__host_file(L, path)) luaL_error(L, "there is no file '%s'", path);
+  const char *text = lua_tolstring(L, -1, &size);
+  load(L, text, size, path);
+  lua_remove(L, -2); /* the text */
+  lua_insert(L, -1 - arguments);
+  lua_call(L, arguments, LUA_MULTRET);
+}
+
 /* Runs protected with a plan as light userdata. The prelude gives the dispatcher and the environment of
  * the policy's chunk, and that is all that the chunk can reach. */
 static int build(lua_State *L)
@@ -213,12 +226,14 @@ static int build(lua_State *L)
   open_library(L, LUA_TABLIBNAME, luaopen_table);
   open_library(L, LUA_MATHLIBNAME, luaopen_math);
   open_library(L, LUA_BITLIBNAME, luaopen_bit);
-  load(L, p->desc->prelude, p->desc->prelude_size, "prelude");
+  lua_settop(L, 0);
   lua_newtable(L);
   lua_pushcfunction(L, native_charge);
   lua_setfield(L, -2, "charge");
   anet__sandbox_natives(L);
-  lua_call(L, 1, 2);
+  run_file(L, "lua/anet/text.lua", 0);
+  lua_setfield(L, 1, "text");
+  run_file(L, "lua/anet/policy/prelude.lua", 1); /* -> dispatcher, environment */
   wipe_globals(L);
   load(L, p->desc->text, p->desc->size, p->desc->name);
   lua_insert(L, -2);

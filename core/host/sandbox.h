@@ -14,14 +14,12 @@
 typedef struct anet__sandbox anet__sandbox;
 
 typedef struct anet__sandbox_desc {
-  const char *prelude; /* text of prelude.lua */
-  size_t prelude_size;
-  const char *text;    /* text of the policy; never bytecode */
+  const char *text; /* of the policy; never bytecode */
   size_t size;
-  const char *name;    /* for messages */
-  double steps;        /* of one call; 0: 50 million */
-  double seconds;      /* of one call, a net below the steps; 0: 10 */
-  double bytes;        /* of everything; 0: 64 MiB */
+  const char *name; /* for messages */
+  double steps;     /* of one call; 0: 50 million */
+  double seconds;   /* of one call, a net below the steps; 0: 10 */
+  double bytes;     /* of everything; 0: 64 MiB */
 } anet__sandbox_desc;
 
 /* ANET_POLICY where the policy is no policy or fails while loading; the message says why. */

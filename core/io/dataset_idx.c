@@ -101,7 +101,7 @@ static int check_images(const idx_file *file, const uint32_t dim[3])
 
 static int read_images(const idx_file *file, anet_dataset **out)
 {
-  uint32_t dim[3];
+  uint32_t dim[3] = {0};
   ANET_TRY(read_header(file, MAGIC_IMAGES, dim, 3));
   ANET_TRY(check_images(file, dim));
   ANET_TRY(anet__dataset_blank((int32_t)dim[0], (int32_t)dim[1], (int32_t)dim[2], 1, 0, out));
@@ -112,7 +112,7 @@ static int read_images(const idx_file *file, anet_dataset **out)
 /* Labels come as bytes at the end of the array of numbers, which are then widened in place. */
 static int read_labels(const idx_file *file, anet_dataset *data)
 {
-  uint32_t count;
+  uint32_t count = 0;
   ANET_TRY(read_header(file, MAGIC_LABELS, &count, 1));
   if (count != (uint32_t)data->count)
     return anet_fail(ANET_FORMAT, "'%s' has %u labels for %d images", file->path, count,

@@ -16,8 +16,8 @@ enum {
   GRAD_1 = 8,  /* and 1 vector wide */
   DEPTHWISE_ROWS = 4,
   DEPTHWISE_WIDE = 1, /* vectors of the 3 x 3 tile, all weights in registers */
-  DEPTHWISE_TAPS = 5,  /* of the gradient's tile */
-  STRIP = 4            /* vectors of channels that pass over rows at a time */
+  DEPTHWISE_TAPS = 5, /* of the gradient's tile */
+  STRIP = 4           /* vectors of channels that pass over rows at a time */
 };
 
 ANET_FORCE vf v_fma(vf a, vf b, vf c)

@@ -77,7 +77,6 @@ int anet_run(const anet_plan *plan, anet_workspace *workspace, const float *cons
   return ANET_OK;
 }
 
-/* The clock is read only where the region changes. */
 int anet__run_timed(const anet_plan *plan, anet_workspace *workspace, const float *const *in,
                     float *const *out, int32_t n, int64_t *time)
 {

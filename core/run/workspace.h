@@ -9,8 +9,8 @@ struct anet_workspace {
   size_t bytes;
 };
 
-/* As anet_run, and mark[i] = clock (ns) when step i's region first differs from the step before's;
- * time[r + 1] += ns spent in steps of region r (time[0]: region -1). time: (regions + 1). */
+/* As anet_run, and time[r + 1] += nanoseconds spent in steps of region r; time[0]: in region -1,
+ * outside all. time: (regions + 1). The clock is read only where the region changes. */
 int anet__run_timed(const anet_plan *plan, anet_workspace *workspace, const float *const *in,
                     float *const *out, int32_t n, int64_t *time);
 

@@ -3,6 +3,7 @@ local core = require 'anet.core'
 local data = require 'anet.data'
 local json = require 'anet.json'
 local net = require 'anet.net'
+local supernet = require 'anet.supernet'
 local tensor = require 'anet.tensor'
 local text = require 'anet.text'
 local ffi, C = core.ffi, core.C
@@ -14,6 +15,7 @@ Bundle.__index = Bundle
 
 local out, take = core.cell 'anet_bundle'
 local net_out, take_net = core.cell 'anet_net'
+local supernet_out, take_supernet = core.cell 'anet_supernet'
 
 local M = {Bundle = Bundle}
 
@@ -88,6 +90,18 @@ end
 
 function Bundle:set_net(n)
   core.check(C.anet_bundle_set_net(self.handle, core.handle(n, net.Net, 'set_net')))
+  return self
+end
+
+---@return anet.Supernet? supernet, string? message, string? code
+function Bundle:supernet()
+  local message, code = core.failure(C.anet_bundle_supernet(self.handle, supernet_out))
+  if message then return nil, message, code end
+  return supernet.wrap(take_supernet())
+end
+
+function Bundle:set_supernet(s)
+  core.check(C.anet_bundle_set_supernet(self.handle, core.handle(s, supernet.Supernet, 'set_supernet')))
   return self
 end
 

@@ -41,7 +41,7 @@ function Adaptive:draw(space)
   return space:mutate(genome, self.rng, share)
 end
 
--- stats: {steps_per_epoch =, space =, …}. Answers the work of one step, nil when all is done.
+-- stats: {steps_per_epoch =, space =, last =}. Answers the work of one step, nil when all is done.
 function Adaptive:next(step, stats)
   local s = self.settings
   if step == 1 and s.solve_images > 0 then

@@ -4,10 +4,15 @@
 local Annealing = {}
 Annealing.__index = Annealing
 
+-- As a damage: minus the time, so that the least damage within a budget is the largest genome.
+local function largest(option)
+  return -option.ms
+end
+
 function Annealing:neighbour(space, walker)
   for _ = 1, 20 do
     local genome = space:mutate(walker.genome, self.rng, self.options.mutate)
-    if genome ~= walker.genome and space:ms(genome) <= walker.budget then return genome end
+    if genome ~= walker.genome and space:latency(genome) <= walker.budget then return genome end
   end
   return walker.genome
 end
@@ -17,7 +22,7 @@ function Annealing:propose(space)
   for b, budget in ipairs(space.budgets) do
     local walker = self.walkers[b]
     if not walker then
-      walker = {budget = budget, genome = space:best(space:sizes(), budget, 1)[1], score = -1}
+      walker = {budget = budget, genome = space:best(largest, budget, 1)[1], score = -1}
       self.walkers[b] = walker
       walker.try = walker.genome
     else

@@ -9,14 +9,14 @@ Evolution.__index = Evolution
 local function under(space, budget, tries, make)
   for _ = 1, tries do
     local genome = make()
-    if space:ms(genome) <= budget then return genome end
+    if space:latency(genome) <= budget then return genome end
   end
   return nil
 end
 
 function Evolution:first(space, budget)
   local genome = under(space, budget, 20, function() return space:sample(self.rng) end)
-  return genome or space:best(self.zero, budget, 1)[1]
+  return genome or space:best(0, budget, 1)[1]
 end
 
 function Evolution:child(space, budget)
@@ -30,7 +30,6 @@ function Evolution:child(space, budget)
 end
 
 function Evolution:propose(space, n)
-  self.zero = self.zero or space:zeros()
   local budget = space.budgets[self.budget]
   local genomes, seen = {}, {}
   for _ = 1, math.min(n, self.options.population) do

@@ -15,7 +15,7 @@ Front.__index = Front
 function Front:probes(space)
   local list = {space:keep()}
   self.probe_of = {}
-  for _, option in ipairs(space:all_options()) do
+  for _, option in ipairs(space.flat) do
     if option.kind ~= 'keep' then
       local genome = space:with(space:keep(), option)
       list[#list + 1] = genome
@@ -28,7 +28,7 @@ end
 function Front:learn_damages(space)
   local base = self.loss[space:keep()]
   local damage = {}
-  for _, option in ipairs(space:all_options()) do damage[option.index] = 0 end
+  for i = 1, #space.flat do damage[i] = 0 end
   for genome, index in pairs(self.probe_of) do damage[index] = self.loss[genome] - base end
   self.base, self.damage, self.prior = base, damage, {}
   for i, d in ipairs(damage) do self.prior[i] = d end
@@ -39,22 +39,22 @@ end
 function Front:refit(space)
   local rows = {}
   for genome, loss in pairs(self.loss) do
-    rows[#rows + 1] = {genome = genome, used = space:used(genome), gain = loss - self.base}
+    rows[#rows + 1] = {genome = genome, chosen = space:chosen(genome), gain = loss - self.base}
   end
   table.sort(rows, function(a, b) return a.genome < b.genome end)
   local residual, users = {}, {}
   for r, row in ipairs(rows) do
     residual[r] = row.gain
-    for _, index in ipairs(row.used) do
-      residual[r] = residual[r] - self.damage[index]
-      users[index] = users[index] or {}
-      table.insert(users[index], r)
+    for _, option in ipairs(row.chosen) do
+      residual[r] = residual[r] - self.damage[option.index]
+      users[option.index] = users[option.index] or {}
+      table.insert(users[option.index], r)
     end
   end
   for _ = 1, 20 do
     for index = 1, #self.damage do
       local list = users[index]
-      if list and not space:is_keep(index) then
+      if list and space.flat[index].kind ~= 'keep' then
         local sum = self.options.ridge * (self.prior[index] - self.damage[index])
         for _, r in ipairs(list) do sum = sum + residual[r] end
         local change = sum / (#list + self.options.ridge)
@@ -72,7 +72,7 @@ function Front:candidates(space)
   local fresh = {}
   for b, budget in ipairs(space.budgets) do
     self.group[b] = self.group[b] or {}
-    for _, genome in ipairs(space:best(self.damage, budget, self.options.candidates) or {}) do
+    for _, genome in ipairs(space:best(self.damage, budget, self.options.candidates)) do
       if not self.group[b][genome] then
         self.group[b][genome] = true
         table.insert(self.group[b], genome)

@@ -5,13 +5,13 @@ local Greedy = {}
 Greedy.__index = Greedy
 
 function Greedy:propose(space)
-  self.now = self.now or {genome = space:keep(), score = 1, ms = space:ms(space:keep())}
+  self.now = self.now or {genome = space:keep(), score = 1, ms = space:latency(space:keep())}
   self.least = space.budgets[#space.budgets]
   for _, budget in ipairs(space.budgets) do self.least = math.min(self.least, budget) end
   local genomes, seen = {}, {}
-  for _, option in ipairs(space:all_options()) do
+  for _, option in ipairs(space.flat) do
     local genome = space:with(self.now.genome, option)
-    if genome and genome ~= self.now.genome and not seen[genome] and space:ms(genome) < self.now.ms then
+    if genome and genome ~= self.now.genome and not seen[genome] and space:latency(genome) < self.now.ms then
       seen[genome] = true
       genomes[#genomes + 1] = genome
     end

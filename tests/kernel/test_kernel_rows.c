@@ -82,7 +82,6 @@ static void avg_shape(const anet__kernels *k, int32_t rows, int32_t channels, in
   box got = box_new(n, offset), want = box_new(n, offset);
   plain()->avg_pool(want.v, p.tap, rows, p.taps, channels, variant & 1);
   k->avg_pool(got.v, p.tap, rows, p.taps, channels, variant & 1);
-  agree_bits("avg_pool", k->isa, got.v, want.v, 0);
   for (size_t i = 0; i < n; i++) /* the same additions in the same order */
     agree("avg_pool", k->isa, i, (double)got.v[i], (double)want.v[i], 0.0);
   free(p.tap);

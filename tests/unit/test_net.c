@@ -16,8 +16,8 @@ static int32_t add(anet_net *net, const char *op, const char *name, anet_attr at
 
 static anet_attr conv3(int32_t channels, int32_t stride)
 {
-  return (anet_attr){.kernel = {3, 3}, .stride = {stride, stride}, .pad = {1, 1, 1, 1},
-                     .channels = channels};
+  return (anet_attr){
+      .kernel = {3, 3}, .stride = {stride, stride}, .pad = {1, 1, 1, 1}, .channels = channels};
 }
 
 /* image -> stem -> norm -> relu -> conv -> add(relu) -> pool -> fc. On failure *out is NULL. */
@@ -94,6 +94,7 @@ TEST(refuse)
   CHECK_FAILS(anet_net_add(net, "conv", "a", &attr, &bad, 1, &value), ANET_RANGE, "99");
   CHECK_FAILS(anet_net_add(net, "conv", "a", &attr, both, 2, &value), ANET_RANGE, "conv 'a'");
   CHECK_FAILS(anet_net_add(net, "conv", "a", &attr, both, 9, &value), ANET_RANGE, "9");
+  CHECK_FAILS(anet_net_add(net, "linear", "a", &attr, both, 1, &value), ANET_SHAPE, "'a': input");
   CHECK_FAILS(anet_net_add(net, "add", "a", NULL, both, 2, &value), ANET_SHAPE, "add 'a'");
   CHECK_FAILS(anet_net_add(net, "input", "a", NULL, NULL, 0, &value), ANET_RANGE, "'a'");
   CHECK_FAILS(anet_net_add(net, "leaky_relu", "a", &endless, both, 1, &value), ANET_RANGE, "alpha");

@@ -408,12 +408,23 @@ function asked.describe()
   return {kind = policy.kind, name = policy.name, defaults = policy.defaults or {}}
 end
 
--- A new instance; options were checked by the host.
-function asked.start(options, seed)
-  for key, value in pairs(policy.defaults or {}) do
-    if options[key] == nil then options[key] = value end
+-- The given options over the defaults; an unknown one or one of another type is an error.
+local function settle(given)
+  local options, defaults = {}, policy.defaults or {}
+  for key, value in pairs(defaults) do options[key] = value end
+  for key, value in pairs(given) do
+    local default = defaults[key]
+    want(default ~= nil, "no option '%s'%s", tostring(key),
+         native.text.hint(tostring(key), native.text.keys(defaults)))
+    want(type(value) == type(default), "option '%s' is a %s, want a %s", key, type(value), type(default))
+    options[key] = value
   end
-  instance = policy.new(options, new_rng(seed))
+  return options
+end
+
+-- A new instance.
+function asked.start(given, seed)
+  instance = policy.new(settle(given), new_rng(seed))
   want(type(instance) == 'table', '`new` gives a %s, want a table', type(instance))
   for _, method in ipairs(METHODS[policy.kind]) do
     want(type(instance[method]) == 'function', "it has no method '%s'", method)

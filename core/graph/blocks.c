@@ -1,0 +1,403 @@
+/* The block finder: chains of steps, read with a small grammar. */
+#include "graph/blocks.h"
+
+#include <limits.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+/* ---- the grammar ----------------------------------------------------------------------------- */
+
+/* Letters are those of chain.h; x? is an optional x; a last !x means that no x may follow. The
+ * first pattern that fits is taken, at the first item where one does. */
+static const struct {
+  const char *pattern, *kind;
+} grammar[] = {
+    {"n?a?+a?", NULL}, /* residual: its kind is found by looking inside */
+    {"pn?a?|a?", "fire"},
+    {"|a?", "parallel"},
+    {"pn?a?dn?a?s?a?pn?!a", "inverted"},
+    {"dn?a?s?a?pn?!a", "inverted"}, /* without expansion */
+    {"cn?a?s?a?pn?!a", "inverted"}, /* expansion and depthwise fused into one convolution */
+    {"dn?a?s?a?pn?a", "separable"},
+    {"pn?a?", "plain"},
+    {"cn?a?", "plain"},
+};
+
+/* How many items from `item` on the pattern takes, or -1. `joined`: the next must be. */
+static int32_t match(const anet__item *item, int32_t left, const char *pattern, bool joined)
+{
+  const bool fits = left > 0 && (!joined || item->joined);
+  if (!*pattern) return 0;
+  if (*pattern == '!') return fits && item->token == (anet__token)pattern[1] ? -1 : 0;
+  const bool optional = pattern[1] == '?';
+  const char *rest = pattern + 1 + optional;
+  if (fits && item->token == (anet__token)*pattern) {
+    const int32_t more = match(item + 1, left - 1, rest, true);
+    if (more >= 0) return 1 + more;
+  }
+  return optional ? match(item, left, rest, joined) : -1;
+}
+
+/* ---- finding ---------------------------------------------------------------------------------- */
+
+typedef struct finder {
+  anet_net *net;
+  anet__flow flow;
+  anet__chains chains;
+  anet_blocks *blocks;
+  int32_t capacity, frozen_capacity;
+  int32_t *block_of; /* (net->count) block of each node, -1: none; owned */
+  bool *beside;      /* (net->count) nodes of chains without blocks; owned */
+  int32_t trunk;     /* of the last block */
+  bool continues;    /* that block ends where the walk is, and no one else reads its exit */
+} finder;
+
+static bool is_plain(const anet__block *block)
+{
+  return strcmp(block->face.kind, "plain") == 0;
+}
+
+/* Is the node between the entry and the exit of its item, the exit included? The mark is the item's. */
+static bool in_item(const finder *f, const anet__item *item, int32_t node)
+{
+  return node == item->exit || f->flow.inside[node] > 0;
+}
+
+static int collect_nodes(finder *f, const anet__item *item, int32_t items, anet__block *block)
+{
+  const int32_t span = item[items - 1].exit - item[0].entry;
+  block->node = anet__alloc_array((size_t)span, sizeof *block->node);
+  if (!block->node) return ANET_NOMEM;
+  for (int32_t i = 0; i < items; i++) {
+    anet__flow_mark(&f->flow, item[i].entry, item[i].exit);
+    for (int32_t v = item[i].entry + 1; v <= item[i].exit; v++)
+      if (in_item(f, &item[i], v)) block->node[block->face.nodes++] = v;
+  }
+  return ANET_OK;
+}
+
+static void find_shortcut(finder *f, const anet__item *item, int32_t items, anet__block *block)
+{
+  block->sum = block->shortcut = -1;
+  for (int32_t i = 0; i < items; i++)
+    if (item[i].token == ANET_TOKEN_SUM) block->sum = item[i].exit;
+  if (block->sum < 0) return;
+  block->shortcut = anet__shortcut_find(&f->flow, block->sum);
+  block->face.kind = anet__residual_kind(&f->flow, block->sum, block->shortcut);
+  if (block->shortcut < 0) block->sum = -1;
+  else
+    block->face.shortcut =
+        f->net->node[block->sum].in[block->shortcut] == f->flow.dominator[block->sum];
+}
+
+static bool has_conv(const finder *f, const anet__block *block)
+{
+  for (int32_t i = 0; i < block->face.nodes; i++)
+    if (anet__op_convolves(f->net->node[block->node[i]].op)) return true;
+  return false;
+}
+
+/* The fused form of an inverted residual is told from two plain convolutions by its expansion. */
+static bool is_false_friend(const finder *f, const anet__item *item, const char *pattern)
+{
+  const anet__node *node = anet__net_at(f->net, item->exit);
+  if (pattern[0] != ANET_TOKEN_SPATIAL || !strchr(pattern, '!')) return false;
+  return f->net->node[item->entry].op == ANET_OP_INPUT ||
+         node->attr.channels <= f->net->node[item->entry].shape.dim[2];
+}
+
+/* Blocks that follow each other are of one trunk if they end alike: in the same activation, or in
+ * none. What a merge puts out is then of the kind that its readers know. */
+static bool ends_alike(const finder *f, const anet__block *a, const anet__block *b)
+{
+  const anet__op_id x = f->net->node[a->face.exit].op, y = f->net->node[b->face.exit].op;
+  const bool acts = anet__op_activates(x);
+  return is_plain(a) == is_plain(b) && acts == anet__op_activates(y) && (!acts || x == y);
+}
+
+static int add_block(finder *f, const anet__item *item, int32_t items, const char *kind)
+{
+  anet_blocks *all = f->blocks;
+  anet__block block = {.face = {.kind = kind, .entry = item[0].entry, .exit = item[items - 1].exit}};
+  ANET_TRY(anet__grow((void **)&all->block, &f->capacity, all->count, sizeof *all->block));
+  ANET_TRY(collect_nodes(f, item, items, &block));
+  find_shortcut(f, item, items, &block);
+  if (!has_conv(f, &block)) {
+    anet__free(block.node);
+    f->continues = false;
+    return ANET_OK;
+  }
+  const bool follows = f->continues && item->joined &&
+                       ends_alike(f, &all->block[all->count - 1], &block);
+  block.face.trunk = follows ? f->trunk : ++f->trunk;
+  f->continues = true;
+  all->block[all->count++] = block;
+  return ANET_OK;
+}
+
+/* The block that begins at this item: how many items it takes, 1 if there is none. */
+static int read_item(finder *f, const anet__item *item, int32_t left, int32_t *taken)
+{
+  for (int32_t g = 0; g < ANET_COUNT(grammar); g++) {
+    *taken = match(item, left, grammar[g].pattern, false);
+    if (*taken > 0 && !is_false_friend(f, item, grammar[g].pattern))
+      return add_block(f, item, *taken, grammar[g].kind);
+  }
+  *taken = 1;
+  f->continues = false;
+  return ANET_OK;
+}
+
+static int read_chain(finder *f, const anet__item *item, int32_t items)
+{
+  f->continues = false;
+  for (int32_t i = 0, taken; i < items; i += taken)
+    ANET_TRY(read_item(f, item + i, items - i, &taken));
+  return ANET_OK;
+}
+
+/* ---- plain blocks ------------------------------------------------------------------------------ */
+
+static void drop_block(anet_blocks *blocks, int32_t index)
+{
+  anet__free(blocks->block[index].node);
+  memmove(blocks->block + index, blocks->block + index + 1,
+          (size_t)(--blocks->count - index) * sizeof *blocks->block);
+}
+
+static bool is_output(const anet_net *net, int32_t value)
+{
+  for (int32_t i = 0; i < net->outputs; i++)
+    if (net->output[i] == value) return true;
+  return false;
+}
+
+/* A plain convolution is only a block where nothing larger is, and neither stem nor head. */
+static void drop_plain(finder *f)
+{
+  const anet_net *net = f->net;
+  anet_blocks *b = f->blocks;
+  bool composite = false, stem = true;
+  for (int32_t i = 0; i < b->count; i++) composite |= !is_plain(&b->block[i]);
+  for (int32_t i = 0; i < b->count;) {
+    const anet_block *face = &b->block[i].face;
+    const bool first = stem;
+    stem = false;
+    if (is_plain(&b->block[i]) && (composite || first || is_output(net, face->exit)))
+      drop_block(b, i);
+    else i++;
+  }
+}
+
+/* ---- faces ------------------------------------------------------------------------------------- */
+
+static int32_t ratio(int32_t in, int32_t out)
+{
+  return out > 0 ? (int32_t)lround((double)in / out) : 0;
+}
+
+/* Does it only thin out rows and columns by whole strides, as a merge over it will? */
+static bool is_regular(const anet_block *face)
+{
+  if (face->in.rank != 3 || face->out.rank != 3) return false;
+  for (int32_t i = 0; i < 2; i++) {
+    const int32_t in = face->in.dim[i], out = face->out.dim[i], stride = ratio(in, out);
+    if (stride < 1 || (out != in / stride && out != (in + stride - 1) / stride)) return false;
+  }
+  return true;
+}
+
+static bool is_strided(const anet_block *face)
+{
+  return ratio(face->in.dim[0], face->out.dim[0]) > 1 || ratio(face->in.dim[1], face->out.dim[1]) > 1;
+}
+
+static int32_t most_span(const anet_blocks *blocks, int32_t index)
+{
+  enum { MOST = 8 };
+  const anet_block *first = &blocks->block[index].face;
+  bool strided = is_strided(first);
+  int32_t span = 1;
+  if (!is_regular(first)) return 1;
+  for (int32_t i = index + 1; i < blocks->count && span < MOST; i++, span++) {
+    const anet_block *face = &blocks->block[i].face;
+    if (face->trunk != first->trunk || !is_regular(face) || (strided && is_strided(face))) break;
+    strided |= is_strided(face);
+  }
+  return span;
+}
+
+static int fill_face(const anet_net *net, anet_block *face)
+{
+  anet_net *part;
+  anet__groups groups;
+  anet_cost cost;
+  face->name = net->node[face->exit].name;
+  face->in = net->node[face->entry].shape;
+  face->out = net->node[face->exit].shape;
+  face->stride = ratio(face->in.dim[0], face->out.dim[0]);
+  face->can_skip = anet__shape_equal(&face->in, &face->out);
+  ANET_TRY(anet__net_extract(net, &face->entry, 1, &face->exit, 1, NULL, &part));
+  anet_net_cost(part, &cost);
+  face->macs = cost.macs;
+  face->params = cost.params;
+  const int rc = anet__groups_find(part, &groups);
+  anet_net_release(part);
+  if (rc) return rc;
+  face->hidden = anet__groups_hidden(&groups);
+  anet__groups_free(&groups);
+  return ANET_OK;
+}
+
+/* Plain blocks may be gone from before and between trunks: numbers without gaps. */
+static int fill_faces(finder *f)
+{
+  anet_blocks *b = f->blocks;
+  int32_t trunk = -1;
+  for (int32_t i = 0, old = -1; i < b->count; i++) {
+    anet_block *face = &b->block[i].face;
+    trunk += face->trunk != old;
+    old = face->trunk;
+    face->trunk = trunk;
+    ANET_TRY(fill_face(f->net, face));
+  }
+  for (int32_t i = 0; i < b->count; i++) b->block[i].face.most_span = most_span(b, i);
+  return ANET_OK;
+}
+
+/* ---- what stays frozen --------------------------------------------------------------------------- */
+
+static const char *reason_of(const finder *f, int32_t node, int32_t first, int32_t last)
+{
+  const anet__op_id op = f->net->node[node].op;
+  if (f->blocks->count == 0) return "there are no blocks";
+  if (node < first) return "stem";
+  if (node > last) return "head";
+  if (f->beside[node]) return "a branch beside the blocks";
+  if (anet__op_convolves(op)) return "a plain convolution between blocks";
+  if (op == ANET_OP_MAX_POOL || op == ANET_OP_AVG_POOL) return "pooling between blocks";
+  if (op == ANET_OP_NORM || anet__op_activates(op)) {
+    const int32_t from = f->net->node[node].in[0];
+    if (f->block_of[from] < 0 && f->net->node[from].op != ANET_OP_INPUT)
+      return reason_of(f, from, first, last);
+  }
+  return "an operation between blocks";
+}
+
+static void mark_blocks(finder *f, int32_t *first, int32_t *last)
+{
+  *first = INT_MAX;
+  *last = -1;
+  for (int32_t v = 0; v < f->net->count; v++) f->block_of[v] = -1, f->beside[v] = true;
+  for (int32_t i = 0; i < f->blocks->count; i++) {
+    const anet__block *block = &f->blocks->block[i];
+    for (int32_t n = 0; n < block->face.nodes; n++) f->block_of[block->node[n]] = i;
+    *first = ANET_MIN(*first, block->node[0]);
+    *last = ANET_MAX(*last, block->face.exit);
+  }
+  for (int32_t c = 0; c < f->chains.count; c++) {
+    bool blocks = false;
+    for (int32_t i = f->chains.first[c]; i < f->chains.first[c + 1]; i++)
+      blocks |= f->block_of[f->chains.item[i].exit] >= 0;
+    for (int32_t i = f->chains.first[c]; blocks && i < f->chains.first[c + 1]; i++)
+      f->beside[f->chains.item[i].exit] = false;
+  }
+}
+
+static int add_frozen(finder *f, int32_t node, const char *reason)
+{
+  anet_blocks *b = f->blocks;
+  anet_frozen *last = b->frozen_count ? &b->frozen[b->frozen_count - 1] : NULL;
+  if (last && last->last == node - 1 && strcmp(last->reason, reason) == 0) {
+    last->last = node;
+    return ANET_OK;
+  }
+  ANET_TRY(anet__grow((void **)&b->frozen, &f->frozen_capacity, b->frozen_count, sizeof *b->frozen));
+  b->frozen[b->frozen_count++] = (anet_frozen){node, node, reason};
+  return ANET_OK;
+}
+
+static int fill_frozen(finder *f)
+{
+  int32_t first, last;
+  mark_blocks(f, &first, &last);
+  for (int32_t v = 0; v < f->net->count; v++)
+    if (f->block_of[v] < 0 && f->net->node[v].op != ANET_OP_INPUT)
+      ANET_TRY(add_frozen(f, v, reason_of(f, v, first, last)));
+  return ANET_OK;
+}
+
+/* ---- the public face ----------------------------------------------------------------------------- */
+
+static int find(finder *f)
+{
+  const size_t count = (size_t)f->net->count;
+  f->block_of = anet__alloc_array(count, sizeof *f->block_of);
+  f->beside = anet__alloc_array(count, sizeof *f->beside);
+  if (!f->block_of || !f->beside) return ANET_NOMEM;
+  ANET_TRY(anet__flow_find(f->net, &f->flow));
+  ANET_TRY(anet__chains_find(&f->flow, &f->chains));
+  for (int32_t c = 0; c < f->chains.count; c++) {
+    const int32_t first = f->chains.first[c];
+    ANET_TRY(read_chain(f, f->chains.item + first, f->chains.first[c + 1] - first));
+  }
+  drop_plain(f);
+  ANET_TRY(fill_faces(f));
+  return fill_frozen(f);
+}
+
+int anet_blocks_find(anet_net *net, anet_blocks **out)
+{
+  finder f = {.net = net, .trunk = -1};
+  *out = NULL;
+  if (!(f.blocks = anet__alloc(sizeof *f.blocks))) return ANET_NOMEM;
+  atomic_init(&f.blocks->refs, 1);
+  f.blocks->net = anet_net_retain(net);
+  const int rc = find(&f);
+  anet__flow_free(&f.flow);
+  anet__chains_free(&f.chains);
+  anet__free(f.block_of);
+  anet__free(f.beside);
+  if (rc) anet_blocks_release(f.blocks);
+  else *out = f.blocks;
+  return rc;
+}
+
+void anet_blocks_release(anet_blocks *blocks)
+{
+  if (!blocks || atomic_fetch_sub(&blocks->refs, 1) != 1) return;
+  for (int32_t i = 0; i < blocks->count; i++) anet__free(blocks->block[i].node);
+  anet__free(blocks->block);
+  anet__free(blocks->frozen);
+  anet_net_release(blocks->net);
+  anet__free(blocks);
+}
+
+int32_t anet_blocks_count(const anet_blocks *blocks)
+{
+  return blocks->count;
+}
+
+int anet_blocks_get(const anet_blocks *blocks, int32_t index, anet_block *out)
+{
+  if (index < 0 || index >= blocks->count)
+    return anet_fail(ANET_RANGE, "block %d, want 0 to %d", index, blocks->count - 1);
+  *out = blocks->block[index].face;
+  return ANET_OK;
+}
+
+int32_t anet_blocks_frozen_count(const anet_blocks *blocks)
+{
+  return blocks->frozen_count;
+}
+
+int anet_blocks_frozen(const anet_blocks *blocks, int32_t index, anet_frozen *out)
+{
+  if (index < 0 || index >= blocks->frozen_count)
+    return anet_fail(ANET_RANGE, "frozen run %d, want 0 to %d", index, blocks->frozen_count - 1);
+  *out = blocks->frozen[index];
+  return ANET_OK;
+}

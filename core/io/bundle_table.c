@@ -1,0 +1,92 @@
+/* The latency table in a bundle: one JSON text, "table". */
+#include <stdio.h>
+#include <string.h>
+#include "base/error.h"
+#include "base/json.h"
+#include "elastic/space.h"
+#include "io/bundle.h"
+#include "run/table.h"
+
+static json_t *numbers_json(const double *values, int32_t count)
+{
+  json_t *array = json_array();
+  for (int32_t i = 0; i < count; i++) json_array_append_new(array, json_real(values[i]));
+  return array;
+}
+
+int anet_bundle_set_table(anet_bundle *bundle, anet_table *table)
+{
+  const int32_t n = table->options;
+  return anet__bundle_set_json(
+      bundle, "table",
+      json_pack("{s:s, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:o, s:o}", "fingerprint",
+                table->fingerprint, "batch", (int)table->batch, "threads", (int)table->threads, "rounds",
+                (int)table->rounds, "fixed_ms", table->fixed_ms, "oracle_ms", table->oracle_ms, "median_error",
+                table->median_error, "p95_error", table->p95_error, "drift", table->drift, "seconds",
+                table->seconds, "ms", numbers_json(table->ms, n), "error", numbers_json(table->error, n),
+                "cold_ms", numbers_json(table->cold_ms, n)));
+}
+
+static int read_numbers(const json_t *json, const char *key, int32_t count, double *out)
+{
+  json_t *array = NULL;
+  ANET_TRY(anet__json_array(json, key, &array));
+  if (json_array_size(array) != (size_t)count)
+    return anet_fail(ANET_FORMAT, "table: %zu numbers in '%s', want %d", json_array_size(array), key, count);
+  for (int32_t i = 0; i < count; i++) out[i] = json_number_value(json_array_get(array, (size_t)i));
+  return ANET_OK;
+}
+
+static int read_counts(const json_t *json, anet_table *table)
+{
+  int64_t batch, threads, rounds;
+  ANET_TRY(anet__json_int(json, "batch", 1, INT32_MAX, &batch));
+  ANET_TRY(anet__json_int(json, "threads", 1, INT32_MAX, &threads));
+  ANET_TRY(anet__json_int(json, "rounds", 0, INT32_MAX, &rounds));
+  table->batch = (int32_t)batch;
+  table->threads = (int32_t)threads;
+  table->rounds = (int32_t)rounds;
+  return ANET_OK;
+}
+
+static int read_table(const json_t *json, anet_table *table)
+{
+  const struct {
+    const char *key;
+    double *value;
+  } single[] = {
+      {"fixed_ms", &table->fixed_ms},       {"oracle_ms", &table->oracle_ms},
+      {"median_error", &table->median_error}, {"p95_error", &table->p95_error},
+      {"drift", &table->drift},             {"seconds", &table->seconds},
+  };
+  const char *fingerprint = NULL;
+  ANET_TRY(anet__json_string(json, "fingerprint", &fingerprint));
+  if (strlen(fingerprint) >= sizeof table->fingerprint)
+    return anet_fail(ANET_FORMAT, "table: a fingerprint of %zu bytes, at most %zu", strlen(fingerprint),
+                     sizeof table->fingerprint - 1);
+  strcpy(table->fingerprint, fingerprint);
+  ANET_TRY(read_counts(json, table));
+  for (int32_t i = 0; i < ANET_COUNT(single); i++)
+    ANET_TRY(anet__json_number(json, single[i].key, single[i].value));
+  ANET_TRY(read_numbers(json, "ms", table->options, table->ms));
+  ANET_TRY(read_numbers(json, "error", table->options, table->error));
+  return read_numbers(json, "cold_ms", table->options, table->cold_ms);
+}
+
+int anet_bundle_table(anet_bundle *bundle, anet_table **out)
+{
+  json_t *json = NULL, *ms = NULL;
+  *out = NULL;
+  ANET_TRY(anet__bundle_json(bundle, "table", &json));
+  int rc = anet__json_array(json, "ms", &ms);
+  if (!rc && json_array_size(ms) > ANET_MAX_POSITIONS * ANET_MAX_GENES)
+    rc = anet_fail(ANET_FORMAT, "table: %zu options, at most %d", json_array_size(ms),
+                   ANET_MAX_POSITIONS * ANET_MAX_GENES);
+  if (!rc) rc = anet__table_new((int32_t)json_array_size(ms), out);
+  if (!rc && (rc = read_table(json, *out))) {
+    anet_table_release(*out);
+    *out = NULL;
+  }
+  json_decref(json);
+  return rc;
+}

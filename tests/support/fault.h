@@ -1,0 +1,30 @@
+/* Makes every allocation of a call fail once. */
+#ifndef ANET_FAULT_H
+#define ANET_FAULT_H
+
+#include "base/alloc.h"
+#include "support/test.h"
+
+/* Calls run(context) with its first allocation failing, then its second, … until none does. A call
+ * that met the failure must say ANET_NOMEM; each must give back all the memory it took. */
+static inline void test_each_allocation(int (*run)(void *), void *context)
+{
+  for (int64_t nth = 0;; nth++) {
+    anet__alloc_stats before, after;
+    anet__alloc_read(&before);
+    anet__alloc_arm(nth);
+    const int rc = run(context);
+    const bool fired = anet__alloc_fired();
+    anet__alloc_arm(-1);
+    anet__alloc_read(&after);
+    test_checks++;
+    if (rc != (fired ? ANET_NOMEM : ANET_OK))
+      TEST_FAIL("allocation %" PRId64 " failed: %d (%s)", nth, rc, anet_error());
+    if (after.live_bytes != before.live_bytes)
+      TEST_FAIL("allocation %" PRId64 " failed: %zu bytes before, %zu after", nth,
+                before.live_bytes, after.live_bytes);
+    if (!fired) return;
+  }
+}
+
+#endif
