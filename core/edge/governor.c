@@ -33,13 +33,15 @@ static bool is_late(const anet__governor *g, double most, double *slowdown)
   return true;
 }
 
-/* A slowdown that three of four frames stay under, once there have been enough of them. */
+/* A slowdown that three of four frames stay under, once there have been enough of them. It is one of
+ * those measured: between a frame of a load that has gone and one without, there is no in between. */
 static bool is_calm(const anet__governor *g, double *slowdown)
 {
   double recent[CALM];
   if (g->frames < (int64_t)CALM << g->doublings) return false;
   for (int32_t i = 0; i < CALM; i++) recent[i] = g->recent[i];
-  *slowdown = anet__quantile(recent, CALM, 0.75);
+  anet__sort(recent, CALM);
+  *slowdown = recent[CALM * 3 / 4 - 1];
   return true;
 }
 

@@ -26,19 +26,20 @@ static const struct {
     {"cn?a?", "plain"},
 };
 
-/* How many items from `item` on the pattern takes, or -1. `joined`: the next must be. */
-static int32_t match(const anet__item *item, int32_t left, const char *pattern, bool joined)
+/* How many items from `item` on the pattern takes, or -1. An optional item is taken if it is there. */
+static int32_t match(const anet__item *item, int32_t left, const char *pattern)
 {
-  const bool fits = left > 0 && (!joined || item->joined);
-  if (!*pattern) return 0;
-  if (*pattern == '!') return fits && item->token == (anet__token)pattern[1] ? -1 : 0;
-  const bool optional = pattern[1] == '?';
-  const char *rest = pattern + 1 + optional;
-  if (fits && item->token == (anet__token)*pattern) {
-    const int32_t more = match(item + 1, left - 1, rest, true);
-    if (more >= 0) return 1 + more;
+  int32_t taken = 0;
+  while (*pattern) {
+    const bool none = *pattern == '!', optional = pattern[1] == '?';
+    const anet__token token = (anet__token)pattern[none];
+    const bool fits = taken < left && item[taken].token == token && (!taken || item[taken].joined);
+    if (none) return fits ? -1 : taken;
+    if (!fits && !optional) return -1;
+    taken += fits;
+    pattern += 1 + optional;
   }
-  return optional ? match(item, left, rest, joined) : -1;
+  return taken;
 }
 
 /* ---- finding ---------------------------------------------------------------------------------- */
@@ -142,7 +143,7 @@ static int add_block(finder *f, const anet__item *item, int32_t items, const cha
 static int read_item(finder *f, const anet__item *item, int32_t left, int32_t *taken)
 {
   for (int32_t g = 0; g < ANET_COUNT(grammar); g++) {
-    *taken = match(item, left, grammar[g].pattern, false);
+    *taken = match(item, left, grammar[g].pattern);
     if (*taken > 0 && !is_false_friend(f, item, grammar[g].pattern))
       return add_block(f, item, *taken, grammar[g].kind);
   }

@@ -59,8 +59,10 @@ static void tie_values(const anet_net *net, int32_t *parent)
 
 static int number_groups(const anet_net *net, int32_t *parent, anet__groups *out)
 {
-  for (int32_t v = 0; v < net->count; v++)
-    out->of[v] = find_root(parent, v) == v ? out->count++ : out->of[parent[v]];
+  for (int32_t v = 0; v < net->count; v++) {
+    const int32_t root = find_root(parent, v);
+    out->of[v] = root == v ? out->count++ : out->of[root];
+  }
   out->role = anet__alloc_array((size_t)out->count, sizeof *out->role);
   out->channels = anet__alloc_array((size_t)out->count, sizeof *out->channels);
   if (!out->role || !out->channels) return ANET_NOMEM;

@@ -201,8 +201,7 @@ static int read_members(const anet_net *net, const json_t *json, anet__node *nod
 {
   const char *key;
   json_t *item;
-  json_object_foreach((json_t *)json, key, item)
-  {
+  json_object_foreach ((json_t *)json, key, item) {
     const anet__attr_field *field = find_field(key);
     int64_t region;
     if (field)

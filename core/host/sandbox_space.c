@@ -66,6 +66,19 @@ static double *check_list(lua_State *L, int argument, int count)
   return list;
 }
 
+/* The kind of the option on top, by its name. */
+static int32_t kind_of(lua_State *L)
+{
+  static const char *const names[ANET_OPTION_COUNT + 1] = {"keep", "merge", "shrink", "skip", NULL};
+  lua_getfield(L, -1, "kind");
+  const char *name = lua_tostring(L, -1);
+  int32_t kind = 0;
+  while (names[kind] && strcmp(names[kind], name ? name : "") != 0) kind++;
+  if (!names[kind]) luaL_error(L, "option: no kind '%s'", name ? name : "nil");
+  lua_pop(L, 1);
+  return kind;
+}
+
 /* The space of arguments 1 (trunk) and 2 (options). Every position has its keep already. */
 static anet_space *check_space(lua_State *L, holder *h)
 {
@@ -78,8 +91,8 @@ static anet_space *check_space(lua_State *L, holder *h)
   for (int i = 1; i <= options; i++) {
     lua_rawgeti(L, 2, i);
     if (!lua_istable(L, -1)) luaL_error(L, "option %d is no table", i);
-    anet_option option = {.kind = (int32_t)field(L, "kind"),
-                          .position = (int32_t)field(L, "position"),
+    anet_option option = {.kind = kind_of(L),
+                          .position = (int32_t)field(L, "position") - 1,
                           .span = (int32_t)field(L, "span"),
                           .width = (float)field(L, "width"),
                           .hidden = (int32_t)field(L, "hidden")};

@@ -1,5 +1,4 @@
 #include <limits.h>
-#include <string.h>
 
 #include "anet.h"
 #include "base/alloc.h"
@@ -18,12 +17,17 @@ static int check_size(int32_t height, int32_t width)
   return ANET_OK;
 }
 
+/* stb_image does not say why it failed, but if memory ran out the allocator has left a message,
+ * which is empty otherwise. */
 static int fail_decode(void)
 {
-  const char *reason = stbi_failure_reason();
-  if (reason && strcmp(reason, "outofmem") == 0)
-    return anet_fail(ANET_NOMEM, "image: no memory to decode it");
-  return anet_fail(ANET_FORMAT, "image: %s", reason ? reason : "not one that can be read");
+  if (*anet_error()) return ANET_NOMEM;
+  return anet_fail(ANET_FORMAT, "image: not a PNG, JPEG, BMP, TGA, PNM or GIF, or a damaged one");
+}
+
+static void clear_message(void)
+{
+  (void)anet_fail(ANET_OK, "%s", "");
 }
 
 int anet_image_decode(const void *bytes, double count, int32_t channels, anet_tensor **out)
@@ -34,7 +38,9 @@ int anet_image_decode(const void *bytes, double count, int32_t channels, anet_te
     return anet_fail(ANET_RANGE, "image: %d channels, want 1 or 3", channels);
   if (!(count >= 0 && count <= INT_MAX))
     return anet_fail(ANET_RANGE, "image: %.0f bytes, want 0 .. %d", count, INT_MAX);
-  if (!stbi_info_from_memory(bytes, (int)count, &width, &height, &found)) return fail_decode();
+  clear_message();
+  const int known = stbi_info_from_memory(bytes, (int)count, &width, &height, &found);
+  if (!known || *anet_error()) return fail_decode();
   ANET_TRY(check_size(height, width));
   uint8_t *pixels = stbi_load_from_memory(bytes, (int)count, &width, &height, &found, channels);
   if (!pixels) return fail_decode();

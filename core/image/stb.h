@@ -7,6 +7,7 @@
 #define STBI_NO_HDR
 #define STBI_NO_PSD
 #define STBI_NO_PIC
+#define STBI_NO_FAILURE_STRINGS /* one of them is shared by all threads */
 #include <stb/stb_image.h>
 
 #endif

@@ -23,10 +23,9 @@ local M = {}
 function M.elastify(oracle, policy, images, pool)
   local s, message, code = supernet.new(oracle)
   if not s then return nil, message, code end
-  local space = {positions = #s:blocks()}
   for position, block in ipairs(s:blocks()) do
     local options
-    options, message = policy:call('options', block, space)
+    options, message = policy:options(block)
     if not options then return nil, message, 'policy' end
     local importance = images and block.hidden > 0 and s:importance(position, images, pool) or nil
     for _, option in ipairs(options) do
@@ -62,7 +61,7 @@ function M.new(s, dataset, input, policy, settings, pool)
   }, Distiller)
   local c = self.settings
   self.steps_per_epoch = math.ceil(dataset:count() / c.batch)
-  self.space = s:space():describe()
+  policy:space(s:describe())
   self.optim = train.optim(c.optimizer, {decay = c.decay, momentum = c.momentum, clip = c.clip})
   self.augment = ffi.new('anet_augment', c.crop, c.flip and 1 or 0, c.cutout, 0)
   self.images = tensor.new{c.batch, input.height, input.width, input.channels}
@@ -73,8 +72,8 @@ end
 
 -- The answer for the next step; nil when the policy is done.
 function Distiller:ask()
-  local answer, message = self.policy:call('next', self.step + 1, {
-    steps_per_epoch = self.steps_per_epoch, batch = self.settings.batch, space = self.space, last = self.last,
+  local answer, message = self.policy:next(self.step + 1, {
+    steps_per_epoch = self.steps_per_epoch, batch = self.settings.batch, last = self.last,
   })
   if message then core.raise('%s', message) end
   return answer

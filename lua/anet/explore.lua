@@ -15,14 +15,15 @@ M.Explorer = Explorer
 
 -- options: budgets (ms, a list), n (genomes a question, 64), byte_limit.
 ---@return anet.Explorer
-function M.new(s, tbl, dataset, input, policy, options, pool)
+function M.new(s, times, dataset, input, policy, options, pool)
   local self = setmetatable({
     supernet = s, policy = policy, budgets = options.budgets, n = options.n or 64, byte_limit = options.byte_limit,
-    evaluator = evaluate.new(s, dataset, input, pool), seen = {}, order = {},
+    times = times, images = dataset:count(), evaluator = evaluate.new(s, dataset, input, pool), seen = {}, order = {},
   }, Explorer)
-  self.space = s:space():describe(tbl)
-  self.space.images = dataset:count()
-  self.space.budgets = options.budgets
+  local description = s:describe(times)
+  description.images, description.budgets = self.images, options.budgets
+  local ok, message = policy:space(description)
+  if not ok then core.raise('%s', message) end
   return self
 end
 
@@ -71,20 +72,19 @@ function Explorer:result(genome, count)
   return {genome = genome, ms = self:ms(genome), score = right / count, loss = known.loss, count = count, hits = hits}
 end
 
-function Explorer:ms(genome)
-  return self.space_face_ms and self.space_face_ms(genome) or self.supernet:space():ms(genome, self.space)
-end
+-- Predicted time of a genome, ms.
+function Explorer:ms(genome) return self.times:predict(self.supernet:space(), genome) end
 
 -- One question and its answer to the policy. Returns how many genomes it asked for; nil when it is done.
 ---@return integer? asked, string? message, string? code
 function Explorer:advance()
-  if self.policy:call 'done' then return nil end
-  local proposals, message = self.policy:call('propose', self.space, self.n)
+  if self.policy:done() then return nil end
+  local proposals, message = self.policy:propose(self.n)
   if not proposals then return nil, message, 'policy' end
   local wanted, asked = {}, {}
   for i, p in ipairs(proposals) do
     if type(p) == 'string' then p = {genome = p} end
-    local count = math.min(p.count or self.space.images, self.space.images)
+    local count = math.min(p.count or self.images, self.images)
     asked[i] = {p.genome, count}
     wanted[p.genome] = math.max(wanted[p.genome] or 0, count)
   end
@@ -92,7 +92,7 @@ function Explorer:advance()
   if not ok then return nil, why, code end
   local results = {}
   for i, a in ipairs(asked) do results[i] = self:result(a[1], a[2]) end
-  local _, failed = self.policy:call('observe', results)
+  local _, failed = self.policy:observe(results)
   if failed then return nil, failed, 'policy' end
   return #asked
 end

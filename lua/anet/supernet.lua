@@ -160,6 +160,18 @@ function Supernet:space()
   return self.space_face
 end
 
+-- The space as plain data for a policy's sandbox, with times where there is a latency table.
+---@param times? anet.Table
+function Supernet:describe(times)
+  local description = {positions = #self:blocks(), trunk = {}, options = self:space():options(), fixed_ms = 0}
+  for p, b in ipairs(self:blocks()) do description.trunk[p] = b.trunk end
+  if times then
+    description.fixed_ms = times:info().fixed_ms
+    for i, ms in ipairs(times:times()) do description.options[i].ms = ms end
+  end
+  return description
+end
+
 -- All weights, shared ones once.
 function Supernet:bytes() return C.anet_supernet_bytes(self.handle) end
 

@@ -306,6 +306,19 @@ function Space:chosen(genome)
   return list
 end
 
+-- The genome with an option (of space.flat) at its place. Options that it tears apart become keep.
+function Space:with(genome, option)
+  must_be_legal(self, genome)
+  local last = option.position + option.span - 1
+  return walk(self, function(position)
+    if position == option.position then return option end
+    local old = option_at(self, genome, position)
+    local clash = old and position < option.position and position + old.span > option.position
+    if old and not clash and (position < option.position or position > last) then return old end
+    return self.at[position][1]
+  end)
+end
+
 -- Another genome: each choice is drawn anew with a probability, the others stay where they still fit.
 function Space:mutate(genome, rng, probability)
   must_be_legal(self, genome)
@@ -377,7 +390,7 @@ local environment = {
   pairs = pairs, pcall = safe_pcall, rawequal = rawequal, rawget = rawget, rawset = rawset,
   select = select, setmetatable = setmetatable, tonumber = tonumber, tostring = tostring,
   type = type, unpack = checked_unpack, xpcall = safe_xpcall,
-  bit = bits, coroutine = routines, math = maths, string = text, table = tables,
+  race = native.race, bit = bits, coroutine = routines, math = maths, string = text, table = tables,
 }
 environment._G = environment
 
@@ -422,8 +435,9 @@ local function settle(given)
   return options
 end
 
--- A new instance.
-function asked.start(given, seed)
+-- A new instance, of the kind that the host has a use for.
+function asked.start(given, seed, kind)
+  want(policy.kind == (kind or policy.kind), "its kind is '%s', want %s", policy.kind, kind)
   instance = policy.new(settle(given), new_rng(seed))
   want(type(instance) == 'table', '`new` gives a %s, want a table', type(instance))
   for _, method in ipairs(METHODS[policy.kind]) do
@@ -440,7 +454,7 @@ function asked.ladder(rungs) ladder = rungs end
 function asked.options(block) return instance:options(block, space) end
 
 function asked.next(step, stats)
-  step.space = space
+  stats.space = space
   return instance:next(step, stats)
 end
 
@@ -449,6 +463,10 @@ function asked.propose(n) return instance:propose(space, n) end
 function asked.observe(results) return instance:observe(results) end
 
 function asked.done() return instance:done() and true or false end
+
+function asked.picks()
+  if instance.picks then return instance:picks() end
+end
 
 function asked.pick(state) return instance:pick(ladder, state) end
 

@@ -4,11 +4,19 @@
 -- cancels what is hard about an image). What is left when the images are used up is decided exactly.
 -- Pure Lua: policies have it as the global `race`.
 
+local byte, ceil, ipairs, max, min, setmetatable, sqrt =
+  string.byte, math.ceil, ipairs, math.max, math.min, setmetatable, math.sqrt
+
 local Race = {}
 Race.__index = Race
 
+local RIGHT = byte '1'
+
 local function count_hits(hits, n)
-  local _, ones = hits:sub(1, n):gsub('1', '')
+  local ones = 0
+  for i = 1, n do
+    if byte(hits, i) == RIGHT then ones = ones + 1 end
+  end
   return ones
 end
 
@@ -16,9 +24,9 @@ end
 local function discordant(a, b, n)
   local a_only, b_only = 0, 0
   for i = 1, n do
-    local x, y = a:byte(i), b:byte(i)
+    local x, y = byte(a, i), byte(b, i)
     if x ~= y then
-      if x == 49 then a_only = a_only + 1 else b_only = b_only + 1 end
+      if x == RIGHT then a_only = a_only + 1 else b_only = b_only + 1 end
     end
   end
   return a_only, b_only
@@ -28,7 +36,7 @@ end
 -- (factor a round), deviations (of the paired difference, beyond which a candidate is dropped).
 function Race.new(candidates, options)
   local self = setmetatable({
-    total = options.total, count = math.min(options.first or 64, options.total),
+    total = options.total, count = min(options.first or 64, options.total),
     grow = options.grow or 1.6,
     deviations = options.deviations or 2.4, alive = {}, hits = {}, work = 0,
   }, Race)
@@ -61,16 +69,16 @@ function Race:settle()
   local n = self.count
   local leader = self:leader(n)
   -- Of a finite set: what is not yet seen bounds what can still change.
-  local unseen = math.sqrt(math.max(0, 1 - n / self.total))
+  local unseen = sqrt(max(0, 1 - n / self.total))
   local kept = {}
   for _, name in ipairs(self.alive) do
     local ahead, behind = discordant(self.hits[leader], self.hits[name], n)
-    local beaten = name ~= leader and ahead - behind > self.deviations * unseen * math.sqrt(ahead + behind)
+    local beaten = name ~= leader and ahead - behind > self.deviations * unseen * sqrt(ahead + behind)
     if not beaten then kept[#kept + 1] = name end
   end
   if n >= self.total then kept = {leader} end
   self.alive = kept
-  self.count = math.min(self.total, math.ceil(n * self.grow))
+  self.count = min(self.total, ceil(n * self.grow))
 end
 
 function Race:done()
