@@ -21,6 +21,7 @@ add_custom_command(
 # Every Lua file travels inside the library; the environment's ANET_LUA overrides them.
 file(GLOB_RECURSE ANET_LUA_FILES CONFIGURE_DEPENDS RELATIVE "${CMAKE_SOURCE_DIR}"
   "${CMAKE_SOURCE_DIR}/lua/anet/*.lua" "${CMAKE_SOURCE_DIR}/policies/*.lua")
+list(APPEND ANET_LUA_FILES core/anet.h) # the REPL's documentation of C functions
 list(TRANSFORM ANET_LUA_FILES PREPEND "${CMAKE_SOURCE_DIR}/" OUTPUT_VARIABLE ANET_LUA_PATHS)
 set(ANET_EMBEDDED "${ANET_GENERATED}/files.c")
 add_custom_command(

@@ -310,8 +310,9 @@ typedef struct anet_optim anet_optim;
 ANET_API int anet_optim_new(const anet_optim_desc *desc, anet_optim **out);
 ANET_API void anet_optim_release(anet_optim *optim);
 
-/* A net compiled for training: all activations are kept, gradients flow only as far back as the
- * first node that learns. */
+/* A net compiled for training, with its nodes, frozen or not, and parameters as they are now:
+ * activations that the way back needs are kept, gradients flow only as far back as the first node
+ * that learns. ANET_STATE: a frozen node shares a weight with one that learns. */
 typedef struct anet_tape anet_tape;
 ANET_API int anet_tape_new(anet_net *net, int32_t batch, anet_pool *pool, anet_tape **out);
 ANET_API void anet_tape_release(anet_tape *tape);
@@ -328,16 +329,20 @@ ANET_API int anet_tape_step(anet_tape *tape, const float *const *in, int32_t n,
 /* Forward alone, as training sees it or (training 0) with running statistics. */
 ANET_API int anet_tape_forward(anet_tape *tape, const float *const *in, int32_t n, int32_t training,
                                double seed);
-ANET_API const float *anet_tape_value(const anet_tape *tape, int32_t node); /* last forward; borrowed */
+/* A node's value in what ran last; borrowed. Outputs and inputs are always there; NULL: this one's
+ * memory was used again, or it never had any. */
+ANET_API const float *anet_tape_value(const anet_tape *tape, int32_t node);
 /* Gradient of the last step for a node's parameter; NULL if it does not learn. Borrowed. */
 ANET_API const float *anet_tape_grad(const anet_tape *tape, int32_t node, int32_t param);
 ANET_API double anet_tape_bytes(const anet_tape *tape); /* activations and gradients */
-/* Apply the gradients of the tape's last step. */
+/* Apply the gradients of the tape's last step. ANET_RANGE: a gradient is not finite; then nothing
+ * has changed, and the running statistics are back to where they were before the step. */
 ANET_API int anet_optim_step(anet_optim *optim, anet_tape *tape, double rate, anet_step_stats *stats);
 
-/* Norm statistics anew from data, batch after batch, in order of depth; gives a net that shares all
- * weights with `net` but owns its means and variances. (Yu & Huang 2019, "post-statistics".)
- * in: dense images (count), taken `batch` at a time. ANET_COLLAPSED if an output is not finite. */
+/* Norm statistics anew from data, frozen norms too; gives a net that shares all weights with `net`
+ * but owns its means and variances. (Yu & Huang 2019, "post-statistics".) in: dense images (count),
+ * taken `batch` at a time: each batch runs on its own statistics, which are pooled over batches, so
+ * take 128 or more. ANET_COLLAPSED if an output or a statistic is not finite. */
 ANET_API int anet_net_calibrate(anet_net *net, const float *in, int32_t count, int32_t batch,
                                 anet_pool *pool, anet_net **out);
 

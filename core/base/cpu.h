@@ -15,7 +15,7 @@ typedef enum anet__isa {
 
 bool anet__cpu_has(anet__isa isa);       /* can this machine run it, and was it compiled in? */
 anet__isa anet__cpu_best(void);
-anet__isa anet__cpu_chosen(void);        /* what ANET_ISA names if the machine has it, else the best */
+anet__isa anet__cpu_chosen(void); /* what ANET_ISA names if the machine has it, else the best */
 const char *anet__isa_name(anet__isa isa);
 bool anet__isa_parse(const char *name, anet__isa *out);
 

@@ -4,8 +4,8 @@
 
 #include "base/compiler.h"
 
-/* *out (freed with anet__free) = the file's bytes and a 0 after them. ANET_IO: it cannot be read, or
- * is not a regular file; ANET_RANGE: it has more than `limit` bytes. */
+/* *out (freed with anet__free) = the file's bytes and a 0 after them. ANET_IO: it cannot be read,
+ * or is not a regular file; ANET_RANGE: it has more than `limit` bytes. */
 int anet__file_read(const char *path, size_t limit, char **out, size_t *bytes);
 /* Write under a temporary name, sync, rename: a crash leaves the old file whole. */
 int anet__file_write(const char *path, const void *data, size_t bytes);

@@ -13,7 +13,8 @@ static double slowdown_at(const anet__governor *g, int32_t i)
 }
 
 /* The best rung that the slowdown leaves inside the budget; the fastest if there is none. */
-static int32_t best_rung(const double *unloaded_ms, int32_t rungs, double slowdown, double budget_ms)
+static int32_t best_rung(const double *unloaded_ms, int32_t rungs, double slowdown,
+                         double budget_ms)
 {
   int32_t best = 0;
   for (int32_t i = 1; i < rungs; i++)
@@ -33,8 +34,9 @@ static bool is_late(const anet__governor *g, double most, double *slowdown)
   return true;
 }
 
-/* A slowdown that three of four frames stay under, once there have been enough of them. It is one of
- * those measured: between a frame of a load that has gone and one without, there is no in between. */
+/* A slowdown that three of four frames stay under, once there have been enough of them. It is one
+ * of those measured: between a frame of a load that has gone and one without, there is no in
+ * between. */
 static bool is_calm(const anet__governor *g, double *slowdown)
 {
   double recent[CALM];
@@ -62,7 +64,7 @@ int32_t anet__governor_next(anet__governor *governor, const double *unloaded_ms,
   anet__governor *g = governor;
   double slowdown;
   g->recent[g->frames++ % CALM] = ms / unloaded_ms[rung];
-  if (g->climbed && g->frames >= LASTING) {
+  if (g->climbed && g->frames >= (int64_t)LASTING << g->doublings) {
     g->climbed = false;
     g->doublings = 0;
   }

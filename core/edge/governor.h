@@ -16,7 +16,7 @@ typedef struct anet__governor {
   double recent[ANET_GOVERNOR_CALM]; /* slowdown; ring: frame f of this rung is in f % CALM */
   int64_t frames;                    /* on this rung */
   int32_t doublings;
-  bool climbed;                      /* this rung was climbed to, and has yet to last */
+  bool climbed; /* this rung was climbed to, and has yet to last */
 } anet__governor;
 
 void anet__governor_reset(anet__governor *governor); /* the host chose: forget all */

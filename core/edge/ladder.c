@@ -34,7 +34,7 @@ void anet_ladder_release(anet_ladder *ladder)
   anet__free(ladder);
 }
 
-/* ---- adding ----------------------------------------------------------------------------------- */
+/* ---- adding ------------------------------------------------------------------------------- */
 
 static int check_shapes(const char *what, const anet_shape *have, int32_t count,
                         const anet_shape *want, int32_t wanted)
@@ -53,7 +53,8 @@ static int check_shapes(const char *what, const anet_shape *have, int32_t count,
 static int check_rung(const anet_ladder *ladder, const anet_plan *plan, const anet_rung *rung)
 {
   if (!(rung->measured_ms > 0) || !isfinite(rung->measured_ms))
-    return anet_fail(ANET_RANGE, "ladder: measured time %g ms, want more than 0", rung->measured_ms);
+    return anet_fail(ANET_RANGE, "ladder: measured time %g ms, want more than 0",
+                     rung->measured_ms);
   if (!isfinite(rung->accuracy))
     return anet_fail(ANET_RANGE, "ladder: accuracy %g, want a number", rung->accuracy);
   if (ladder->count == 0) return ANET_OK;
@@ -65,8 +66,8 @@ static int check_rung(const anet_ladder *ladder, const anet_plan *plan, const an
 int anet_ladder_add(anet_ladder *ladder, anet_plan *plan, const anet_rung *rung)
 {
   ANET_TRY(check_rung(ladder, plan, rung));
-  ANET_TRY(anet__grow((void **)&ladder->rung, &ladder->capacity, ladder->count,
-                      sizeof *ladder->rung));
+  ANET_TRY(
+      anet__grow((void **)&ladder->rung, &ladder->capacity, ladder->count, sizeof *ladder->rung));
   char *genome = anet__strdup(rung->genome ? rung->genome : "");
   if (!genome) return ANET_NOMEM;
   anet__rung *added = &ladder->rung[ladder->count++];
@@ -75,7 +76,7 @@ int anet_ladder_add(anet_ladder *ladder, anet_plan *plan, const anet_rung *rung)
   return ANET_OK;
 }
 
-/* ---- sorting ---------------------------------------------------------------------------------- */
+/* ---- sorting ------------------------------------------------------------------------------ */
 
 /* Fastest first; of equally fast ones the most accurate. */
 static int compare(const void *a, const void *b)
@@ -88,8 +89,7 @@ static int compare(const void *a, const void *b)
 int anet_ladder_sort(anet_ladder *ladder)
 {
   int32_t kept = 0;
-  if (ladder->count > 0)
-    qsort(ladder->rung, (size_t)ladder->count, sizeof *ladder->rung, compare);
+  if (ladder->count > 0) qsort(ladder->rung, (size_t)ladder->count, sizeof *ladder->rung, compare);
   for (int32_t i = 0; i < ladder->count; i++) {
     anet__rung *rung = &ladder->rung[i];
     if (kept == 0 || rung->face.accuracy > ladder->rung[kept - 1].face.accuracy)
@@ -101,7 +101,7 @@ int anet_ladder_sort(anet_ladder *ladder)
   return ANET_OK;
 }
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------------ */
 
 int32_t anet_ladder_count(const anet_ladder *ladder)
 {

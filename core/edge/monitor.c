@@ -28,7 +28,7 @@ void anet__monitor_free(anet__monitor *monitor)
   *monitor = (anet__monitor){0};
 }
 
-/* ---- noting ----------------------------------------------------------------------------------- */
+/* ---- noting ------------------------------------------------------------------------------- */
 
 static int32_t place(const anet__monitor *m, double number)
 {
@@ -37,8 +37,7 @@ static int32_t place(const anet__monitor *m, double number)
 
 void anet__monitor_note(anet__monitor *monitor, double ms, double unloaded_ms, double budget_ms)
 {
-  monitor->lap[place(monitor, monitor->frames)] =
-      (anet__lap){ms, ms / unloaded_ms, ms > budget_ms};
+  monitor->lap[place(monitor, monitor->frames)] = (anet__lap){ms, ms / unloaded_ms, ms > budget_ms};
   monitor->frames++;
   monitor->frames_on_rung++;
 }
@@ -59,7 +58,7 @@ void anet__monitor_switch(anet__monitor *monitor)
   monitor->frames_on_rung = 0;
 }
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------------ */
 
 /* The i-th last lap. */
 static const anet__lap *lap_at(const anet__monitor *m, int32_t i)

@@ -23,7 +23,7 @@ typedef struct anet__monitor {
   anet__lap *lap;                /* (window) owned */
   double *change;                /* (window) top probability against its rung's surety; owned */
   double changes;
-  double *scratch;               /* (window) owned */
+  double *scratch; /* (window) owned */
 } anet__monitor;
 
 int anet__monitor_new(int32_t window, anet__monitor *out);

@@ -11,7 +11,7 @@
 
 static const int64_t MAX_AGE_NS = 100000000;
 
-/* ---- files ------------------------------------------------------------------------------------ */
+/* ---- files -------------------------------------------------------------------------------- */
 
 static int open_file(const char *path)
 {
@@ -52,7 +52,7 @@ static bool read_text(int file, char *text, size_t size)
   return true;
 }
 
-/* ---- processors ------------------------------------------------------------------------------- */
+/* ---- processors --------------------------------------------------------------------------- */
 
 /* "cpu user nice system idle iowait irq softirq steal …" in ticks. */
 static bool read_ticks(int file, double *busy, double *total)
@@ -100,7 +100,7 @@ static void read_load(anet__sensors *s)
   s->used = used;
 }
 
-/* ---- the rest --------------------------------------------------------------------------------- */
+/* ---- the rest ----------------------------------------------------------------------------- */
 
 static void read_memory(anet__sensors *s)
 {
@@ -129,7 +129,7 @@ static void read_battery(anet__sensors *s)
   if (read_text(s->battery_file, text, sizeof text)) s->battery = strtod(text, NULL) / 100;
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life --------------------------------------------------------------------------------- */
 
 static void read_all(anet__sensors *s, int64_t now_ns)
 {

@@ -12,7 +12,7 @@ typedef struct anet__sensors {
   int stat, own, memory, battery_file, zone[ANET_MAX_ZONES];
   int64_t read_ns;          /* when they were last read */
   double busy, total, used; /* processor ticks then: of all, there were, of this process */
-  double load;              /* 0 .. 1: busy share of the processors by others, since the time before */
+  double load; /* 0 .. 1: busy share of the processors by others, since the time before */
   double free_bytes, temperature, battery;
 } anet__sensors;
 

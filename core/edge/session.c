@@ -9,7 +9,7 @@
 
 enum { DEFAULT_WINDOW = 32 };
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life --------------------------------------------------------------------------------- */
 
 static int check_budget(double budget_ms)
 {
@@ -22,17 +22,20 @@ static int check(const anet_ladder *ladder, const anet_session_desc *desc)
   if (ladder->count == 0) return anet_fail(ANET_STATE, "session: the ladder has no rung");
   const anet_plan *plan = ladder->rung[0].plan;
   if (plan->inputs != 1 || plan->outputs != 1)
-    return anet_fail(ANET_UNSUPPORTED, "session: the plans have %d inputs and %d outputs, want 1, 1",
-                     plan->inputs, plan->outputs);
+    return anet_fail(ANET_UNSUPPORTED,
+                     "session: the plans have %d inputs and %d outputs, want 1, 1", plan->inputs,
+                     plan->outputs);
   for (int32_t i = 1; i < ladder->count; i++) {
-    const double before = ladder->rung[i - 1].face.measured_ms, ms = ladder->rung[i].face.measured_ms;
+    const double before = ladder->rung[i - 1].face.measured_ms,
+                 ms = ladder->rung[i].face.measured_ms;
     if (ms <= before)
-      return anet_fail(ANET_STATE, "session: the ladder is not sorted: rung %d takes %g ms, rung %d %g",
-                       i - 1, before, i, ms);
+      return anet_fail(ANET_STATE,
+                       "session: the ladder is not sorted: rung %d takes %g ms, rung %d %g", i - 1,
+                       before, i, ms);
   }
   if (desc->policy < ANET_POLICY_HOST || desc->policy > ANET_POLICY_HYSTERESIS)
-    return anet_fail(ANET_RANGE, "session: policy %d, want %d .. %d", desc->policy, ANET_POLICY_HOST,
-                     ANET_POLICY_HYSTERESIS);
+    return anet_fail(ANET_RANGE, "session: policy %d, want %d .. %d", desc->policy,
+                     ANET_POLICY_HOST, ANET_POLICY_HYSTERESIS);
   if (desc->rung < -1 || desc->rung >= ladder->count)
     return anet_fail(ANET_RANGE, "session: first rung %d, want -1 .. %d", desc->rung,
                      ladder->count - 1);
@@ -107,7 +110,7 @@ void anet_session_release(anet_session *session)
   anet__free(session);
 }
 
-/* ---- frames ----------------------------------------------------------------------------------- */
+/* ---- frames ------------------------------------------------------------------------------- */
 
 static int32_t rung_of(const anet_session *s)
 {
@@ -164,7 +167,7 @@ int anet_session_run(anet_session *session, const float *in, float *out, int32_t
   return ANET_OK;
 }
 
-/* ---- the host's side -------------------------------------------------------------------------- */
+/* ---- the host's side ---------------------------------------------------------------------- */
 
 int anet_session_read(anet_session *session, anet_state *out)
 {
@@ -181,7 +184,8 @@ int anet_session_read(anet_session *session, anet_state *out)
       .battery = sensors->battery,
       .time_left_ms = -1,
   };
-  if (session->deadline_ns) out->time_left_ms = fmax((double)(session->deadline_ns - now) * 1e-6, 0);
+  if (session->deadline_ns)
+    out->time_left_ms = fmax((double)(session->deadline_ns - now) * 1e-6, 0);
   anet__monitor_read(&session->monitor, out);
   return ANET_OK;
 }

@@ -114,14 +114,19 @@ static int check_new(const anet_space *space, const anet_option *o)
   return ANET_OK;
 }
 
-int anet_space_add(anet_space *space, const anet_option *option)
+int anet__space_check(const anet_space *space, const anet_option *option)
 {
   const int32_t p = option->position;
   if (p < 0 || p >= space->positions)
     return anet_fail(ANET_RANGE, "option: position %d, want 0 to %d", p, space->positions - 1);
   ANET_TRY(check_kind(option));
   ANET_TRY(check_trunk(space, option));
-  ANET_TRY(check_new(space, option));
+  return check_new(space, option);
+}
+
+int anet__space_insert(anet_space *space, const anet_option *option)
+{
+  const int32_t p = option->position;
   ANET_TRY(anet__grow((void **)&space->option, &space->capacity, space->options,
                       sizeof *space->option));
   const int32_t at = space->first[p + 1];
@@ -132,6 +137,14 @@ int anet_space_add(anet_space *space, const anet_option *option)
   space->options++;
   for (int32_t q = p + 1; q <= space->positions; q++) space->first[q]++;
   return ANET_OK;
+}
+
+int anet_space_add(anet_space *space, const anet_option *option)
+{
+  if (space->bound)
+    return anet_fail(ANET_STATE, "space: it is a supernet's, options are added to that");
+  ANET_TRY(anet__space_check(space, option));
+  return anet__space_insert(space, option);
 }
 
 /* ---- access ------------------------------------------------------------------------------- */

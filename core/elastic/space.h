@@ -18,7 +18,13 @@ struct anet_space {
   anet_option *option;  /* (options) owned */
   int32_t options, capacity;
   int32_t *first;       /* (positions + 1) owned */
+  bool bound;           /* a supernet's: options come with pieces, so only it may add them */
 };
+
+/* May the option be added? Nothing is changed. */
+int anet__space_check(const anet_space *space, const anet_option *option);
+/* Add an option that was checked. */
+int anet__space_insert(anet_space *space, const anet_option *option);
 
 /* A natural number in base 10^9, least limb first; enough for ANET_MAX_GENES ^ ANET_MAX_POSITIONS. */
 enum { ANET_BIG_LIMBS = 45 };

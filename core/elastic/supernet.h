@@ -15,6 +15,9 @@ struct anet_supernet {
   anet_blocks *blocks;
   anet_space *space;
   anet_net **piece;     /* (options) retained; in the order of the space's options */
+  int32_t piece_capacity;
+  anet_net **ranked;    /* (positions) the block with its hidden channels in order of importance, of
+                           which its shrinks are prefixes; NULL: it has none yet */
   bool sealed;
 };
 

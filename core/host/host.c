@@ -102,11 +102,12 @@ static void on_interrupt(int signal_number)
   raise(signal_number);
 }
 
-/* catch_interrupts(): from now on the first Ctrl-C only raises the flag, a second one kills. */
+/* catch_interrupts([wake]): from now on the first Ctrl-C only raises the flag, a second one kills.
+ * wake: it also ends a read that waits for input. */
 static int host_catch_interrupts(lua_State *L)
 {
-  (void)L;
-  struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
+  struct sigaction action = {.sa_handler = on_interrupt,
+                             .sa_flags = lua_toboolean(L, 1) ? 0 : SA_RESTART};
   sigemptyset(&action.sa_mask);
   interrupts = 0;
   sigaction(SIGINT, &action, NULL);

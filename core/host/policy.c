@@ -212,22 +212,21 @@ static const struct {
   FIELD(budget_ms), FIELD(frames), FIELD(frames_on_rung), FIELD(last_ms), FIELD(mean_ms),
   FIELD(p50_ms), FIELD(p90_ms), FIELD(p99_ms), FIELD(slowdown), FIELD(late), FIELD(load),
   FIELD(free_bytes), FIELD(temperature), FIELD(battery), FIELD(time_left_ms),
+  FIELD(drift),
 #undef FIELD
 };
 /* clang-format on */
 
-/* Unknown figures, which are negative, are nil for the policy; rungs count from 1. */
+/* Rungs count from 1. */
 static int push_state(lua_State *L, void *data)
 {
   const anet_state *state = data;
   lua_createtable(L, 0, 24);
-  for (int32_t i = 0; i < ANET_COUNT(state_fields); i++) {
-    double value = *(const double *)((const char *)state + state_fields[i].offset);
-    if (value >= 0) set_number(L, state_fields[i].name, value);
-  }
+  for (int32_t i = 0; i < ANET_COUNT(state_fields); i++)
+    set_number(L, state_fields[i].name,
+               *(const double *)((const char *)state + state_fields[i].offset));
   set_number(L, "rung", state->rung + 1);
   set_number(L, "rungs", state->rungs);
-  set_number(L, "drift", state->drift);
   return 1;
 }
 

@@ -1,4 +1,4 @@
-/* Line editing for the REPL: the module "anet.edit", where the build has libedit. */
+/* Line editing for the REPL: the module "anet.edit", an empty table where the build has no libedit. */
 #ifndef ANET_REPL_H
 #define ANET_REPL_H
 

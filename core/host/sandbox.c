@@ -235,6 +235,8 @@ static int build(lua_State *L)
   lua_setfield(L, 1, "text");
   run_file(L, "lua/anet/policy/race.lua", 0);
   lua_setfield(L, 1, "race");
+  run_file(L, "lua/anet/policy/race.lua", 0);
+  lua_setfield(L, 1, "race");
   run_file(L, "lua/anet/policy/prelude.lua", 1); /* -> dispatcher, environment */
   wipe_globals(L);
   load(L, p->desc->text, p->desc->size, p->desc->name);

@@ -9,7 +9,8 @@
 typedef struct anet__change {
   int32_t shift_y, shift_x; /* the output's (0, 0) is the image's (shift_y, shift_x) */
   bool flip;
-  int32_t cut_y, cut_x, cut; /* a square of side `cut` from (cut_y, cut_x), partly outside perhaps */
+  int32_t cut_y, cut_x,
+      cut; /* a square of side `cut` from (cut_y, cut_x), partly outside perhaps */
 } anet__change;
 
 /* x = scale[c] * byte + shift[c] */

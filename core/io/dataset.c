@@ -43,12 +43,31 @@ static int check_labels(anet_tensor *labels, int32_t count, int32_t classes)
 
 /* ---- life --------------------------------------------------------------------------------- */
 
-/* Takes over nothing: images and labels are retained. */
+static void release_names(anet__class_names *named)
+{
+  if (!named || atomic_fetch_sub(&named->refs, 1) != 1) return;
+  anet__names_free(&named->names);
+  anet__free(named);
+}
+
+static void share_names(anet_dataset *data, const anet_dataset *from)
+{
+  release_names(data->named);
+  atomic_fetch_add(&from->named->refs, 1);
+  data->named = from->named;
+}
+
 static int new_handle(anet_tensor *images, anet_tensor *labels, int32_t classes, anet_dataset **out)
 {
   anet_dataset *data = anet__alloc(sizeof *data);
-  if (!data) return ANET_NOMEM;
-  atomic_init(&data->refs, 1);
+  anet__class_names *named = anet__alloc(sizeof *named);
+  if (!data || !named) {
+    anet__free(named);
+    anet__free(data);
+    return ANET_NOMEM;
+  }
+  atomic_init(&named->refs, 1);
+  data->named = named;
   data->count = images->shape.dim[0];
   data->classes = classes;
   data->images = anet_tensor_retain(images);
@@ -95,21 +114,12 @@ int anet__dataset_blank(int32_t count, int32_t height, int32_t width, int32_t ch
 
 void anet_dataset_release(anet_dataset *data)
 {
-  if (!data || atomic_fetch_sub(&data->refs, 1) != 1) return;
-  anet__names_free(&data->names);
+  if (!data) return;
+  release_names(data->named);
   anet__free(data->order);
   anet_tensor_release(data->images);
   anet_tensor_release(data->labels);
-  anet_dataset_release(data->base);
   anet__free(data);
-}
-
-/* Lets `data` use the names of `base`. */
-static void share_names(anet_dataset *data, anet_dataset *base)
-{
-  anet_dataset *owner = base->base ? base->base : base;
-  atomic_fetch_add(&owner->refs, 1);
-  data->base = owner;
 }
 
 /* ---- parts -------------------------------------------------------------------------------- */
@@ -180,8 +190,8 @@ int32_t anet_dataset_classes(const anet_dataset *data)
 
 const char *anet_dataset_class(const anet_dataset *data, int32_t label)
 {
-  const anet_dataset *owner = data->base ? data->base : data;
-  return label >= 0 && label < owner->names.count ? owner->names.at[label] : NULL;
+  const anet__names *names = &data->named->names;
+  return label >= 0 && label < names->count ? names->at[label] : NULL;
 }
 
 anet_tensor *anet_dataset_images(anet_dataset *data)
@@ -200,7 +210,7 @@ int anet__dataset_read_names(anet_dataset *data, const char *folder, const char 
 {
   char *path = anet__path_join(folder, file);
   if (!path) return ANET_NOMEM;
-  const int rc = anet__file_exists(path) ? anet__names_read(path, &data->names) : ANET_OK;
+  const int rc = anet__file_exists(path) ? anet__names_read(path, &data->named->names) : ANET_OK;
   anet__free(path);
   return rc;
 }
@@ -208,7 +218,7 @@ int anet__dataset_read_names(anet_dataset *data, const char *folder, const char 
 /* Classes are as many as names, and enough for every label. */
 static void count_classes(anet_dataset *data)
 {
-  data->classes = ANET_MAX(data->classes, data->names.count);
+  data->classes = ANET_MAX(data->classes, data->named->names.count);
   for (int32_t i = 0; i < data->count; i++)
     data->classes = ANET_MAX(data->classes, *anet__dataset_label(data, i) + 1);
 }

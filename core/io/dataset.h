@@ -7,15 +7,18 @@
 #include "base/compiler.h"
 #include "io/names.h"
 
-/* Labelled images. Invariants: images is dense u8 (count, height, width, channels) with 1 .. 4
- * channels, labels dense i32 (count), each -1 .. classes - 1. A slice or pick keeps the set whose
- * names it uses alive. */
-struct anet_dataset {
+/* Names of classes 0, 1, …, as far as known. A set and its parts share them. */
+typedef struct anet__class_names {
   atomic_int refs;
+  anet__names names;
+} anet__class_names;
+
+/* Labelled images. Invariants: images is dense u8 (count, height, width, channels) with 1 .. 4
+ * channels, labels dense i32 (count), each -1 .. classes - 1. */
+struct anet_dataset {
   int32_t count, classes;
   anet_tensor *images, *labels; /* retained */
-  anet__names names;            /* of classes 0, 1, …, as far as known */
-  anet_dataset *base;           /* retained; has the names of a slice or pick */
+  anet__class_names *named;     /* retained */
 
   int32_t *order; /* (count) of order_epoch, or NULL; owned */
   uint64_t order_key;
@@ -32,7 +35,8 @@ int anet__dataset_read_names(anet_dataset *data, const char *folder, const char 
 /* Openers fill images, labels and names; the caller counts the classes, and releases *out if they
  * fail. ANET_ABSENT: the folder is not of this form, or has no such part. part may be NULL. */
 int anet__dataset_open_idx(const char *folder, const char *part, int32_t size, anet_dataset **out);
-int anet__dataset_open_cifar(const char *folder, const char *part, int32_t size, anet_dataset **out);
+int anet__dataset_open_cifar(const char *folder, const char *part, int32_t size,
+                             anet_dataset **out);
 int anet__dataset_open_sheets(const char *folder, const char *part, int32_t size,
                               anet_dataset **out);
 int anet__dataset_open_classes(const char *folder, const char *part, int32_t size,

@@ -130,7 +130,7 @@ static int read_found(found *f, int32_t size, anet_dataset **out)
 {
   if (f->files.count == 0) return ANET_ABSENT;
   for (int32_t i = 0; i < f->files.count; i++) ANET_TRY(read_image(f, i, size, out));
-  (*out)->names = f->classes; /* which it owns from here */
+  (*out)->named->names = f->classes; /* which it owns from here */
   f->classes = (anet__names){0};
   return ANET_OK;
 }

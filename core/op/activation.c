@@ -68,41 +68,41 @@ static void act_backward(const anet__grad_call *g, anet__act kind)
   if (g->din[0]) anet__split(g->call.pool, anet__total(&g->call), ACT_COST, act_grad_run, &j);
 }
 
-#define CLAMP(lower, low, high)                                 \
-  static void lower##_forward(const anet__call *c)              \
-  {                                                             \
-    clamp_forward(c, low, high);                                \
-  }                                                             \
-  static void lower##_backward(const anet__grad_call *g)        \
-  {                                                             \
-    clamp_backward(g, low, high);                               \
-  }                                                             \
-  const anet__op anet__op_##lower = {.name = #lower,            \
-                                     .min_inputs = 1,           \
-                                     .max_inputs = 1,           \
-                                     .in_place = true,          \
-                                     .grad_needs_out = true,    \
-                                     .shape = anet__same_shape, \
-                                     .forward = lower##_forward, \
+#define CLAMP(lower, low, high)                                                                    \
+  static void lower##_forward(const anet__call *c)                                                 \
+  {                                                                                                \
+    clamp_forward(c, low, high);                                                                   \
+  }                                                                                                \
+  static void lower##_backward(const anet__grad_call *g)                                           \
+  {                                                                                                \
+    clamp_backward(g, low, high);                                                                  \
+  }                                                                                                \
+  const anet__op anet__op_##lower = {.name = #lower,                                               \
+                                     .min_inputs = 1,                                              \
+                                     .max_inputs = 1,                                              \
+                                     .in_place = true,                                             \
+                                     .grad_needs_out = true,                                       \
+                                     .shape = anet__same_shape,                                    \
+                                     .forward = lower##_forward,                                   \
                                      .backward = lower##_backward};
 CLAMP(relu, 0.0F, INFINITY)
 CLAMP(relu6, 0.0F, 6.0F)
 
-#define ACT(upper, lower)                                       \
-  static void lower##_forward(const anet__call *c)              \
-  {                                                             \
-    act_forward(c, ANET_ACT_##upper);                           \
-  }                                                             \
-  static void lower##_backward(const anet__grad_call *g)        \
-  {                                                             \
-    act_backward(g, ANET_ACT_##upper);                          \
-  }                                                             \
-  const anet__op anet__op_##lower = {.name = #lower,            \
-                                     .min_inputs = 1,           \
-                                     .max_inputs = 1,           \
-                                     .in_place = true,          \
-                                     .grad_needs_in = true,     \
-                                     .shape = anet__same_shape, \
-                                     .forward = lower##_forward, \
+#define ACT(upper, lower)                                                                          \
+  static void lower##_forward(const anet__call *c)                                                 \
+  {                                                                                                \
+    act_forward(c, ANET_ACT_##upper);                                                              \
+  }                                                                                                \
+  static void lower##_backward(const anet__grad_call *g)                                           \
+  {                                                                                                \
+    act_backward(g, ANET_ACT_##upper);                                                             \
+  }                                                                                                \
+  const anet__op anet__op_##lower = {.name = #lower,                                               \
+                                     .min_inputs = 1,                                              \
+                                     .max_inputs = 1,                                              \
+                                     .in_place = true,                                             \
+                                     .grad_needs_in = true,                                        \
+                                     .shape = anet__same_shape,                                    \
+                                     .forward = lower##_forward,                                   \
                                      .backward = lower##_backward};
 ANET_ACT_MAP(ACT)

@@ -19,7 +19,6 @@ int anet__gate_shape(const char *op, const anet_shape *in, anet_shape *out)
 
 static int add_shape(const anet_attr *attr, const anet_shape *in, int32_t inputs, anet_shape *out)
 {
-  (void)attr, (void)inputs;
   return anet__gate_shape("add", in, out);
 }
 
@@ -93,8 +92,10 @@ static void add_backward(const anet__grad_call *g)
   const size_t total = anet__total(c);
   if (g->din[0]) anet__copy(c, g->din[0], g->dout, total, g->add[0]);
   if (!g->din[1]) return;
-  if (anet__gate_wide(c)) anet__split(c->pool, (size_t)c->n, total / (size_t)c->n, row_sums, g);
-  else anet__copy(c, g->din[1], g->dout, total, g->add[1]);
+  if (anet__gate_wide(c))
+    anet__split(c->pool, (size_t)c->n, total / (size_t)c->n, row_sums, g);
+  else
+    anet__copy(c, g->din[1], g->dout, total, g->add[1]);
 }
 
 const anet__op anet__op_add = {

@@ -9,12 +9,11 @@
 
 static int conv_shape(const anet_attr *a, const anet_shape *in, int32_t inputs, anet_shape *out)
 {
-  (void)inputs;
   char text[ANET_SHAPE_TEXT];
-  ANET_TRY(anet__window_shape("conv", a, in, a->channels, out));
   if (a->channels < 1 || a->groups < 1)
     return anet_fail(ANET_RANGE, "conv: channels %d and groups %d must be at least 1", a->channels,
                      a->groups);
+  ANET_TRY(anet__window_shape("conv", a, in, a->channels, out));
   if (in->dim[2] % a->groups || a->channels % a->groups)
     return anet_fail(ANET_SHAPE, "conv: input %s and %d output channels do not divide by %d groups",
                      anet__shape_text(in, text), a->channels, a->groups);
@@ -33,8 +32,8 @@ static int conv_params(const anet_attr *a, const anet_shape *in, anet__param_spe
   };
   *count = 1;
   if (a->bias)
-    spec[(*count)++] = (anet__param_spec){
-        .name = "bias", .role = ANET_PARAM_BIAS, .shape = {1, {a->channels}}};
+    spec[(*count)++] =
+        (anet__param_spec){.name = "bias", .role = ANET_PARAM_BIAS, .shape = {1, {a->channels}}};
   return ANET_OK;
 }
 
@@ -86,8 +85,13 @@ static layout forward_layout(const anet__call *c)
 static anet__data_grad data_grad(const anet__call *c)
 {
   const anet__filter f = conv_filter(c);
-  return (anet__data_grad){.call = c, .weight = f.w, .ld_tap = f.ld_tap, .ld_in = f.ld_in,
-                           .cin = f.cin, .cout = f.cout, .groups = f.groups};
+  return (anet__data_grad){.call = c,
+                           .weight = f.w,
+                           .ld_tap = f.ld_tap,
+                           .ld_in = f.ld_in,
+                           .cin = f.cin,
+                           .cout = f.cout,
+                           .groups = f.groups};
 }
 
 static anet__filter_grad filter_grad(const anet__call *c)
@@ -95,7 +99,10 @@ static anet__filter_grad filter_grad(const anet__call *c)
   const anet__filter f = conv_filter(c);
   return (anet__filter_grad){.kernels = c->kernels,
                              .taps = anet__taps_window(c->attr, &c->in_shape[0], &c->out_shape),
-                             .images = c->n, .cin = f.cin, .cout = f.cout, .groups = f.groups};
+                             .images = c->n,
+                             .cin = f.cin,
+                             .cout = f.cout,
+                             .groups = f.groups};
 }
 
 static layout backward_layout(const anet__call *c)

@@ -10,7 +10,6 @@
 static int depthwise_shape(const anet_attr *a, const anet_shape *in, int32_t inputs,
                            anet_shape *out)
 {
-  (void)inputs;
   return anet__window_shape("depthwise", a, in, in->dim[2], out);
 }
 
@@ -25,8 +24,8 @@ static int depthwise_params(const anet_attr *a, const anet_shape *in, anet__para
   };
   *count = 1;
   if (a->bias)
-    spec[(*count)++] = (anet__param_spec){
-        .name = "bias", .role = ANET_PARAM_BIAS, .shape = {1, {in->dim[2]}}};
+    spec[(*count)++] =
+        (anet__param_spec){.name = "bias", .role = ANET_PARAM_BIAS, .shape = {1, {in->dim[2]}}};
   return ANET_OK;
 }
 
@@ -49,15 +48,23 @@ static anet__filter depthwise_filter(const anet__call *c)
 static anet__data_grad data_grad(const anet__call *c)
 {
   const anet__filter f = depthwise_filter(c);
-  return (anet__data_grad){.call = c, .weight = f.w, .ld_tap = f.ld_tap, .cin = 1, .cout = f.cout,
-                           .groups = 1, .depthwise = true};
+  return (anet__data_grad){.call = c,
+                           .weight = f.w,
+                           .ld_tap = f.ld_tap,
+                           .cin = 1,
+                           .cout = f.cout,
+                           .groups = 1,
+                           .depthwise = true};
 }
 
 static anet__filter_grad filter_grad(const anet__call *c)
 {
   return (anet__filter_grad){.kernels = c->kernels,
                              .taps = anet__taps_window(c->attr, &c->in_shape[0], &c->out_shape),
-                             .images = c->n, .cin = 1, .cout = c->in_shape[0].dim[2], .groups = 1,
+                             .images = c->n,
+                             .cin = 1,
+                             .cout = c->in_shape[0].dim[2],
+                             .groups = 1,
                              .depthwise = true};
 }
 
@@ -134,7 +141,6 @@ static void depthwise_backward(const anet__grad_call *g)
 
 static double depthwise_macs(const anet_attr *a, const anet_shape *in, const anet_shape *out)
 {
-  (void)in;
   return (double)anet__shape_size(out) * a->kernel[0] * a->kernel[1];
 }
 

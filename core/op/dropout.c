@@ -44,8 +44,10 @@ static void dropout_runs(const void *context, size_t begin, size_t end)
 static void dropout_run(const anet__call *c, float *to, const float *from, bool add)
 {
   const job j = {c, to, from, add};
-  if (drops(c)) anet__split(c->pool, (anet__total(c) + RUN - 1) / RUN, 4 * RUN, dropout_runs, &j);
-  else anet__copy(c, to, from, anet__total(c), add);
+  if (drops(c))
+    anet__split(c->pool, (anet__total(c) + RUN - 1) / RUN, 4 * RUN, dropout_runs, &j);
+  else
+    anet__copy(c, to, from, anet__total(c), add);
 }
 
 static void dropout_forward(const anet__call *c)

@@ -30,13 +30,15 @@ static int check_axis(const char *op, int32_t axis, const anet_shape *in)
 }
 
 /* Rows [begin, end) of `run` floats, to += or = from; ld: from one row to the next. */
-static void move(const anet__kernels *k, float *to, size_t ld_to, const float *from,
-                 size_t ld_from, size_t run, size_t begin, size_t end, bool add)
+static void move(const anet__kernels *k, float *to, size_t ld_to, const float *from, size_t ld_from,
+                 size_t run, size_t begin, size_t end, bool add)
 {
   for (size_t r = begin; r < end; r++) {
     float *t = to + r * ld_to;
-    if (add) k->add(t, t, from + r * ld_from, run);
-    else memcpy(t, from + r * ld_from, run * sizeof *t);
+    if (add)
+      k->add(t, t, from + r * ld_from, run);
+    else
+      memcpy(t, from + r * ld_from, run * sizeof *t);
   }
 }
 
@@ -114,7 +116,6 @@ static void concat_backward(const anet__grad_call *g)
 
 static int split_shape(const anet_attr *a, const anet_shape *in, int32_t inputs, anet_shape *out)
 {
-  (void)inputs;
   char text[ANET_SHAPE_TEXT];
   ANET_TRY(check_axis("split", a->axis, in));
   const int32_t axis = in->rank - 1 - a->axis;
@@ -131,8 +132,8 @@ static void split_rows(const void *context, size_t begin, size_t end)
   const anet__call *c = context;
   const size_t inner = inner_of(&c->in_shape[0], c->attr->axis);
   const size_t run = (size_t)c->attr->size * inner;
-  move(c->kernels, c->out, run, c->in[0] + (size_t)c->attr->begin * inner, run_of(c, 0), run,
-       begin, end, false);
+  move(c->kernels, c->out, run, c->in[0] + (size_t)c->attr->begin * inner, run_of(c, 0), run, begin,
+       end, false);
 }
 
 static void split_forward(const anet__call *c)

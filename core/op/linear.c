@@ -5,7 +5,6 @@
 
 static int linear_shape(const anet_attr *a, const anet_shape *in, int32_t inputs, anet_shape *out)
 {
-  (void)inputs;
   char text[ANET_SHAPE_TEXT];
   if (in->rank != 1)
     return anet_fail(ANET_SHAPE, "linear: input %s has rank %d, want 1 (features)",
@@ -27,8 +26,8 @@ static int linear_params(const anet_attr *a, const anet_shape *in, anet__param_s
   };
   *count = 1;
   if (a->bias)
-    spec[(*count)++] = (anet__param_spec){
-        .name = "bias", .role = ANET_PARAM_BIAS, .shape = {1, {a->channels}}};
+    spec[(*count)++] =
+        (anet__param_spec){.name = "bias", .role = ANET_PARAM_BIAS, .shape = {1, {a->channels}}};
   return ANET_OK;
 }
 
@@ -59,8 +58,10 @@ static anet__filter_grad filter_grad(const anet__call *c)
 {
   return (anet__filter_grad){.kernels = c->kernels,
                              .taps = anet__taps_rows(c->in_shape[0].dim[0]),
-                             .images = c->n, .cin = c->in_shape[0].dim[0],
-                             .cout = c->out_shape.dim[0], .groups = 1};
+                             .images = c->n,
+                             .cin = c->in_shape[0].dim[0],
+                             .cout = c->out_shape.dim[0],
+                             .groups = 1};
 }
 
 static size_t linear_pack_size(const anet__call *c)
@@ -100,8 +101,12 @@ static size_t linear_scratch(const anet__call *c, bool training)
 
 static anet__sweep linear_sweep(const anet__call *c, anet__filter f, const float *packed)
 {
-  anet__sweep s = {.kernels = c->kernels, .filter = f, .packed = packed,
-                   .taps = anet__taps_rows(f.cin), .images = c->n, .post = anet__post_none()};
+  anet__sweep s = {.kernels = c->kernels,
+                   .filter = f,
+                   .packed = packed,
+                   .taps = anet__taps_rows(f.cin),
+                   .images = c->n,
+                   .post = anet__post_none()};
   return s;
 }
 
@@ -147,7 +152,6 @@ static void linear_backward(const anet__grad_call *g)
 
 static double linear_macs(const anet_attr *a, const anet_shape *in, const anet_shape *out)
 {
-  (void)a;
   return (double)in->dim[0] * out->dim[0];
 }
 

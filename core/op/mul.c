@@ -5,7 +5,6 @@
 
 static int mul_shape(const anet_attr *attr, const anet_shape *in, int32_t inputs, anet_shape *out)
 {
-  (void)attr, (void)inputs;
   return anet__gate_shape("mul", in, out);
 }
 
@@ -28,8 +27,10 @@ static void mul_images(const void *context, size_t begin, size_t end)
 static void mul_forward(const anet__call *c)
 {
   const size_t total = anet__total(c);
-  if (anet__gate_wide(c)) anet__split(c->pool, (size_t)c->n, total / (size_t)c->n, mul_images, c);
-  else anet__split(c->pool, total, 1, mul_run, c);
+  if (anet__gate_wide(c))
+    anet__split(c->pool, (size_t)c->n, total / (size_t)c->n, mul_images, c);
+  else
+    anet__split(c->pool, total, 1, mul_run, c);
 }
 
 /* din[i] (+)= dout * the other input. */
@@ -72,7 +73,8 @@ static void mul_backward(const anet__grad_call *g)
   const size_t total = anet__total(c);
   if (anet__gate_wide(c))
     anet__split(c->pool, (size_t)c->n, 2 * total / (size_t)c->n, grad_images, g);
-  else anet__split(c->pool, total, 2, grad_run, g);
+  else
+    anet__split(c->pool, total, 2, grad_run, g);
 }
 
 const anet__op anet__op_mul = {

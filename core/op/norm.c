@@ -20,7 +20,6 @@ static int norm_shape(const anet_attr *a, const anet_shape *in, int32_t inputs, 
 static int norm_params(const anet_attr *a, const anet_shape *in, anet__param_spec *spec,
                        int32_t *count)
 {
-  (void)a;
   const anet_shape shape = {1, {anet__channels(in)}};
   spec[GAMMA] = (anet__param_spec){.name = "gamma", .role = ANET_PARAM_SCALE, .shape = shape};
   spec[BETA] = (anet__param_spec){.name = "beta", .role = ANET_PARAM_BIAS, .shape = shape};
@@ -93,8 +92,12 @@ static void batch_statistics(const anet__call *call, double *partial)
   const double rows = (double)rows_of(call), keep = 1.0 - (double)call->attr->momentum;
   float *mean = call->saved, *inverse = mean + channels;
   float *running = anet__f32(call->param[MEAN]), *variance = anet__f32(call->param[VAR]);
-  const anet__sums sums = {.kernels = call->kernels, .kind = ANET_SUM_SQUARE, .x = call->in[0],
-                           .rows = rows_of(call), .channels = channels, .partial = partial};
+  const anet__sums sums = {.kernels = call->kernels,
+                           .kind = ANET_SUM_SQUARE,
+                           .x = call->in[0],
+                           .rows = rows_of(call),
+                           .channels = channels,
+                           .partial = partial};
   anet__sums_run(call->pool, &sums);
   for (int32_t c = 0; c < channels; c++) {
     const double m = partial[c] / rows;
@@ -168,9 +171,14 @@ static void grad_rows(const void *context, size_t begin, size_t end)
 static void grad_sums(const anet__grad_call *g, const float *mean, double *partial)
 {
   const anet__call *call = &g->call;
-  const anet__sums sums = {.kernels = call->kernels, .kind = ANET_SUM_DOT, .x = g->dout,
-                           .y = call->in[0], .mean = mean, .rows = rows_of(call),
-                           .channels = anet__channels(&call->in_shape[0]), .partial = partial};
+  const anet__sums sums = {.kernels = call->kernels,
+                           .kind = ANET_SUM_DOT,
+                           .x = g->dout,
+                           .y = call->in[0],
+                           .mean = mean,
+                           .rows = rows_of(call),
+                           .channels = anet__channels(&call->in_shape[0]),
+                           .partial = partial};
   anet__sums_run(call->pool, &sums);
 }
 
@@ -223,13 +231,14 @@ static void backward_running(const anet__grad_call *g, float *scratch, layout l)
 static void norm_backward(const anet__grad_call *g)
 {
   const layout l = layout_of(&g->call, true);
-  if (learns(&g->call)) backward_batch(g, g->call.scratch, l);
-  else backward_running(g, g->call.scratch, l);
+  if (learns(&g->call))
+    backward_batch(g, g->call.scratch, l);
+  else
+    backward_running(g, g->call.scratch, l);
 }
 
 static double norm_macs(const anet_attr *a, const anet_shape *in, const anet_shape *out)
 {
-  (void)a, (void)in;
   return (double)anet__shape_size(out);
 }
 

@@ -45,7 +45,6 @@ anet__post anet__post_none(void)
 /* The caller of a network writes an input's value: there is nothing to run. */
 static int input_shape(const anet_attr *attr, const anet_shape *in, int32_t inputs, anet_shape *out)
 {
-  (void)attr, (void)in, (void)inputs, (void)out;
   return anet_fail(ANET_STATE, "input: its shape is given, not inferred");
 }
 

@@ -71,7 +71,8 @@ typedef struct anet__grad_call {
 typedef struct anet__op {
   const char *name;
   int32_t min_inputs, max_inputs;
-  bool in_place;      /* forward may write over in[0] (same shape, element by element) */
+  bool in_place;      /* forward may write over in[0] (same shape, element by element); with one input,
+                         backward may write din[0] over dout */
   bool has_post;      /* forward applies call->post: norms, clamps and additions can be fused into it */
   bool grad_needs_in, grad_needs_out; /* backward reads in[] / out */
   /* Fill *out; on a mismatch ANET_SHAPE with both shapes (the caller adds the node's name). Zero

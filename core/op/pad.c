@@ -6,7 +6,6 @@
 
 static int pad_shape(const anet_attr *a, const anet_shape *in, int32_t inputs, anet_shape *out)
 {
-  (void)inputs;
   char text[ANET_SHAPE_TEXT];
   size_t count;
   ANET_TRY(anet__want_image("pad", in));
@@ -21,8 +20,8 @@ static int pad_shape(const anet_attr *a, const anet_shape *in, int32_t inputs, a
       return anet_fail(ANET_RANGE, "pad: (%d, %d) around %d is out of range", before, after,
                        in->dim[i]);
     if (a->mode == ANET_PAD_REFLECT && (before >= in->dim[i] || after >= in->dim[i]))
-      return anet_fail(ANET_SHAPE, "pad: cannot reflect (%d, %d) pixels of input %s", before,
-                       after, anet__shape_text(in, text));
+      return anet_fail(ANET_SHAPE, "pad: cannot reflect (%d, %d) pixels of input %s", before, after,
+                       anet__shape_text(in, text));
     out->dim[i] = (int32_t)size;
   }
   if (!anet__shape_count(out, &count))
@@ -51,8 +50,10 @@ static void pad_edge(const anet__call *c, float *to, const float *from, int32_t 
   for (int32_t x = begin; x < end; x++) {
     const int32_t s = source(x - c->attr->pad[1], c->in_shape[0].dim[1], c->attr->mode);
     float *pixel = to + (size_t)x * channels;
-    if (s < 0) fill(pixel, channels, c->attr->alpha);
-    else memcpy(pixel, from + (size_t)s * channels, channels * sizeof *pixel);
+    if (s < 0)
+      fill(pixel, channels, c->attr->alpha);
+    else
+      memcpy(pixel, from + (size_t)s * channels, channels * sizeof *pixel);
   }
 }
 
@@ -72,10 +73,12 @@ static void pad_lines(const void *context, size_t begin, size_t end)
   const size_t line = anet__shape_size(&c->out_shape) / height;
   const size_t in_line = anet__shape_size(&c->in_shape[0]) / in_height;
   for (size_t i = begin; i < end; i++) {
-    const int32_t y = source((int32_t)(i % height) - c->attr->pad[0], (int32_t)in_height,
-                             c->attr->mode);
-    if (y < 0) fill(c->out + i * line, line, c->attr->alpha);
-    else pad_line(c, c->out + i * line, c->in[0] + (i / height * in_height + (size_t)y) * in_line);
+    const int32_t y =
+        source((int32_t)(i % height) - c->attr->pad[0], (int32_t)in_height, c->attr->mode);
+    if (y < 0)
+      fill(c->out + i * line, line, c->attr->alpha);
+    else
+      pad_line(c, c->out + i * line, c->in[0] + (i / height * in_height + (size_t)y) * in_line);
   }
 }
 

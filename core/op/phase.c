@@ -5,8 +5,8 @@
 anet__phase_axis anet__phase_axis_at(const anet_attr *a, int32_t i, int32_t size, int32_t p)
 {
   const int32_t s = a->stride[i], d = a->dilation[i], pad = a->pad[i];
-  anet__phase_axis x = {.start = p, .first = -1, .skip = a->kernel[i]};
-  if (p < size) x.count = (size - p + s - 1) / s;
+  anet__phase_axis x = {.start = p, .first = -1, .skip = 1};
+  x.count = (size - p + s - 1) / s;
   for (int32_t k = 0; k < a->kernel[i]; k++) {
     if ((p + pad - k * d) % s) continue;
     if (x.taps == 0) x.first = k;
@@ -53,10 +53,21 @@ static anet__filter transposed(const anet__data_grad *g, int32_t taps)
   const float *w = dense ? g->gather : g->weight;
   const size_t ld_tap = dense ? row * (size_t)g->cin : g->ld_tap;
   if (g->depthwise)
-    return (anet__filter){.w = w, .taps = taps, .cin = 1, .cout = g->cout, .groups = 1,
-                          .ld_tap = ld_tap, .ld_out = 1};
-  return (anet__filter){.w = w, .taps = taps, .cin = g->cout, .cout = g->cin, .groups = g->groups,
-                        .ld_tap = ld_tap, .ld_in = 1, .ld_out = dense ? row : g->ld_in,
+    return (anet__filter){.w = w,
+                          .taps = taps,
+                          .cin = 1,
+                          .cout = g->cout,
+                          .groups = 1,
+                          .ld_tap = ld_tap,
+                          .ld_out = 1};
+  return (anet__filter){.w = w,
+                        .taps = taps,
+                        .cin = g->cout,
+                        .cout = g->cin,
+                        .groups = g->groups,
+                        .ld_tap = ld_tap,
+                        .ld_in = 1,
+                        .ld_out = dense ? row : g->ld_in,
                         .ld_group = (size_t)g->cout};
 }
 
@@ -80,7 +91,7 @@ static void phase_run(const anet__data_grad *g, const anet__phase_axis *y,
   const anet_attr *a = call->attr;
   const anet_shape *in = &call->in_shape[0], *out = &call->out_shape;
   const size_t channels = (size_t)in->dim[2], width = (size_t)in->dim[1];
-  if (!y->count || !x->count || (g->add && (!y->taps || !x->taps))) return;
+  if (g->add && (!y->taps || !x->taps)) return;
   if (strided(a)) gather(g, y, x);
   anet__sweep s = {
       .kernels = call->kernels,
@@ -92,9 +103,14 @@ static void phase_run(const anet__data_grad *g, const anet__phase_axis *y,
       .ld_line = (size_t)a->stride[0] * width * channels,
       .ld_pixel = (size_t)a->stride[1] * channels,
       .post = anet__post_none(),
-      .taps = {.base = g->dout, .outside = g->outside, .pixel = (size_t)out->dim[2],
-               .in = {out->dim[0], out->dim[1]}, .out = {y->count, x->count},
-               .kernel = {y->taps, x->taps}, .stride = {1, 1}, .offset = {y->offset, x->offset},
+      .taps = {.base = g->dout,
+               .outside = g->outside,
+               .pixel = (size_t)out->dim[2],
+               .in = {out->dim[0], out->dim[1]},
+               .out = {y->count, x->count},
+               .kernel = {y->taps, x->taps},
+               .stride = {1, 1},
+               .offset = {y->offset, x->offset},
                .step = {y->step, x->step}},
   };
   if (g->add) s.post.add = s.out, s.post.add_ld = s.ld_pixel;
@@ -111,8 +127,10 @@ void anet__data_grad_run(const anet__data_grad *g)
   const anet_attr *a = g->call->attr;
   const anet_shape *in = &g->call->in_shape[0];
   memset(g->outside, 0, (size_t)g->cout * sizeof *g->outside);
-  for (int32_t py = 0; py < a->stride[0]; py++)
-    for (int32_t px = 0; px < a->stride[1]; px++) {
+  const int32_t rows = ANET_MIN(a->stride[0], in->dim[0]);
+  const int32_t columns = ANET_MIN(a->stride[1], in->dim[1]);
+  for (int32_t py = 0; py < rows; py++)
+    for (int32_t px = 0; px < columns; px++) {
       const anet__phase_axis y = anet__phase_axis_at(a, 0, in->dim[0], py);
       const anet__phase_axis x = anet__phase_axis_at(a, 1, in->dim[1], px);
       phase_run(g, &y, &x);

@@ -9,12 +9,12 @@
 #include "op/sweep.h"
 
 typedef struct anet__phase_axis {
-  int32_t start, count;        /* pixels start + j * stride, j < count */
-  int32_t first, skip, taps;   /* taps first + m * skip, m < taps */
-  int32_t offset, step;        /* pixel j, tap m: output pixel j + offset + m * step */
+  int32_t start, count;      /* pixels start + j * stride, j < count */
+  int32_t first, skip, taps; /* taps first + m * skip, m < taps */
+  int32_t offset, step;      /* pixel j, tap m: output pixel j + offset + m * step */
 } anet__phase_axis;
 
-/* Phase p of stride[i] phases; size: the input's. */
+/* Phase p < min(stride[i], size), size: the input's. */
 anet__phase_axis anet__phase_axis_at(const anet_attr *attr, int32_t i, int32_t size, int32_t p);
 
 /* din = (add ? din : 0) + the gradient. weight (kernel, cin, groups * cout) is a window of which

@@ -20,10 +20,8 @@ static int pool_shape(const char *op, const anet_attr *a, const anet_shape *in, 
   return ANET_OK;
 }
 
-static int max_pool_shape(const anet_attr *a, const anet_shape *in, int32_t inputs,
-                          anet_shape *out)
+static int max_pool_shape(const anet_attr *a, const anet_shape *in, int32_t inputs, anet_shape *out)
 {
-  (void)inputs;
   ANET_TRY(pool_shape("max_pool", a, in, out));
   if (a->kernel[0] * a->kernel[1] > UINT8_MAX + 1) /* the tap that won is kept in a byte */
     return anet_fail(ANET_UNSUPPORTED, "max_pool: kernel (%d, %d) has over %d taps", a->kernel[0],
@@ -31,10 +29,8 @@ static int max_pool_shape(const anet_attr *a, const anet_shape *in, int32_t inpu
   return ANET_OK;
 }
 
-static int avg_pool_shape(const anet_attr *a, const anet_shape *in, int32_t inputs,
-                          anet_shape *out)
+static int avg_pool_shape(const anet_attr *a, const anet_shape *in, int32_t inputs, anet_shape *out)
 {
-  (void)inputs;
   return pool_shape("avg_pool", a, in, out);
 }
 
@@ -174,7 +170,6 @@ static void avg_pool_backward(const anet__grad_call *g)
 static int global_pool_shape(const anet_attr *a, const anet_shape *in, int32_t inputs,
                              anet_shape *out)
 {
-  (void)a, (void)inputs;
   ANET_TRY(anet__want_image("global_pool", in));
   *out = (anet_shape){1, {in->dim[2]}};
   return ANET_OK;

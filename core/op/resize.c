@@ -7,7 +7,6 @@
 
 static int resize_shape(const anet_attr *a, const anet_shape *in, int32_t inputs, anet_shape *out)
 {
-  (void)inputs;
   char text[ANET_SHAPE_TEXT];
   size_t count;
   ANET_TRY(anet__want_image("resize", in));

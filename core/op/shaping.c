@@ -15,7 +15,6 @@ static void copy_backward(const anet__grad_call *g)
 
 static int flatten_shape(const anet_attr *a, const anet_shape *in, int32_t inputs, anet_shape *out)
 {
-  (void)a, (void)inputs;
   char text[ANET_SHAPE_TEXT];
   const size_t count = anet__shape_size(in);
   if (count > INT32_MAX)
@@ -27,7 +26,6 @@ static int flatten_shape(const anet_attr *a, const anet_shape *in, int32_t input
 
 static int reshape_shape(const anet_attr *a, const anet_shape *in, int32_t inputs, anet_shape *out)
 {
-  (void)inputs;
   char from[ANET_SHAPE_TEXT], to[ANET_SHAPE_TEXT];
   size_t count;
   *out = (anet_shape){0};
@@ -41,9 +39,13 @@ static int reshape_shape(const anet_attr *a, const anet_shape *in, int32_t input
   return ANET_OK;
 }
 
-#define COPYING(lower, rule)                                                                   \
-  const anet__op anet__op_##lower = {.name = #lower, .min_inputs = 1, .max_inputs = 1,         \
-                                     .in_place = true, .shape = rule, .forward = copy_forward, \
+#define COPYING(lower, rule)                                                                       \
+  const anet__op anet__op_##lower = {.name = #lower,                                               \
+                                     .min_inputs = 1,                                              \
+                                     .max_inputs = 1,                                              \
+                                     .in_place = true,                                             \
+                                     .shape = rule,                                                \
+                                     .forward = copy_forward,                                      \
                                      .backward = copy_backward};
 COPYING(identity, anet__same_shape)
 COPYING(flatten, flatten_shape)

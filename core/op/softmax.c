@@ -65,8 +65,7 @@ static void grad_lines(const void *context, size_t begin, size_t end)
     const float *y = g->call.out + l.at, *dy = g->dout + l.at;
     float *dx = g->din[0] + l.at;
     double sum = 0.0;
-    for (size_t k = 0; k < l.count; k++)
-      sum += (double)y[k * l.step] * (double)dy[k * l.step];
+    for (size_t k = 0; k < l.count; k++) sum += (double)y[k * l.step] * (double)dy[k * l.step];
     for (size_t k = 0; k < l.count; k++) {
       const float v = y[k * l.step] * (dy[k * l.step] - (float)sum);
       dx[k * l.step] = g->add[0] ? dx[k * l.step] + v : v;
@@ -77,8 +76,7 @@ static void grad_lines(const void *context, size_t begin, size_t end)
 static void softmax_backward(const anet__grad_call *g)
 {
   const size_t count = line_at(&g->call, 0).count;
-  if (g->din[0])
-    anet__split(g->call.pool, anet__total(&g->call) / count, 2 * count, grad_lines, g);
+  if (g->din[0]) anet__split(g->call.pool, anet__total(&g->call) / count, 2 * count, grad_lines, g);
 }
 
 const anet__op anet__op_softmax = {

@@ -218,9 +218,9 @@ void anet__sweep_depthwise(anet_pool *pool, const anet__sweep *s)
 /* -- gradient for weights ------------------------------------------------------------------- */
 
 enum {
-  GRAD_ROWS = 512,      /* fewest pixels of a chunk: zeroing and adding its sums must not count */
+  GRAD_ROWS = 512, /* fewest pixels of a chunk: zeroing and adding its sums must not count */
   GRAD_CHUNKS = 16,
-  GRAD_ROOM = 4 << 20   /* floats that all chunks may take */
+  GRAD_ROOM = 4 << 20 /* floats that all chunks may take */
 };
 
 static size_t grad_size(const anet__filter_grad *g)
@@ -246,7 +246,7 @@ size_t anet__filter_grad_floats(const anet__filter_grad *g)
 
 /* Output channels [o0, o1) of each group, pixels [begin, end), into dw. */
 static void grad_pixels_in(const anet__filter_grad *g, float *dw, size_t begin, size_t end,
-                             int32_t o0, int32_t o1)
+                           int32_t o0, int32_t o1)
 {
   const float *tap[ANET_TAP_ROOM];
   const size_t step = anet__taps_fit(&g->taps), width = (size_t)g->groups * (size_t)g->cout;
@@ -257,14 +257,24 @@ static void grad_pixels_in(const anet__filter_grad *g, float *dw, size_t begin, 
       taps.base += (size_t)k * (size_t)g->cin;
       anet__taps_fill(&taps, r, rows, tap);
       if (g->depthwise) {
-        g->kernels->depthwise_grad(&(anet__depthwise_grad_args){
-            .tap = tap, .rows = (int32_t)rows, .taps = anet__taps_count(&taps), .channels = g->cout,
-            .dy = g->dy + r * width, .dy_ld = width, .dw = dw, .dw_ld = width});
+        g->kernels->depthwise_grad(&(anet__depthwise_grad_args){.tap = tap,
+                                                                .rows = (int32_t)rows,
+                                                                .taps = anet__taps_count(&taps),
+                                                                .channels = g->cout,
+                                                                .dy = g->dy + r * width,
+                                                                .dy_ld = width,
+                                                                .dw = dw,
+                                                                .dw_ld = width});
       } else {
-        g->kernels->conv_grad(&(anet__conv_grad_args){
-            .tap = tap, .rows = (int32_t)rows, .taps = anet__taps_count(&taps), .cin = g->cin,
-            .cout = o1 - o0, .dy = g->dy + r * width + o, .dy_ld = width, .dw = dw + o,
-            .dw_ld = width});
+        g->kernels->conv_grad(&(anet__conv_grad_args){.tap = tap,
+                                                      .rows = (int32_t)rows,
+                                                      .taps = anet__taps_count(&taps),
+                                                      .cin = g->cin,
+                                                      .cout = o1 - o0,
+                                                      .dy = g->dy + r * width + o,
+                                                      .dy_ld = width,
+                                                      .dw = dw + o,
+                                                      .dw_ld = width});
       }
     }
 }
@@ -319,8 +329,12 @@ void anet__filter_grad_run(anet_pool *pool, const anet__filter_grad *grad)
 void anet__bias_grad(const anet__call *call, const float *dy, size_t rows, int32_t channels,
                      double *partial, float *db)
 {
-  const anet__sums sums = {.kernels = call->kernels, .kind = ANET_SUM_PLAIN, .x = dy, .rows = rows,
-                           .channels = channels, .partial = partial};
+  const anet__sums sums = {.kernels = call->kernels,
+                           .kind = ANET_SUM_PLAIN,
+                           .x = dy,
+                           .rows = rows,
+                           .channels = channels,
+                           .partial = partial};
   anet__sums_run(call->pool, &sums);
   for (int32_t c = 0; c < channels; c++) db[c] += (float)partial[c];
 }

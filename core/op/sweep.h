@@ -42,11 +42,11 @@ typedef struct anet__filter_grad {
   const anet__kernels *kernels;
   anet__taps taps; /* over the input */
   int32_t images, cin, cout, groups;
-  bool depthwise;  /* cin 1, groups 1, cout the channels */
+  bool depthwise; /* cin 1, groups 1, cout the channels */
   const float *dy;
   float *dw;
-  float *partial;  /* anet__filter_grad_floats */
-  int32_t slices;  /* of output channels; set by the run */
+  float *partial; /* anet__filter_grad_floats */
+  int32_t slices; /* of output channels; set by the run */
 } anet__filter_grad;
 
 size_t anet__filter_grad_floats(const anet__filter_grad *grad);

@@ -8,13 +8,14 @@
 
 #include "op/op.h"
 
-/* Pointers filled at a time: they stay in the first-level cache, and a kernel has at most so many. */
+/* Pointers filled at a time: they stay in the first-level cache, and a kernel has at most so many.
+ */
 enum { ANET_TAP_ROOM = 2048 };
 
 typedef struct anet__taps {
-  const float *base;    /* images, each (in[0], in[1]) pixels */
-  const float *outside; /* what padding reads; NULL for pools */
-  size_t pixel;         /* floats from one pixel to the next */
+  const float *base;                /* images, each (in[0], in[1]) pixels */
+  const float *outside;             /* what padding reads; NULL for pools */
+  size_t pixel;                     /* floats from one pixel to the next */
   int32_t in[2], out[2], kernel[2]; /* (rows, columns) */
   int32_t stride[2], offset[2], step[2];
 } anet__taps;

@@ -31,7 +31,6 @@ static size_t cut(const split *s, int32_t part)
 
 static void split_part(void *context, int32_t part, int32_t worker)
 {
-  (void)worker;
   const split *s = context;
   const size_t begin = cut(s, part), end = cut(s, part + 1);
   if (begin < end) s->body(s->context, begin, end);
@@ -43,8 +42,10 @@ void anet__split(anet_pool *pool, size_t count, size_t cost, anet__body body, co
   const int32_t workers = anet__pool_workers(pool);
   split s = {.count = count, .body = body, .context = context};
   s.parts = worth < workers ? ANET_MAX(1, (int32_t)worth) : workers;
-  if (s.parts == 1) body(context, 0, count);
-  else anet__pool_run(pool, split_part, &s, s.parts);
+  if (s.parts == 1)
+    body(context, 0, count);
+  else
+    anet__pool_run(pool, split_part, &s, s.parts);
 }
 
 size_t anet__take(size_t *used, size_t floats)
@@ -111,8 +112,10 @@ typedef struct copy {
 static void copy_run(const void *context, size_t begin, size_t end)
 {
   const copy *c = context;
-  if (c->add) c->kernels->add(c->to + begin, c->to + begin, c->from + begin, end - begin);
-  else memcpy(c->to + begin, c->from + begin, (end - begin) * sizeof *c->to);
+  if (c->add)
+    c->kernels->add(c->to + begin, c->to + begin, c->from + begin, end - begin);
+  else
+    memcpy(c->to + begin, c->from + begin, (end - begin) * sizeof *c->to);
 }
 
 void anet__copy(const anet__call *call, float *to, const float *from, size_t count, bool add)
@@ -162,8 +165,8 @@ int anet__window_shape(const char *op, const anet_attr *a, const anet_shape *in,
     const int64_t size = room < span ? 0 : (room - span) / a->stride[i] + 1;
     if (size < 1 || size > INT32_MAX || room > INT32_MAX)
       return anet_fail(ANET_SHAPE,
-                       "%s: kernel (%d, %d) with padding (%d, %d, %d, %d) does not fit input %s", op,
-                       a->kernel[0], a->kernel[1], a->pad[0], a->pad[1], a->pad[2], a->pad[3],
+                       "%s: kernel (%d, %d) with padding (%d, %d, %d, %d) does not fit input %s",
+                       op, a->kernel[0], a->kernel[1], a->pad[0], a->pad[1], a->pad[2], a->pad[3],
                        anet__shape_text(in, text));
     out->dim[i] = (int32_t)size;
   }
@@ -174,7 +177,6 @@ int anet__window_shape(const char *op, const anet_attr *a, const anet_shape *in,
 
 int anet__same_shape(const anet_attr *attr, const anet_shape *in, int32_t inputs, anet_shape *out)
 {
-  (void)attr, (void)inputs;
   *out = in[0];
   return ANET_OK;
 }

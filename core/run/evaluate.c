@@ -11,7 +11,7 @@
 
 static const double DEFAULT_BYTES = 256.0 * 1024 * 1024;
 
-/* ---- one call --------------------------------------------------------------------------------- */
+/* ---- one call ----------------------------------------------------------------------------- */
 
 /* A genome in sorted order. */
 typedef struct candidate {
@@ -65,7 +65,7 @@ static int sort_candidates(task *t, const uint8_t *genomes)
   return ANET_OK;
 }
 
-/* ---- memory ----------------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------------------- */
 
 /* So many images that what one layer reads and writes stays in a core's own cache; some at least,
  * since every layer's weights are read once a chunk. */
@@ -92,8 +92,9 @@ static int choose_sizes(task *t)
   const double limit = t->desc->byte_limit ? t->desc->byte_limit : DEFAULT_BYTES;
   const double bytes = (double)e->frame_floats * sizeof(float);
   if (!(limit >= bytes))
-    return anet_fail(ANET_RANGE, "evaluate: features of one image take %.0f bytes, the limit is %.0f",
-                     bytes, limit);
+    return anet_fail(ANET_RANGE,
+                     "evaluate: features of one image take %.0f bytes, the limit is %.0f", bytes,
+                     limit);
   const int32_t count = t->desc->count, wanted = t->desc->chunk ? t->desc->chunk : usual_chunk(e);
   t->frames = at_most(limit / bytes, ANET_MIN(anet__pool_workers(e->pool), count));
   t->chunk = at_most(limit / bytes / t->frames, wanted);
@@ -150,7 +151,7 @@ static int compile_all(task *t)
   return ANET_OK;
 }
 
-/* ---- a chunk ---------------------------------------------------------------------------------- */
+/* ---- a chunk ------------------------------------------------------------------------------ */
 
 /* The oracle's answers are worked out the first time that an image is seen, off the record. */
 static int teach(const anet_evaluator *e, anet__frame *frame, int32_t item)
@@ -179,8 +180,8 @@ static void score(const task *t, const anet__frame *frame, int32_t index, int32_
   const float *y = anet__frame_output(e, frame);
   const size_t at = (size_t)index * (size_t)t->round + (size_t)first;
   for (int32_t i = 0; i < frame->images; i++)
-    anet__score(e, y + (size_t)i * (size_t)e->classes, t->begin + first + i, &t->hit[at + (size_t)i],
-                &t->loss[at + (size_t)i]);
+    anet__score(e, y + (size_t)i * (size_t)e->classes, t->begin + first + i,
+                &t->hit[at + (size_t)i], &t->loss[at + (size_t)i]);
 }
 
 static int run_chunk(const task *t, anet__frame *frame, int32_t first)
@@ -209,7 +210,7 @@ static void run_frame(void *context, int32_t part, int32_t worker)
     t->status[part] = run_chunk(t, &t->e->frame[part], first);
 }
 
-/* ---- a round ---------------------------------------------------------------------------------- */
+/* ---- a round ------------------------------------------------------------------------------ */
 
 static int fill_images(anet_evaluator *e, int32_t begin, int32_t count)
 {
@@ -249,7 +250,8 @@ static void collect(const task *t, uint8_t *hits, double *loss)
   for (int32_t i = 0; i < t->n; i++) {
     const size_t row = (size_t)i * (size_t)t->round;
     for (int32_t k = 0; k < t->images; k++) {
-      if (hits) hits[(size_t)i * (size_t)t->desc->count + done + (size_t)k] = t->hit[row + (size_t)k];
+      if (hits)
+        hits[(size_t)i * (size_t)t->desc->count + done + (size_t)k] = t->hit[row + (size_t)k];
       if (loss) loss[i] += t->loss[row + (size_t)k];
     }
   }
@@ -279,7 +281,7 @@ static int run_rounds(task *t, uint8_t *hits, double *loss)
   return ANET_OK;
 }
 
-/* ---- what it cost ------------------------------------------------------------------------------- */
+/* ---- what it cost ------------------------------------------------------------------------- */
 
 /* Nodes of the trie: distinct prefixes that end where an option ends. In sorted order equal
  * prefixes are neighbours. */
@@ -336,7 +338,7 @@ static void read_stats(const task *t, anet_evaluation_stats *stats)
   };
 }
 
-/* ---- anet_evaluate ------------------------------------------------------------------------------ */
+/* ---- anet_evaluate ------------------------------------------------------------------------ */
 
 int anet_evaluate(anet_evaluator *evaluator, const uint8_t *genomes, int32_t n,
                   const anet_evaluation_desc *desc, uint8_t *hits, double *loss,

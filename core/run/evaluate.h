@@ -16,10 +16,10 @@
 /* The features of one path for up to `chunk` images; each worker has one. */
 typedef struct anet__frame {
   float *memory;             /* (chunk, frame_floats), value by value; owned */
-  anet_workspace *workspace; /* fits every compiled plan; no pool: frames are what runs in parallel */
+  anet_workspace *workspace; /* fits every compiled plan; without a pool: frames run in parallel */
   const float *image;        /* (images, …) the network's input; borrowed */
   int32_t images;
-  double runs, macs;         /* pieces of options run, and their and the segments' multiply-adds */
+  double runs, macs; /* pieces of options run; multiply-adds of those and of segments */
 } anet__frame;
 
 /* Invariants: plans are compiled for `chunk` images; a plan that is NULL has not been needed yet;
@@ -35,8 +35,8 @@ struct anet_evaluator {
   bool probabilities; /* the oracle ends in a softmax */
 
   anet__segments segments; /* owned */
-  int64_t *place;          /* (oracle's values) floats before it in a frame, an image; -1 not kept */
-  size_t frame_floats;     /* an image */
+  int64_t *place;      /* (oracle's values) floats before it in a frame, an image; -1 not kept */
+  size_t frame_floats; /* an image */
 
   int32_t chunk, frames;
   anet_plan **piece;   /* (options) owned */
@@ -51,9 +51,9 @@ struct anet_evaluator {
   bool *known;    /* (items) owned */
 };
 
-/* ---- evaluate_walk.c ------------------------------------------------------------------------ */
+/* ---- evaluate_walk.c ---------------------------------------------------------------------- */
 
-int anet__evaluator_route(anet_evaluator *e);      /* segments, place, frame_floats */
+int anet__evaluator_route(anet_evaluator *e);       /* segments, place, frame_floats */
 void anet__evaluator_drop_plans(anet_evaluator *e); /* and frames */
 /* `frames` frames of `chunk` images; plans of another chunk are dropped. */
 int anet__evaluator_fit(anet_evaluator *e, int32_t chunk, int32_t frames);
@@ -65,9 +65,10 @@ int anet__frame_start(const anet_evaluator *e, anet__frame *frame, const float *
 /* Runs a genome from boundary `from`, where the frame holds the features of its prefix. */
 int anet__frame_walk(const anet_evaluator *e, anet__frame *frame, const uint8_t *genome,
                      int32_t from);
-const float *anet__frame_output(const anet_evaluator *e, const anet__frame *frame); /* (n, classes) */
+/* (n, classes) */
+const float *anet__frame_output(const anet_evaluator *e, const anet__frame *frame);
 
-/* ---- evaluate_score.c ----------------------------------------------------------------------- */
+/* ---- evaluate_score.c --------------------------------------------------------------------- */
 
 /* Log probabilities of one image's output y (classes). */
 void anet__teach(const anet_evaluator *e, const float *y, float *log_p);

@@ -47,12 +47,16 @@ static double divergence(const anet_evaluator *e, const float *log_p, const floa
   return loss;
 }
 
+static int32_t label_of(const anet_evaluator *e, int32_t item)
+{
+  return ((const int32_t *)anet_tensor_data(anet_dataset_labels(e->data)))[item];
+}
+
 void anet__score(const anet_evaluator *e, const float *y, int32_t item, bool *hit, double *loss)
 {
   const float *teacher = e->labelled ? NULL : e->teacher + (size_t)item * (size_t)e->classes;
   const double sum = sum_of(e, y);
-  const int32_t right = teacher ? largest(teacher, e->classes)
-                                : ((const int32_t *)anet_tensor_data(anet_dataset_labels(e->data)))[item];
+  const int32_t right = teacher ? largest(teacher, e->classes) : label_of(e, item);
   *loss = teacher ? divergence(e, teacher, y, sum) : -log_of(e, y[right], sum);
   *hit = largest(y, e->classes) == right && !isnan(*loss); /* an answer of NaNs is never right */
 }

@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
-/* ---- places ----------------------------------------------------------------------------------- */
+/* ---- places ------------------------------------------------------------------------------- */
 
 static void keep(anet_evaluator *e, int32_t value)
 {
@@ -49,7 +49,7 @@ const float *anet__frame_output(const anet_evaluator *e, const anet__frame *fram
   return value_of(e, frame, e->supernet->oracle->output[0]);
 }
 
-/* ---- plans and frames --------------------------------------------------------------------------- */
+/* ---- plans and frames --------------------------------------------------------------------- */
 
 void anet__evaluator_drop_plans(anet_evaluator *e)
 {
@@ -99,8 +99,8 @@ static int new_frames(anet_evaluator *e, int32_t frames)
 {
   size_t floats;
   if (!anet__mul(e->frame_floats, (size_t)e->chunk, &floats))
-    return anet_fail(ANET_NOMEM, "evaluate: %zu features of %d images are too many", e->frame_floats,
-                     e->chunk);
+    return anet_fail(ANET_NOMEM, "evaluate: %zu features of %d images are too many",
+                     e->frame_floats, e->chunk);
   e->frame = anet__alloc_array((size_t)frames, sizeof *e->frame);
   if (!e->frame) return ANET_NOMEM;
   e->frames = frames;
@@ -146,7 +146,7 @@ int anet__evaluator_compile(anet_evaluator *e, const uint8_t *genome)
   return ANET_OK;
 }
 
-/* ---- walking ------------------------------------------------------------------------------------ */
+/* ---- walking ------------------------------------------------------------------------------ */
 
 static int run_segment(const anet_evaluator *e, anet__frame *frame, int32_t index)
 {

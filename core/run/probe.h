@@ -18,7 +18,7 @@ typedef struct anet__probe {
   double *region;  /* (positions + 1) ms, owned; 0 is what lies outside all positions */
   double total_ms; /* end to end */
   double reference_ms;
-  char *sweep;     /* (sweep_bytes) larger than the caches, owned; NULL until needed */
+  char *sweep; /* (sweep_bytes) larger than the caches, owned; NULL until needed */
   size_t sweep_bytes;
 } anet__probe;
 
@@ -29,6 +29,6 @@ void anet__probe_free(anet__probe *probe); /* accepts a half-built one */
 int anet__probe_regions(anet__probe *probe, const uint8_t *genome); /* region and total_ms */
 int anet__probe_total(anet__probe *probe, const uint8_t *genome);   /* total_ms */
 /* One run after everything was driven out of the caches; no reference. */
-int anet__probe_cold(anet__probe *probe, const uint8_t *genome);    /* region */
+int anet__probe_cold(anet__probe *probe, const uint8_t *genome); /* region */
 
 #endif

@@ -38,19 +38,19 @@ typedef struct profiler {
   anet__probe probe;
   anet_rng rng;
   anet_table *table;
-  bool *covered;                         /* (options) in this round, owned */
-  sample *sample;                        /* (samples) warm ones, owned */
+  bool *covered;  /* (options) in this round, owned */
+  sample *sample; /* (samples) warm ones, owned */
   int32_t samples, sample_capacity;
-  sample *cold;                          /* (colds) owned */
+  sample *cold; /* (colds) owned */
   int32_t colds, cold_capacity;
-  whole *whole;                          /* (wholes) owned */
+  whole *whole; /* (wholes) owned */
   int32_t wholes, whole_capacity;
-  double *reference;                     /* (rounds + SWEEPS) ms: median of each, owned */
-  double *beside;                        /* (besides) the reference in this round, owned */
+  double *reference; /* (rounds + SWEEPS) ms: median of each, owned */
+  double *beside;    /* (besides) the reference in this round, owned */
   int32_t besides, beside_capacity;
 } profiler;
 
-/* ---- subnets that cover --------------------------------------------------------------------- */
+/* ---- subnets that cover ------------------------------------------------------------------- */
 
 /* A random walk from boundary `from` to `to`: options not yet covered first. Keep always fits, so
  * there are no dead ends. */
@@ -88,7 +88,7 @@ static void cover(profiler *p, int32_t index, uint8_t *genome)
     if (genome[i] != ANET_COVERED) p->covered[anet_space_index(p->space, i, genome[i])] = true;
 }
 
-/* ---- measuring ------------------------------------------------------------------------------ */
+/* ---- measuring ---------------------------------------------------------------------------- */
 
 static int add_sample(sample **list, int32_t *count, int32_t *capacity, sample s)
 {
@@ -160,7 +160,7 @@ static int run_round(profiler *p, int32_t round, bool warm)
   return ANET_OK;
 }
 
-/* ---- the table ------------------------------------------------------------------------------ */
+/* ---- the table ---------------------------------------------------------------------------- */
 
 /* Medians of the samples by option: *error (may be NULL) is the standard error of the median, from
  * the spread. values: (samples) scratch. */
@@ -222,7 +222,7 @@ static int fit_wholes(profiler *p)
   return rc;
 }
 
-/* ---- the error on subnets it has not seen --------------------------------------------------- */
+/* ---- the error on subnets it has not seen ------------------------------------------------- */
 
 /* Fills ms (held_out, SWEEPS), scaled to the table's reference. */
 static int time_held_out(profiler *p, const uint8_t *genomes, double *ms)
@@ -269,7 +269,7 @@ static int measure_error(profiler *p)
   return rc;
 }
 
-/* ---- anet_profile --------------------------------------------------------------------------- */
+/* ---- anet_profile ------------------------------------------------------------------------- */
 
 static int or_default(int32_t value, int32_t usual)
 {
@@ -287,8 +287,9 @@ static int profiler_new(profiler *p, anet_supernet *supernet, anet_pool *pool,
   p->rounds = or_default(desc ? desc->rounds : 0, DEFAULT_ROUNDS);
   p->held_out = or_default(desc ? desc->held_out : 0, DEFAULT_HELD_OUT);
   if (p->batch < 0 || p->rounds < 0 || p->held_out < 0)
-    return anet_fail(ANET_RANGE, "profile: batch %d, rounds %d, held out %d: want 0 or more of each",
-                     p->batch, p->rounds, p->held_out);
+    return anet_fail(ANET_RANGE,
+                     "profile: batch %d, rounds %d, held out %d: want 0 or more of each", p->batch,
+                     p->rounds, p->held_out);
   anet_rng_seed(&p->rng, desc ? desc->seed : 0);
   p->covered = anet__alloc_array((size_t)p->options, sizeof *p->covered);
   p->reference = anet__alloc_array((size_t)p->rounds + SWEEPS, sizeof *p->reference);

@@ -9,7 +9,8 @@
 int anet__table_new(int32_t options, anet_table **out)
 {
   *out = NULL;
-  if (options < 0) return anet_fail(ANET_RANGE, "latency table: %d options, want 0 or more", options);
+  if (options < 0)
+    return anet_fail(ANET_RANGE, "latency table: %d options, want 0 or more", options);
   anet_table *table = anet__alloc(sizeof *table);
   if (!table) return ANET_NOMEM;
   atomic_init(&table->refs, 1);

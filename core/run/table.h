@@ -9,7 +9,8 @@
 enum { ANET_FINGERPRINT_BYTES = 512 };
 
 /* Plain values, so that a file can hold them; nobody changes one that is shared.
- * Invariant: options >= 0 and the three arrays have that many entries, in the order of the space. */
+ * Invariant: options >= 0 and the three arrays have that many entries, in the order of the space.
+ */
 struct anet_table {
   atomic_int refs;
   int32_t options, batch, threads, rounds;

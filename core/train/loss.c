@@ -12,9 +12,9 @@ static const double FEATURE_EPSILON = 1e-8;
 
 typedef struct job {
   const anet__loss_call *call;
-  int32_t classes, rows;        /* rows: of all images */
+  int32_t classes, rows; /* rows: of all images */
   double sum[PARTS], norm[PARTS], correct[PARTS];
-  float scale;                  /* feature: of the gradient */
+  float scale; /* feature: of the gradient */
 } job;
 
 int anet__loss_check(const anet_loss *term, int32_t number, int32_t outputs)

@@ -9,12 +9,12 @@ typedef struct anet__loss_call {
   const anet_loss *term;
   const anet__kernels *kernels;
   anet_pool *pool;
-  int32_t n;                    /* images */
-  anet_shape shape;             /* of the output */
-  const float *value, *target;  /* (n, shape) */
-  float *grad;                  /* (n, shape), or NULL: not wanted */
-  bool add;                     /* grad += instead of = */
-  float *scratch;               /* anet__loss_scratch(shape) bytes */
+  int32_t n;                   /* images */
+  anet_shape shape;            /* of the output */
+  const float *value, *target; /* (n, shape) */
+  float *grad;                 /* (n, shape), or NULL: not wanted */
+  bool add;                    /* grad += instead of = */
+  float *scratch;              /* anet__loss_scratch(shape) bytes */
 } anet__loss_call;
 
 /* ANET_RANGE names the term's number and what is wrong with it. */

@@ -8,16 +8,17 @@
 
 /* What belongs to one parameter memory: sgd's momentum, or adamw's mean and mean square. */
 typedef struct slot {
+  const anet__storage *key;
   anet_tensor *param; /* retained: some window of the memory, so that it stays */
   anet_tensor *state[2];
-  int64_t *steps;     /* owned; apart, so that it stays where it is as slots grow */
+  int64_t *steps; /* owned; apart, so that it stays where it is as slots grow */
 } slot;
 
 struct anet_optim {
   anet_optim_desc desc; /* defaults filled in */
   slot *slot;           /* (slots) owned */
   int32_t slots, capacity;
-  int32_t *found;       /* (found_count) slot of each parameter of the tape in hand; owned */
+  int32_t *found; /* (found_count) slot of each parameter of the tape in hand; owned */
   int32_t found_count;
 };
 
@@ -81,7 +82,7 @@ void anet_optim_release(anet_optim *optim)
 static int32_t find_slot(const anet_optim *optim, const anet__storage *storage)
 {
   for (int32_t i = 0; i < optim->slots; i++)
-    if (optim->slot[i].param->storage == storage) return i;
+    if (optim->slot[i].key == storage) return i;
   return -1;
 }
 
@@ -110,6 +111,7 @@ static int add_slot(anet_optim *optim, const anet_tensor *param)
     return rc;
   }
   s.param = anet_tensor_retain((anet_tensor *)param);
+  s.key = param->storage;
   optim->slot[optim->slots++] = s;
   return ANET_OK;
 }
@@ -151,17 +153,29 @@ static void update_run(const update *u, const slot *s, const anet__tape_param *p
   float *w = (float *)p->tensor->storage->data + at;
   float *first = anet__f32(s->state[0]) + at;
   if (d->kind == ANET_SGD) {
-    u->tape->kernels->sgd(&(anet__sgd_args){.w = w, .momentum = first, .grad = grad, .n = n,
-                                            .rate = u->rate, .momentum_keep = d->momentum,
-                                            .decay = decay, .nesterov = d->nesterov});
+    u->tape->kernels->sgd(&(anet__sgd_args){.w = w,
+                                            .momentum = first,
+                                            .grad = grad,
+                                            .n = n,
+                                            .rate = u->rate,
+                                            .momentum_keep = d->momentum,
+                                            .decay = decay,
+                                            .nesterov = d->nesterov});
     return;
   }
   const double t = (double)*s->steps;
-  u->tape->kernels->adam(&(anet__adam_args){
-      .w = w, .mean = first, .square = anet__f32(s->state[1]) + at, .grad = grad, .n = n,
-      .rate = u->rate, .beta1 = d->momentum, .beta2 = d->beta2, .epsilon = d->epsilon,
-      .decay = decay, .bias1 = (float)(1.0 - pow((double)d->momentum, t)),
-      .bias2 = (float)(1.0 - pow((double)d->beta2, t))});
+  u->tape->kernels->adam(&(anet__adam_args){.w = w,
+                                            .mean = first,
+                                            .square = anet__f32(s->state[1]) + at,
+                                            .grad = grad,
+                                            .n = n,
+                                            .rate = u->rate,
+                                            .beta1 = d->momentum,
+                                            .beta2 = d->beta2,
+                                            .epsilon = d->epsilon,
+                                            .decay = decay,
+                                            .bias1 = (float)(1.0 - pow((double)d->momentum, t)),
+                                            .bias2 = (float)(1.0 - pow((double)d->beta2, t))});
 }
 
 /* How many elements at the end of the window lie side by side; *axes: dimensions before them. */
@@ -240,7 +254,8 @@ int anet_optim_step(anet_optim *optim, anet_tape *tape, double rate, anet_step_s
 {
   const float clip = optim->desc.clip;
   if (tape->state != ANET_TAPE_STEP)
-    return anet_fail(ANET_STATE, "optim: the tape has made no step whose gradients could be applied");
+    return anet_fail(ANET_STATE,
+                     "optim: the tape has made no step whose gradients could be applied");
   if (!(rate >= 0 && isfinite(rate)))
     return anet_fail(ANET_RANGE, "optim: rate %g, want 0 or more", rate);
   const double norm = gradient_norm(tape);

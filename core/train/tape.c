@@ -52,8 +52,10 @@ static void mark_needed(anet_tape *tape)
       anet__tape_node *in = &tape->node[node->in[i]];
       in->needed = true;
       in->readers++;
-      if (in->last_reader < 0) in->last_reader = v;
-      else if (in->other_reader < 0) in->other_reader = v;
+      if (in->last_reader < 0)
+        in->last_reader = v;
+      else if (in->other_reader < 0)
+        in->other_reader = v;
     }
   }
 }
@@ -112,8 +114,10 @@ static int add_param(anet_tape *tape, const anet_net *net, int32_t v, int32_t p,
   int32_t number = find_param(tape, tensor);
   for (int32_t i = 0; number < 0 && i < tape->params; i++)
     if (overlap(tape->param[i].tensor, tensor))
-      return anet_fail(ANET_UNSUPPORTED, "tape: %s of '%s' overlaps in part with another parameter "
-                       "that learns", anet_net_param_name(net, v, p), net->node[v].name);
+      return anet_fail(ANET_UNSUPPORTED,
+                       "tape: %s of '%s' overlaps in part with another parameter "
+                       "that learns",
+                       anet_net_param_name(net, v, p), net->node[v].name);
   if (number < 0) {
     number = tape->params++;
     tape->param[number] = (anet__tape_param){.tensor = tensor, .role = role};
@@ -230,7 +234,8 @@ static int compile_memory(anet_tape *tape)
 {
   ANET_TRY(anet__tape_layout(tape));
   for (int32_t v = 0; v < tape->count; v++)
-    if (tape->node[v].needed) tape->scratch_bytes = ANET_MAX(tape->scratch_bytes, scratch_of(tape, v));
+    if (tape->node[v].needed)
+      tape->scratch_bytes = ANET_MAX(tape->scratch_bytes, scratch_of(tape, v));
   tape->block = anet__alloc(tape->block_bytes);
   tape->scratch = anet__alloc(tape->scratch_bytes);
   if (!tape->block || !tape->scratch) return ANET_NOMEM;
@@ -271,8 +276,10 @@ static int tape_new(anet_net *net, int32_t batch, anet_pool *pool, bool statisti
   tape->batch = batch;
   tape->statistics = statistics;
   const int rc = tape_compile(tape, net);
-  if (rc) anet_tape_release(tape);
-  else *out = tape;
+  if (rc)
+    anet_tape_release(tape);
+  else
+    *out = tape;
   return rc;
 }
 
@@ -309,8 +316,7 @@ const float *anet_tape_value(const anet_tape *tape, int32_t node)
   if (node < 0 || node >= tape->count || tape->state == ANET_TAPE_NEW) return NULL;
   const anet__tape_node *at = &tape->node[node];
   if (at->value_span < 0) return at->value; /* an input, or NULL */
-  const int32_t now =
-      tape->state == ANET_TAPE_FORWARD ? tape->count - 1 : anet__tape_back(tape, 0);
+  const int32_t now = tape->state == ANET_TAPE_FORWARD ? tape->count - 1 : anet__tape_back(tape, 0);
   return at->overwritten || tape->span[at->value_span].last < now ? NULL : at->value;
 }
 

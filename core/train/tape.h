@@ -13,26 +13,26 @@ typedef struct anet__tape_node {
   const anet__op *op;
   anet__op_id id;
   anet_attr attr;
-  anet_tensor *param[ANET_MAX_PARAMS];  /* retained */
-  int32_t learns[ANET_MAX_PARAMS];      /* number of the tape's parameter, -1: it does not learn */
+  anet_tensor *param[ANET_MAX_PARAMS]; /* retained */
+  int32_t learns[ANET_MAX_PARAMS];     /* number of the tape's parameter, -1: it does not learn */
   int32_t in[ANET_MAX_INPUTS];
-  anet__call call;       /* all but n, in, training and seed is set when the tape is made */
-  bool needed;           /* an output depends on it */
-  bool flows;            /* a gradient reaches its value: it depends on a parameter that learns */
+  anet__call call; /* all but n, in, training and seed is set when the tape is made */
+  bool needed;     /* an output depends on it */
+  bool flows;      /* a gradient reaches its value: it depends on a parameter that learns */
   bool output;
   int32_t readers, last_reader, other_reader; /* of the needed: how many, the two last, or -1 */
 
   /* Forward, an addition and a clamp run in the epilogue of the node before (its head). */
-  int32_t tail;          /* the head: the node whose value it writes, else itself */
-  int32_t addend;        /* the head: the value that its epilogue adds, or -1 */
-  bool fused;            /* it runs as part of its head */
+  int32_t tail;   /* the head: the node whose value it writes, else itself */
+  int32_t addend; /* the head: the value that its epilogue adds, or -1 */
+  bool fused;     /* it runs as part of its head */
 
   int32_t value_span, grad_span, saved_span; /* -1: none */
-  bool overwritten;      /* a later node works in place on its value */
-  bool grad_joined;      /* its gradient took over the memory of its last reader's */
-  const float *value;    /* of the batch; an input's is the caller's. NULL: never in memory */
+  bool overwritten;                          /* a later node works in place on its value */
+  bool grad_joined;   /* its gradient took over the memory of its last reader's */
+  const float *value; /* of the batch; an input's is the caller's. NULL: never in memory */
   float *grad;
-  bool grad_written;     /* in this step's backward pass */
+  bool grad_written; /* in this step's backward pass */
 } anet__tape_node;
 
 /* A parameter that learns; nodes that share it share the gradient. */
@@ -40,7 +40,7 @@ typedef struct anet__tape_param {
   anet_tensor *tensor; /* borrowed from its nodes */
   anet__param_role role;
   size_t count;
-  float *grad;         /* (count) dense */
+  float *grad; /* (count) dense */
 } anet__tape_param;
 
 /* Running statistics that a step changes, kept to undo a step that went wrong. */
@@ -52,29 +52,29 @@ typedef struct anet__tape_stat {
 typedef enum anet__tape_state { ANET_TAPE_NEW, ANET_TAPE_FORWARD, ANET_TAPE_STEP } anet__tape_state;
 
 struct anet_tape {
-  anet_pool *pool;           /* retained */
+  anet_pool *pool; /* retained */
   const anet__kernels *kernels;
   int32_t batch, count;
-  anet__tape_node *node;     /* (count) owned */
+  anet__tape_node *node; /* (count) owned */
   int32_t inputs, input[ANET_MAX_INPUTS];
   int32_t outputs, output[ANET_MAX_OUTPUTS];
-  bool statistics;           /* see anet__tape_new_statistics */
+  bool statistics; /* see anet__tape_new_statistics */
 
-  struct anet__span *span;   /* (spans) owned */
+  struct anet__span *span; /* (spans) owned */
   int32_t spans;
-  char *block;               /* values, gradients, saved state; owned */
-  char *scratch;             /* of the op that runs, and of the losses; owned */
+  char *block;   /* values, gradients, saved state; owned */
+  char *scratch; /* of the op that runs, and of the losses; owned */
   size_t block_bytes, scratch_bytes;
 
-  anet__tape_param *param;   /* (params) owned */
+  anet__tape_param *param; /* (params) owned */
   int32_t params;
-  anet__tape_stat *stat;     /* (stats) owned */
+  anet__tape_stat *stat; /* (stats) owned */
   int32_t stats;
-  float *grads;              /* of all parameters, one after the other, then stats' `before`; owned */
+  float *grads; /* of all parameters, one after the other, then stats' `before`; owned */
   size_t grads_count, before_count;
 
-  anet__tape_state state;    /* what ran last */
-  double loss;               /* of the last step */
+  anet__tape_state state; /* what ran last */
+  double loss;            /* of the last step */
 };
 
 static inline int32_t anet__tape_back(const anet_tape *tape, int32_t v)

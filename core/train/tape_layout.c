@@ -121,7 +121,8 @@ static void place_saved(anet_tape *tape, int32_t v)
 {
   anet__tape_node *node = &tape->node[v];
   const size_t bytes = node->op->saved ? node->op->saved(&node->call) : 0;
-  if (bytes) node->saved_span = new_span(tape, v, node->flows ? anet__tape_back(tape, v) : v, bytes);
+  if (bytes)
+    node->saved_span = new_span(tape, v, node->flows ? anet__tape_back(tape, v) : v, bytes);
 }
 
 /* ---- gradients ---------------------------------------------------------------------------- */

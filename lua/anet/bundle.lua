@@ -3,7 +3,9 @@ local core = require 'anet.core'
 local data = require 'anet.data'
 local json = require 'anet.json'
 local latency = require 'anet.latency'
+local latency = require 'anet.latency'
 local net = require 'anet.net'
+local supernet = require 'anet.supernet'
 local supernet = require 'anet.supernet'
 local tensor = require 'anet.tensor'
 local text = require 'anet.text'
@@ -16,6 +18,8 @@ Bundle.__index = Bundle
 
 local out, take = core.cell 'anet_bundle'
 local net_out, take_net = core.cell 'anet_net'
+local supernet_out, take_supernet = core.cell 'anet_supernet'
+local table_out, take_table = core.cell 'anet_table'
 local table_out, take_table = core.cell 'anet_table'
 local supernet_out, take_supernet = core.cell 'anet_supernet'
 
@@ -126,11 +130,35 @@ function Bundle:input()
   return fields and data.input(fields)
 end
 
+---@return anet.Supernet? supernet, string? message, string? code
+function Bundle:supernet()
+  local message, code = core.failure(C.anet_bundle_supernet(self.handle, supernet_out))
+  if message then return nil, message, code end
+  return supernet.wrap(take_supernet())
+end
+
+function Bundle:set_supernet(s)
+  core.check(C.anet_bundle_set_supernet(self.handle, core.handle(s, supernet.Supernet, 'set_supernet')))
+  return self
+end
+
+---@return anet.Latency? table, string? message, string? code
+function Bundle:latency()
+  local message, code = core.failure(C.anet_bundle_table(self.handle, table_out))
+  if message then return nil, message, code end
+  return latency.wrap(take_table())
+end
+
+function Bundle:set_latency(t)
+  core.check(C.anet_bundle_set_table(self.handle, core.handle(t, latency.Latency, 'set_latency')))
+  return self
+end
+
 function Bundle:set_input(input) return self:set_value('input', input:fields()) end
 
 function Bundle:__tostring()
-  local n = self:net()
-  return n and 'bundle of a ' .. tostring(n) or 'bundle of ' .. text.count(#self:tensors()) .. ' tensors'
+  local model = self:supernet() or self:net()
+  return model and 'bundle of a ' .. tostring(model) or 'bundle of ' .. text.count(#self:tensors()) .. ' tensors'
 end
 
 return M

@@ -25,7 +25,7 @@ function M.elastify(oracle, policy, images, pool)
   if not s then return nil, message, code end
   for position, block in ipairs(s:blocks()) do
     local options
-    options, message = policy:options(block)
+    options, message = policy:ask('options', block)
     if not options then return nil, message, 'policy' end
     local importance = images and block.hidden > 0 and s:importance(position, images, pool) or nil
     for _, option in ipairs(options) do
@@ -72,7 +72,7 @@ end
 
 -- The answer for the next step; nil when the policy is done.
 function Distiller:ask()
-  local answer, message = self.policy:next(self.step + 1, {
+  local answer, message = self.policy:ask('next', self.step + 1, {
     steps_per_epoch = self.steps_per_epoch, batch = self.settings.batch, last = self.last,
   })
   if message then core.raise('%s', message) end

@@ -22,8 +22,8 @@ function M.new(s, times, dataset, input, policy, options, pool)
   }, Explorer)
   local description = s:describe(times)
   description.images, description.budgets = self.images, options.budgets
-  local ok, message = policy:space(description)
-  if not ok then core.raise('%s', message) end
+  local _, message = policy:space(description)
+  if message then core.raise('%s', message) end
   return self
 end
 
@@ -78,8 +78,9 @@ function Explorer:ms(genome) return self.times:predict(self.supernet:space(), ge
 -- One question and its answer to the policy. Returns how many genomes it asked for; nil when it is done.
 ---@return integer? asked, string? message, string? code
 function Explorer:advance()
-  if self.policy:done() then return nil end
-  local proposals, message = self.policy:propose(self.n)
+  local done, why = self.policy:ask 'done'
+  if done or why then return nil, why, why and 'policy' end
+  local proposals, message = self.policy:ask('propose', self.n)
   if not proposals then return nil, message, 'policy' end
   local wanted, asked = {}, {}
   for i, p in ipairs(proposals) do
@@ -88,13 +89,46 @@ function Explorer:advance()
     asked[i] = {p.genome, count}
     wanted[p.genome] = math.max(wanted[p.genome] or 0, count)
   end
-  local ok, why, code = self:fill(wanted)
-  if not ok then return nil, why, code end
+  local ok, code
+  ok, message, code = self:fill(wanted)
+  if not ok then return nil, message, code end
   local results = {}
   for i, a in ipairs(asked) do results[i] = self:result(a[1], a[2]) end
-  local _, failed = self.policy:observe(results)
+  local _, failed = self.policy:ask('observe', results)
   if failed then return nil, failed, 'policy' end
   return #asked
+end
+
+-- The best scores within each budget of what was run on all images; the policy's own picks come first.
+---@return string[] genomes one a budget, nil where none was found
+function Explorer:picks()
+  local picks = self.policy:ask 'picks' or {}
+  for b, budget in ipairs(self.budgets) do
+    if not picks[b] then picks[b] = self:best_under(budget) end
+  end
+  return picks
+end
+
+-- The genome of the best score, among those predicted to take at most `budget` ms.
+function Explorer:best_under(budget)
+  local best
+  for _, genome in ipairs(self.order) do
+    local r = self.seen[genome]
+    local full = #r.hits >= self.images
+    if full and self:ms(genome) <= budget and (not best or r.score > self.seen[best].score) then best = genome end
+  end
+  return best
+end
+
+-- Every genome that was run: {{ms, score}, …}, for plots.
+function Explorer:cloud()
+  local list = {}
+  for i, genome in ipairs(self.order) do list[i] = {self:ms(genome), self.seen[genome].score} end
+  return list
+end
+
+function Explorer:__tostring()
+  return ('explorer of %d genomes so far'):format(#self.order)
 end
 
 return M

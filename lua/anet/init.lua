@@ -5,6 +5,7 @@ local core = require 'anet.core'
 local M = {
   version = core.ffi.string(core.C.anet_version()),
   pool = core.new_pool,
+  clock = function() return core.C.anet_clock_ms() / 1000 end, -- seconds, monotonic
 }
 
 -- Modules load when first asked for: anet.net, anet.data, anet.bundle, …; each is also a function

@@ -98,6 +98,7 @@ function M.new(options)
 end
 
 local methods = {}
+Net.__methods = methods
 
 -- A further input of a shape.
 ---@return integer value
@@ -218,6 +219,19 @@ function methods:params(i)
     list[core.string(C.anet_net_param_name(self.handle, i - 1, k))] = tensor.borrow(handle)
     k = k + 1
   end
+end
+
+-- Replace a parameter of node i by another tensor of its shape; nets may share one.
+function methods:set_param(i, name, t)
+  local k = 0
+  while true do
+    local known = core.string(C.anet_net_param_name(self.handle, i - 1, k))
+    core.must(known, "set_param: node %d has no parameter '%s'", i, name)
+    if known == name then break end
+    k = k + 1
+  end
+  core.check(C.anet_net_set_param(self.handle, i - 1, k, core.handle(t, tensor.Tensor, 'set_param')))
+  return self
 end
 
 -- Every parameter of the net once, in order: {{node, name, tensor}, …}.

@@ -1,102 +1,147 @@
--- Ladders and the sessions that serve frames from them.
+-- Ladders, and sessions that serve frames on the rung of the moment.
 local core = require 'anet.core'
 local plan = require 'anet.plan'
 local tensor = require 'anet.tensor'
+local text = require 'anet.text'
 local ffi, C = core.ffi, core.C
 
+-- ---- ladders ----------------------------------------------------------------------------------
+
 ---@class anet.Ladder
----@field handle ffi.cdata*
 local Ladder = {__name = 'ladder'}
 Ladder.__index = Ladder
 
 ---@class anet.Session
----@field handle ffi.cdata*
 local Session = {__name = 'session'}
 Session.__index = Session
 
 local ladder_out, take_ladder = core.cell 'anet_ladder'
-local session_out, take_session = core.cell 'anet_session'
+local out, take = core.cell 'anet_session'
 local rung = ffi.new 'anet_rung'
-local state = ffi.new 'anet_state'
 
 local M = {Ladder = Ladder, Session = Session}
 
--- A ladder of {plan, genome, predicted_ms, measured_ms, accuracy}; sorted, what is dominated is dropped.
+-- An empty ladder.
 ---@return anet.Ladder
-function M.ladder(rungs)
+function M.ladder()
   core.check(C.anet_ladder_new(ladder_out))
-  local self = setmetatable({handle = take_ladder()}, Ladder)
-  for _, r in ipairs(rungs) do
-    rung.genome, rung.predicted_ms = r.genome, r.predicted_ms
-    rung.measured_ms, rung.accuracy = r.measured_ms, r.accuracy
-    core.check(C.anet_ladder_add(self.handle, core.handle(r.plan, plan.Plan, 'ladder'), rung))
-  end
+  return setmetatable({handle = take_ladder()}, Ladder)
+end
+
+-- Add a plan: {genome, predicted_ms, measured_ms, accuracy}.
+function Ladder:add(p, fields)
+  rung.genome = fields.genome
+  rung.predicted_ms, rung.measured_ms = fields.predicted_ms or 0, fields.measured_ms
+  rung.accuracy = fields.accuracy
+  core.check(C.anet_ladder_add(self.handle, core.handle(p, plan.Plan, 'add'), rung))
+  return self
+end
+
+-- Fastest first, without rungs that are slower and not more accurate.
+function Ladder:sort()
   core.check(C.anet_ladder_sort(self.handle))
   return self
 end
 
 function Ladder:count() return C.anet_ladder_count(self.handle) end
 
--- Rung i, 1 is the fastest: {genome, predicted_ms, measured_ms, accuracy}.
-function Ladder:get(i)
-  core.check(C.anet_ladder_get(self.handle, i - 1, rung))
-  return {
-    genome = ffi.string(rung.genome), predicted_ms = rung.predicted_ms, measured_ms = rung.measured_ms,
-    accuracy = rung.accuracy,
-  }
-end
-
--- All rungs, fastest first.
+-- {{genome, ms, predicted_ms, accuracy}, …}
+---@return table[]
 function Ladder:rungs()
   local list = {}
-  for i = 1, self:count() do list[i] = self:get(i) end
+  for i = 1, self:count() do
+    core.check(C.anet_ladder_get(self.handle, i - 1, rung))
+    list[i] = {
+      genome = core.string(rung.genome), ms = rung.measured_ms, predicted_ms = rung.predicted_ms,
+      accuracy = rung.accuracy,
+    }
+  end
   return list
 end
 
-function Ladder:__tostring()
-  return ('ladder of %d rungs, %.3f to %.3f ms'):format(self:count(), self:get(1).measured_ms,
-    self:get(self:count()).measured_ms)
+---@return anet.Plan
+function Ladder:plan(i)
+  local handle = C.anet_ladder_plan(self.handle, i - 1)
+  core.must(handle ~= nil, 'plan: the ladder has %d rungs, not %d', self:count(), i)
+  return plan.wrap(core.retain('anet_plan', handle))
 end
 
-local POLICIES = {host = C.ANET_POLICY_HOST, fixed = C.ANET_POLICY_FIXED, hysteresis = C.ANET_POLICY_HYSTERESIS}
+function Ladder:__tostring() return ('ladder of %d rungs'):format(self:count()) end
 
--- A session on a ladder. options: budget_ms, window (32), policy ('host': the caller switches; 'fixed' and
--- 'hysteresis' are built in), rung (nil: the best that fits).
+-- ---- sessions -----------------------------------------------------------------------------------
+
+local POLICIES = {
+  host = C.ANET_POLICY_HOST, fixed = C.ANET_POLICY_FIXED, hysteresis = C.ANET_POLICY_HYSTERESIS,
+}
+
+-- The fields of anet_state, as the header lists them.
+local FIELDS = {}
+local body = require('anet.cdef'):match('struct anet_state {(.-)}')
+for names in body:gmatch('%w+ ([^;]+);') do
+  for name in names:gmatch('[%w_]+') do FIELDS[#FIELDS + 1] = name end
+end
+
+-- A session. options: budget_ms; policy, 'fixed', 'hysteresis' (default), 'host' or an anet.Policy;
+-- window; rung to start on (the best that fits by default); pool.
+---@param ladder anet.Ladder
 ---@return anet.Session
-function M.new(ladder, options, pool)
-  local kind = core.must(POLICIES[options.policy or 'host'], "session: no built-in policy '%s'", options.policy)
-  local desc = ffi.new('anet_session_desc', options.budget_ms, options.window or 0, kind, (options.rung or 0) - 1)
-  local handle = core.handle(ladder, Ladder, 'session')
-  core.check(C.anet_session_new(handle, core.pool(pool), desc, session_out))
-  local info = ffi.new 'anet_plan_info'
-  C.anet_plan_read(C.anet_ladder_plan(handle, 0), info)
-  local shape = ffi.new 'anet_shape'
-  core.check(C.anet_plan_output_shape(C.anet_ladder_plan(handle, 0), 0, shape))
-  return setmetatable({
-    handle = take_session(), ladder = ladder, out = tensor.new{info.batch, unpack(core.dims(shape))},
+function M.new(ladder, options)
+  local policy = options.policy or 'hysteresis'
+  local scripted = type(policy) == 'table' and policy or nil
+  local number = scripted and C.ANET_POLICY_HOST or POLICIES[policy]
+  core.must(number, "session: no policy '%s'%s", tostring(policy), text.hint(tostring(policy), text.keys(POLICIES)))
+  local desc = ffi.new('anet_session_desc', {
+    budget_ms = options.budget_ms, window = options.window or 0, policy = number,
+    rung = (options.rung or 0) - 1,
+  })
+  local pool = core.pool(options.pool)
+  core.check(C.anet_session_new(core.handle(ladder, Ladder, 'session'), pool, desc, out))
+  local self = setmetatable({
+    handle = take(), ladder = ladder, pool = pool, policy = scripted, struct = ffi.new 'anet_state',
+    input_shape = ladder:plan(1):input_shape(), output_shape = ladder:plan(1):output_shape(),
   }, Session)
+  if scripted then core.must(scripted:ladder(ladder)) end
+  return self
 end
 
--- Serve one frame, an f32 tensor (n, h, w, c). The answer is overwritten by the next frame.
----@return anet.Tensor
+-- Serve a frame: images as an f32 tensor (n, …). Returns the answers; a scripted policy that fails leaves the
+-- rung as it is and its message is the second result.
+---@param images anet.Tensor
+---@return anet.Tensor answers, string? warning
 function Session:run(images)
-  core.check(C.anet_session_run(self.handle, ffi.cast('const float *', images:data()), self.out:data(), images:dim(1)))
-  return self.out
+  core.handle(images, tensor.Tensor, 'run')
+  local n = images:dim(1)
+  core.must(images:dense() and images:type() == 'f32' and
+            table.concat(images:shape(), 'x', 2) == table.concat(self.input_shape, 'x'),
+            'run: want a dense f32 tensor of images %s', table.concat(self.input_shape, 'x'))
+  if not self.answers or self.answers:dim(1) ~= n then
+    self.answers = tensor.new{n, unpack(self.output_shape)}
+  end
+  core.check(C.anet_session_run(self.handle, images:data(), self.answers:data(), n))
+  return self.answers, self.policy and self:pick() or nil
 end
 
--- What the session sees of its world; see anet_state in the header.
+-- Let the scripted policy choose the next frame's rung. Returns nil, or what went wrong.
+---@return string? warning
+function Session:pick()
+  local state = self:state()
+  local choice, message = self.policy:pick(state)
+  if type(choice) ~= 'number' or not (choice >= 1 and choice <= state.rungs) then
+    return message or ('pick gives %s, want a rung of 1 to %d'):format(tostring(choice), state.rungs)
+  end
+  self:switch(math.floor(choice))
+end
+
+-- What the session sees of its world; unknown figures are negative, rungs count from 1.
 function Session:state()
-  core.check(C.anet_session_read(self.handle, state))
-  return {
-    budget_ms = state.budget_ms, rung = state.rung + 1, rungs = state.rungs, frames = state.frames,
-    frames_on_rung = state.frames_on_rung, last_ms = state.last_ms, mean_ms = state.mean_ms, p50_ms = state.p50_ms,
-    p90_ms = state.p90_ms, p99_ms = state.p99_ms, slowdown = state.slowdown, late = state.late, load = state.load,
-    free_bytes = state.free_bytes, temperature = state.temperature, battery = state.battery,
-    time_left_ms = state.time_left_ms, drift = state.drift,
-  }
+  core.check(C.anet_session_read(self.handle, self.struct))
+  local state = {}
+  for _, name in ipairs(FIELDS) do state[name] = tonumber(self.struct[name]) end
+  state.rung = state.rung + 1
+  return state
 end
 
--- The next frame runs on rung i.
+-- Serve on another rung from the next frame on.
 function Session:switch(i)
   core.check(C.anet_session_switch(self.handle, i - 1))
   return self
@@ -107,9 +152,15 @@ function Session:budget(ms)
   return self
 end
 
+-- Time until the next frame's answer is wanted.
+function Session:deadline(ms)
+  core.check(C.anet_session_deadline(self.handle, ms))
+  return self
+end
+
 function Session:__tostring()
   local s = self:state()
-  return ('session on rung %d of %d, %.3f ms of %.3f ms'):format(s.rung, s.rungs, s.p50_ms, s.budget_ms)
+  return ('session on rung %d of %d, budget %.3g ms, %d frames'):format(s.rung, s.rungs, s.budget_ms, s.frames)
 end
 
 return M

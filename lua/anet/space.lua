@@ -120,6 +120,17 @@ end
 -- The genome of the oracle.
 function Space:keep() return ('0'):rep(self.positions) end
 
+-- The options of a genome, in order.
+---@return table[]
+function Space:chosen(genome)
+  local bytes, all, list = self:bytes(genome), self:options(), {}
+  for p = 1, self.positions do
+    local index = bytes[p - 1] ~= C.ANET_COVERED and self:index(p, bytes[p - 1])
+    if index then list[#list + 1] = all[index] end
+  end
+  return list
+end
+
 -- A genome, uniform over all.
 ---@param random anet.Rng
 function Space:sample(random)
@@ -164,10 +175,7 @@ end
 -- What a policy is told: plain data. `times` gives each option's ms by index, `fixed_ms` the rest.
 function Space:describe(times, fixed_ms)
   local options, trunk = self:options(), {}
-  for _, o in ipairs(options) do
-    o.kind_number = tonumber(KINDS[o.kind])
-    o.ms = times and times[o.index]
-  end
+  for _, o in ipairs(options) do o.ms = times and times[o.index] end
   for p = 1, self.positions do trunk[p] = self.trunks and self.trunks[p] or 0 end
   return {positions = self.positions, trunk = trunk, fixed_ms = fixed_ms or 0, options = options}
 end

@@ -27,8 +27,13 @@ static double *widen(const float *x, size_t count)
 static void twin_new(const op_run *run, twin *t)
 {
   const anet__call *c = &run->grad.call;
-  *t = (twin){.call = {.op = run->id, .attr = &run->attr, .n = c->n, .inputs = c->inputs,
-                       .out_shape = c->out_shape, .training = c->training, .frozen = c->frozen,
+  *t = (twin){.call = {.op = run->id,
+                       .attr = &run->attr,
+                       .n = c->n,
+                       .inputs = c->inputs,
+                       .out_shape = c->out_shape,
+                       .training = c->training,
+                       .frozen = c->frozen,
                        .seed = c->seed}};
   for (int32_t i = 0; i < c->inputs; i++) {
     t->call.in_shape[i] = c->in_shape[i];

@@ -5,8 +5,8 @@
 #include "base/rng.h"
 #include "support/test.h"
 
-static inline int32_t net_put(anet_net *net, const char *op, const char *name, const anet_attr *attr,
-                              int32_t a, int32_t b)
+static inline int32_t net_put(anet_net *net, const char *op, const char *name,
+                              const anet_attr *attr, int32_t a, int32_t b)
 {
   int32_t value = -1, in[2] = {a, b};
   CHECK_OK(anet_net_add(net, op, name, attr, in, b < 0 ? 1 : 2, &value));
@@ -17,8 +17,11 @@ static inline int32_t net_conv(anet_net *net, const char *name, int32_t in, int3
                                int32_t kernel, int32_t stride, int32_t bias)
 {
   const int32_t p = kernel / 2;
-  const anet_attr attr = {.kernel = {kernel, kernel}, .stride = {stride, stride},
-                          .pad = {p, p, p, p}, .channels = channels, .bias = bias};
+  const anet_attr attr = {.kernel = {kernel, kernel},
+                          .stride = {stride, stride},
+                          .pad = {p, p, p, p},
+                          .channels = channels,
+                          .bias = bias};
   return net_put(net, "conv", name, &attr, in, -1);
 }
 

@@ -25,9 +25,14 @@ static void fill_param(op_run *run, int32_t i, anet_rng *rng)
   for (size_t k = 0; k < run->param_count[i]; k++) {
     const float r = anet__rng_normal(rng);
     switch (run->spec[i].role) {
-      case ANET_PARAM_VARIANCE: p[k] = 0.5F + r * r; break;
-      case ANET_PARAM_SCALE: p[k] = 1.0F + 0.3F * r; break;
-      default: p[k] = 0.5F * r;
+      case ANET_PARAM_VARIANCE:
+        p[k] = 0.5F + r * r;
+        break;
+      case ANET_PARAM_SCALE:
+        p[k] = 1.0F + 0.3F * r;
+        break;
+      default:
+        p[k] = 0.5F * r;
     }
   }
 }
@@ -35,8 +40,7 @@ static void fill_param(op_run *run, int32_t i, anet_rng *rng)
 static int make_params(op_run *run, anet_rng *rng)
 {
   anet__call *c = &run->grad.call;
-  if (run->op->params)
-    ANET_TRY(run->op->params(&run->attr, c->in_shape, run->spec, &run->params));
+  if (run->op->params) ANET_TRY(run->op->params(&run->attr, c->in_shape, run->spec, &run->params));
   for (int32_t i = 0; i < run->params; i++) {
     ANET_TRY(anet_tensor_new(ANET_F32, &run->spec[i].shape, &run->param[i]));
     run->param_count[i] = anet__shape_size(&run->spec[i].shape);
@@ -85,9 +89,15 @@ int op_run_new(const op_case *what, double seed, const anet__kernels *kernels, a
   run->op = anet__op_get(run->id);
   anet__attr_default(&run->attr);
   anet__call *c = &run->grad.call;
-  *c = (anet__call){.attr = &run->attr, .kernels = kernels, .pool = pool, .n = what->n,
-                    .inputs = what->inputs, .post = anet__post_none(),
-                    .training = what->training, .frozen = what->frozen, .seed = 77};
+  *c = (anet__call){.attr = &run->attr,
+                    .kernels = kernels,
+                    .pool = pool,
+                    .n = what->n,
+                    .inputs = what->inputs,
+                    .post = anet__post_none(),
+                    .training = what->training,
+                    .frozen = what->frozen,
+                    .seed = 77};
   memcpy(c->in_shape, what->in, sizeof c->in_shape);
   ANET_TRY(run->op->shape(&run->attr, c->in_shape, c->inputs, &c->out_shape));
   ANET_TRY(make_params(run, &rng));

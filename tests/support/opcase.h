@@ -6,7 +6,7 @@
 
 typedef struct op_case {
   const char *op;
-  anet_attr attr;                     /* zeros get their defaults */
+  anet_attr attr; /* zeros get their defaults */
   int32_t n, inputs;
   anet_shape in[ANET_MAX_INPUTS];
   bool training, frozen;

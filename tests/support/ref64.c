@@ -76,8 +76,8 @@ static double depthwise(const ref64_call *k, int32_t n, int32_t y, int32_t x, in
     for (int32_t kx = 0; kx < a->kernel[1]; kx++) {
       const int32_t iy = row_of(a, y, ky), ix = column_of(a, x, kx);
       if (inside(s, iy, ix))
-        sum += k->in[0][at(s, n, iy, ix, c)] *
-               k->param[0][(ky * a->kernel[1] + kx) * s->dim[2] + c];
+        sum +=
+            k->in[0][at(s, n, iy, ix, c)] * k->param[0][(ky * a->kernel[1] + kx) * s->dim[2] + c];
     }
   return sum;
 }
@@ -178,7 +178,8 @@ static void norm(const ref64_call *k)
     }
     for (size_t r = 0; r < rows; r++)
       k->out[r * c + i] = (k->in[0][r * c + i] - mean) / sqrt(variance + (double)k->attr->epsilon) *
-                              k->param[0][i] + k->param[1][i];
+                              k->param[0][i] +
+                          k->param[1][i];
   }
 }
 
@@ -190,14 +191,22 @@ static double clamped(double x, double low, double high)
 static double activation(anet__op_id op, double x, double alpha)
 {
   switch (op) {
-    case ANET_OP_RELU: return x > 0 ? x : 0;
-    case ANET_OP_RELU6: return clamped(x, 0, 6);
-    case ANET_OP_LEAKY_RELU: return x > 0 ? x : alpha * x;
-    case ANET_OP_SIGMOID: return 1 / (1 + exp(-x));
-    case ANET_OP_HARD_SIGMOID: return clamped(x / 6 + 0.5, 0, 1);
-    case ANET_OP_HARD_SWISH: return x * clamped(x / 6 + 0.5, 0, 1);
-    case ANET_OP_SWISH: return x / (1 + exp(-x));
-    default: return x;
+    case ANET_OP_RELU:
+      return x > 0 ? x : 0;
+    case ANET_OP_RELU6:
+      return clamped(x, 0, 6);
+    case ANET_OP_LEAKY_RELU:
+      return x > 0 ? x : alpha * x;
+    case ANET_OP_SIGMOID:
+      return 1 / (1 + exp(-x));
+    case ANET_OP_HARD_SIGMOID:
+      return clamped(x / 6 + 0.5, 0, 1);
+    case ANET_OP_HARD_SWISH:
+      return x * clamped(x / 6 + 0.5, 0, 1);
+    case ANET_OP_SWISH:
+      return x / (1 + exp(-x));
+    default:
+      return x;
   }
 }
 
@@ -292,21 +301,49 @@ static void dropout(const ref64_call *k)
 void ref64_forward(const ref64_call *k)
 {
   switch (k->op) {
-    case ANET_OP_CONV: each(k, conv); return;
-    case ANET_OP_DEPTHWISE: each(k, depthwise); return;
-    case ANET_OP_LINEAR: linear(k); return;
-    case ANET_OP_NORM: norm(k); return;
+    case ANET_OP_CONV:
+      each(k, conv);
+      return;
+    case ANET_OP_DEPTHWISE:
+      each(k, depthwise);
+      return;
+    case ANET_OP_LINEAR:
+      linear(k);
+      return;
+    case ANET_OP_NORM:
+      norm(k);
+      return;
     case ANET_OP_ADD:
-    case ANET_OP_MUL: binary(k); return;
-    case ANET_OP_CONCAT: concat(k); return;
-    case ANET_OP_SPLIT: split(k); return;
-    case ANET_OP_MAX_POOL: each(k, max_pool); return;
-    case ANET_OP_AVG_POOL: each(k, avg_pool); return;
-    case ANET_OP_GLOBAL_POOL: global_pool(k); return;
-    case ANET_OP_PAD: each(k, pad); return;
-    case ANET_OP_SOFTMAX: softmax(k); return;
-    case ANET_OP_RESIZE: each(k, resize); return;
-    case ANET_OP_DROPOUT: dropout(k); return;
+    case ANET_OP_MUL:
+      binary(k);
+      return;
+    case ANET_OP_CONCAT:
+      concat(k);
+      return;
+    case ANET_OP_SPLIT:
+      split(k);
+      return;
+    case ANET_OP_MAX_POOL:
+      each(k, max_pool);
+      return;
+    case ANET_OP_AVG_POOL:
+      each(k, avg_pool);
+      return;
+    case ANET_OP_GLOBAL_POOL:
+      global_pool(k);
+      return;
+    case ANET_OP_PAD:
+      each(k, pad);
+      return;
+    case ANET_OP_SOFTMAX:
+      softmax(k);
+      return;
+    case ANET_OP_RESIZE:
+      each(k, resize);
+      return;
+    case ANET_OP_DROPOUT:
+      dropout(k);
+      return;
     default: /* activations, and the copies */
       for (size_t i = 0; i < (size_t)k->n * size_of(&k->out_shape); i++)
         k->out[i] = activation(k->op, k->in[0][i], (double)k->attr->alpha);

@@ -54,7 +54,8 @@ TEST(one_batch_is_what_training_sees)
   const float *x = anet_tape_value(a, anet_net_output_at(net, 0));
   const float *y = anet_tape_value(b, anet_net_output_at(net, 0));
   /* they differ by the variance's n / (n - 1), 160 rows at the deepest norm */
-  for (int32_t i = 0; i < IMAGES * CLASSES; i++) CHECK_NEAR(x[i], y[i], 0.02 * (1 + fabs((double)x[i])));
+  for (int32_t i = 0; i < IMAGES * CLASSES; i++)
+    CHECK_NEAR(x[i], y[i], 0.02 * (1 + fabs((double)x[i])));
   anet_tape_release(a);
   anet_tape_release(b);
   anet_net_release(made);

@@ -5,8 +5,20 @@
 #include "support/opcase.h"
 #include "support/test.h"
 
-#define IMAGE(h, w, c) {3, {h, w, c}}
-#define FLAT(c) {1, {c}}
+#define IMAGE(h, w, c)                                                                             \
+  {                                                                                                \
+    3,                                                                                             \
+    {                                                                                              \
+      h, w, c                                                                                      \
+    }                                                                                              \
+  }
+#define FLAT(c)                                                                                    \
+  {                                                                                                \
+    1,                                                                                             \
+    {                                                                                              \
+      c                                                                                            \
+    }                                                                                              \
+  }
 
 TEST(names_find_their_ops)
 {
@@ -49,10 +61,11 @@ TEST(wrong_shapes_are_named)
   const anet_attr conv = {.kernel = {3, 3}, .channels = 8};
   CHECK_FAILS(shape_of("conv", conv, &flat, 1, &out), ANET_SHAPE, "(7)");
   CHECK_FAILS(shape_of("conv", conv, &small, 1, &out), ANET_SHAPE, "(2, 2, 4)");
-  CHECK_FAILS(shape_of("conv", (anet_attr){.kernel = {1, 1}, .channels = 8, .groups = 3}, &image, 1,
-                       &out),
-              ANET_SHAPE, "3 groups");
-  CHECK_FAILS(shape_of("conv", (anet_attr){.channels = 8}, &image, 1, &out), ANET_RANGE, "kernel 0");
+  CHECK_FAILS(
+      shape_of("conv", (anet_attr){.kernel = {1, 1}, .channels = 8, .groups = 3}, &image, 1, &out),
+      ANET_SHAPE, "3 groups");
+  CHECK_FAILS(shape_of("conv", (anet_attr){.channels = 8}, &image, 1, &out), ANET_RANGE,
+              "kernel 0");
   CHECK_FAILS(shape_of("conv", (anet_attr){.kernel = {1, 1}}, &image, 1, &out), ANET_RANGE,
               "channels 0");
   CHECK_FAILS(shape_of("conv", (anet_attr){.kernel = {64, 64}, .channels = 8}, &image, 1, &out),
@@ -68,17 +81,18 @@ TEST(wrong_shapes_are_named)
   CHECK_FAILS(shape_of("concat", (anet_attr){.axis = 3}, pair, 2, &out), ANET_RANGE, "axis 3");
   CHECK_FAILS(shape_of("split", (anet_attr){.begin = 3, .size = 2}, &image, 1, &out), ANET_RANGE,
               "(5, 6, 4)");
-  CHECK_FAILS(shape_of("max_pool", (anet_attr){.kernel = {2, 2}, .pad = {2, 0, 0, 0}}, &image, 1,
-                       &out),
-              ANET_RANGE, "padding 2");
+  CHECK_FAILS(
+      shape_of("max_pool", (anet_attr){.kernel = {2, 2}, .pad = {2, 0, 0, 0}}, &image, 1, &out),
+      ANET_RANGE, "padding 2");
   CHECK_FAILS(shape_of("max_pool", (anet_attr){.kernel = {2, 2}}, &flat, 1, &out), ANET_SHAPE,
               "(7)");
-  CHECK_FAILS(shape_of("pad", (anet_attr){.pad = {5, 0, 0, 0}, .mode = ANET_PAD_REFLECT}, &image, 1,
-                       &out),
-              ANET_SHAPE, "(5, 6, 4)");
+  CHECK_FAILS(
+      shape_of("pad", (anet_attr){.pad = {5, 0, 0, 0}, .mode = ANET_PAD_REFLECT}, &image, 1, &out),
+      ANET_SHAPE, "(5, 6, 4)");
   CHECK_FAILS(shape_of("reshape", (anet_attr){.dim = {7, 3}}, &image, 1, &out), ANET_SHAPE,
               "(7, 3)");
-  CHECK_FAILS(shape_of("resize", (anet_attr){.dim = {7, 0}}, &image, 1, &out), ANET_SHAPE, "(7, 0)");
+  CHECK_FAILS(shape_of("resize", (anet_attr){.dim = {7, 0}}, &image, 1, &out), ANET_SHAPE,
+              "(7, 0)");
   CHECK_FAILS(shape_of("dropout", (anet_attr){.alpha = 1}, &image, 1, &out), ANET_RANGE, "1");
   CHECK_FAILS(shape_of("norm", (anet_attr){.epsilon = -1}, &image, 1, &out), ANET_RANGE, "-1");
   CHECK_FAILS(shape_of("softmax", (anet_attr){.axis = -1}, &image, 1, &out), ANET_RANGE, "-1");
@@ -130,7 +144,13 @@ static void check_post(const op_case *what)
 TEST(posts_are_applied)
 {
   const op_case cases[] = {
-      {"conv", {.kernel = {3, 3}, .pad = {1, 1, 1, 1}, .channels = 70}, 2, 1, {IMAGE(6, 7, 3)}, 0, 0},
+      {"conv",
+       {.kernel = {3, 3}, .pad = {1, 1, 1, 1}, .channels = 70},
+       2,
+       1,
+       {IMAGE(6, 7, 3)},
+       0,
+       0},
       {"conv", {.kernel = {3, 3}, .groups = 2, .channels = 6}, 2, 1, {IMAGE(6, 7, 4)}, 0, 0},
       {"depthwise", {.kernel = {3, 3}, .stride = {2, 2}}, 2, 1, {IMAGE(9, 9, 13)}, 0, 0},
       {"linear", {.channels = 9}, 5, 1, {FLAT(8)}, 0, 0},
@@ -143,10 +163,11 @@ TEST(posts_are_applied)
 
 TEST(in_place_is_the_same)
 {
-  static const char *const names[] = {"norm", "relu", "hard_swish", "add", "mul", "identity",
-                                      "dropout"};
+  static const char *const names[] = {"norm", "relu",     "hard_swish", "add",
+                                      "mul",  "identity", "dropout"};
   for (int32_t i = 0; i < ANET_COUNT(names); i++) {
-    op_case what = {names[i], {.alpha = 0.3F}, 2, 1, {IMAGE(3, 4, 9), IMAGE(3, 4, 9)}, false, false};
+    op_case what = {names[i], {.alpha = 0.3F}, 2, 1, {IMAGE(3, 4, 9), IMAGE(3, 4, 9)}, false,
+                    false};
     op_run run;
     what.inputs = strcmp(names[i], "add") && strcmp(names[i], "mul") ? 1 : 2;
     CHECK_OK(op_run_new(&what, 4, anet__kernels_best(), NULL, &run));
@@ -227,12 +248,18 @@ static void check_threads(const op_case *what, anet_pool *const *pools, int32_t 
 
 TEST(threads_change_no_bit)
 {
-#define SAME .kernel = {3, 3}, .pad = {1, 1, 1, 1}
+#define SAME .kernel = {3, 3}, .pad = { 1, 1, 1, 1 }
   const op_case cases[] = {
       {"conv", {SAME, .channels = 16, .bias = 1}, 9, 1, {IMAGE(28, 28, 5)}, true, false},
       {"conv", {SAME, .stride = {2, 2}, .channels = 40}, 5, 1, {IMAGE(28, 28, 16)}, true, false},
       {"conv", {SAME, .channels = 300}, 1, 1, {IMAGE(5, 5, 90)}, true, false},
-      {"conv", {.kernel = {1, 1}, .channels = 64, .groups = 2}, 4, 1, {IMAGE(20, 20, 32)}, true, false},
+      {"conv",
+       {.kernel = {1, 1}, .channels = 64, .groups = 2},
+       4,
+       1,
+       {IMAGE(20, 20, 32)},
+       true,
+       false},
       {"depthwise", {SAME, .bias = 1}, 9, 1, {IMAGE(20, 21, 24)}, true, false},
       {"depthwise", {SAME, .stride = {2, 2}}, 9, 1, {IMAGE(20, 21, 24)}, true, false},
       {"linear", {.channels = 1000, .bias = 1}, 1, 1, {FLAT(320)}, true, false},
@@ -289,8 +316,10 @@ TEST(unwanted_gradients_change_nothing)
       memset(some.grad.din, 0, sizeof some.grad.din);
       memset(some.grad.dparam, 0, sizeof some.grad.dparam);
       const int32_t p = only - cases[k].inputs;
-      if (p < 0) some.grad.din[only] = kept.din[only];
-      else some.grad.dparam[p] = kept.dparam[p];
+      if (p < 0)
+        some.grad.din[only] = kept.din[only];
+      else
+        some.grad.dparam[p] = kept.dparam[p];
       op_run_backward(&some);
       if (p < 0)
         check_same("din alone", &cases[k], all.grad.din[only], kept.din[only],

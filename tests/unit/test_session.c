@@ -10,7 +10,7 @@
 enum { FEATURES = 12, CLASSES = 5, RUNGS = 5 };
 static const double RUNG_MS[RUNGS] = {3, 4.5, 6, 8, 10};
 
-/* ---- small worlds ----------------------------------------------------------------------------- */
+/* ---- small worlds ------------------------------------------------------------------------- */
 
 /* A perceptron: rungs need plans that run, not plans that are good. */
 static anet_plan *small_plan(int32_t hidden, int32_t classes)
@@ -78,7 +78,7 @@ static int32_t frames(anet_session *session, anet_rng *rng, double load, double 
   return switches;
 }
 
-/* ---- the ladder ------------------------------------------------------------------------------- */
+/* ---- the ladder --------------------------------------------------------------------------- */
 
 TEST(sorting_keeps_exactly_the_front)
 {
@@ -145,7 +145,7 @@ TEST(a_ladder_keeps_its_own_genomes)
   anet_ladder_release(ladder);
 }
 
-/* ---- starting a session ----------------------------------------------------------------------- */
+/* ---- starting a session ------------------------------------------------------------------- */
 
 TEST(the_first_rung_is_the_best_that_fits)
 {
@@ -218,7 +218,7 @@ TEST(every_allocation_may_fail)
   anet_ladder_release(ladder);
 }
 
-/* ---- frames ----------------------------------------------------------------------------------- */
+/* ---- frames ------------------------------------------------------------------------------- */
 
 static void check_frame(anet_session *session, anet_ladder *ladder, int32_t rung, const float *in)
 {
@@ -284,7 +284,7 @@ TEST(host_and_fixed_sessions_stay_where_they_are)
   }
 }
 
-/* ---- what is seen ----------------------------------------------------------------------------- */
+/* ---- what is seen ------------------------------------------------------------------------- */
 
 static int by_value(const void *a, const void *b)
 {
@@ -316,7 +316,8 @@ TEST(quantiles_are_of_the_window_on_this_rung)
     CHECK_NEAR(state.last_ms, all[i], 0);
     CHECK_NEAR(state.late, late / n, 1e-12);
     CHECK(state.p50_ms >= last[(n - 1) / 2] && state.p50_ms <= last[n / 2]);
-    CHECK(state.p99_ms <= last[n - 1] && state.p99_ms >= state.p90_ms && state.p90_ms >= state.p50_ms);
+    CHECK(state.p99_ms <= last[n - 1] && state.p99_ms >= state.p90_ms &&
+          state.p90_ms >= state.p50_ms);
     CHECK_NEAR(state.slowdown, state.p50_ms / RUNG_MS[RUNGS - 1], 1e-9);
   }
   CHECK_OK(anet_session_switch(session, 0));
@@ -376,7 +377,7 @@ TEST(sensors_are_in_their_ranges)
   anet__sensors_free(&sensors);
 }
 
-/* ---- the built-in policy ---------------------------------------------------------------------- */
+/* ---- the built-in policy ------------------------------------------------------------------ */
 
 /* The load rises at once and falls at once. Each time: within 20 frames, in at most 2 switches. */
 TEST(a_change_of_load_is_met_within_20_frames)
@@ -395,7 +396,8 @@ TEST(a_change_of_load_is_met_within_20_frames)
     switches += frames(session, &rng, load, jitter, 200);
     test_checks++;
     if (!fits || switches > 2)
-      TEST_FAIL("seed %d: load %g: rung %d after 20 frames, %d switches", seed, load, low, switches);
+      TEST_FAIL("seed %d: load %g: rung %d after 20 frames, %d switches", seed, load, low,
+                switches);
 
     switches = frames(session, &rng, 0.8, jitter, 20);
     test_checks++;
@@ -460,8 +462,8 @@ TEST(an_oscillating_load_is_followed_less_and_less)
   int32_t first = 0, last = 0;
   anet_rng_seed(&rng, 11);
   for (int32_t i = 0; i < PERIODS; i++) {
-    const int32_t switches = frames(session, &rng, 2.2, 0.05, PERIOD / 2) +
-                             frames(session, &rng, 0.9, 0.05, PERIOD / 2);
+    const int32_t switches =
+        frames(session, &rng, 2.2, 0.05, PERIOD / 2) + frames(session, &rng, 0.9, 0.05, PERIOD / 2);
     test_checks++;
     if (switches > 4) TEST_FAIL("period %d: %d switches", i, switches);
     if (i < PERIODS / 3) first += switches;

@@ -15,8 +15,7 @@ static anet_tensor *new_tensor(int32_t type, anet_shape shape)
 static anet_tensor *counting(anet_shape shape)
 {
   anet_tensor *tensor = new_tensor(ANET_F32, shape);
-  for (int32_t i = 0; i < (int32_t)anet_tensor_count(tensor); i++)
-    anet__f32(tensor)[i] = (float)i;
+  for (int32_t i = 0; i < (int32_t)anet_tensor_count(tensor); i++) anet__f32(tensor)[i] = (float)i;
   return tensor;
 }
 
@@ -33,7 +32,10 @@ static int reshaped(anet_tensor *base, anet_shape shape, anet_tensor **out)
 #define SHAPE(...)                                                                                 \
   (anet_shape)                                                                                     \
   {                                                                                                \
-    sizeof((int32_t[]){__VA_ARGS__}) / sizeof(int32_t), { __VA_ARGS__ }                            \
+    sizeof((int32_t[]){__VA_ARGS__}) / sizeof(int32_t),                                            \
+    {                                                                                              \
+      __VA_ARGS__                                                                                  \
+    }                                                                                              \
   }
 
 /* ---- tests -------------------------------------------------------------------------------- */
@@ -109,10 +111,18 @@ TEST(values_are_rounded_into_their_type)
     int32_t type;
     double in, out;
   } row[] = {
-      {ANET_F32, 0.1, 0.1F},       {ANET_F32, -INFINITY, -INFINITY}, {ANET_U8, 254.6, 255},
-      {ANET_U8, 300, 255},         {ANET_U8, -3, 0},                 {ANET_U8, NAN, 0},
-      {ANET_I8, -200, -128},       {ANET_I8, 2.5, 2},                {ANET_I32, 3e9, INT32_MAX},
-      {ANET_I32, -3e9, INT32_MIN}, {ANET_I32, 1e300, INT32_MAX},     {ANET_I8, INFINITY, 127},
+      {ANET_F32, 0.1, 0.1F},
+      {ANET_F32, -INFINITY, -INFINITY},
+      {ANET_U8, 254.6, 255},
+      {ANET_U8, 300, 255},
+      {ANET_U8, -3, 0},
+      {ANET_U8, NAN, 0},
+      {ANET_I8, -200, -128},
+      {ANET_I8, 2.5, 2},
+      {ANET_I32, 3e9, INT32_MAX},
+      {ANET_I32, -3e9, INT32_MIN},
+      {ANET_I32, 1e300, INT32_MAX},
+      {ANET_I8, INFINITY, 127},
   };
   const int32_t at[1] = {1};
   for (int i = 0; i < ANET_COUNT(row); i++) {

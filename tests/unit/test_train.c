@@ -189,8 +189,8 @@ TEST(sharing_memory_changes_nothing)
 /* A random net on values of one shape: chains, diamonds, values that many read or none. */
 static anet_net *random_net(double seed)
 {
-  static const char *const ops[] = {"relu", "swish", "add", "add", "add", "mul", "norm", "conv",
-                                    "identity", "relu6", "dropout"};
+  static const char *const ops[] = {"relu", "swish", "add",      "add",   "add",    "mul",
+                                    "norm", "conv",  "identity", "relu6", "dropout"};
   enum { NODES = 16 };
   anet_net *net;
   anet_rng rng;
@@ -202,8 +202,10 @@ static anet_net *random_net(double seed)
     const int32_t a = anet_rng_int(&rng, ANET_MAX(1, value - 3), value);
     const int32_t b = anet_rng_int(&rng, ANET_MAX(1, value - 5), value);
     const bool two = !strcmp(op, "add") || !strcmp(op, "mul");
-    if (!strcmp(op, "conv")) value = net_conv(net, NULL, a, 4, 3, 1, 0);
-    else value = net_put(net, op, NULL, &(anet_attr){.alpha = 0.2f}, a, two ? b : -1);
+    if (!strcmp(op, "conv"))
+      value = net_conv(net, NULL, a, 4, 3, 1, 0);
+    else
+      value = net_put(net, op, NULL, &(anet_attr){.alpha = 0.2f}, a, two ? b : -1);
   }
   const int32_t last = net_put(net, "norm", NULL, NULL, value, -1);
   const int32_t flat = net_op(net, "flatten", net_op(net, "global_pool", last));
@@ -378,9 +380,10 @@ static void sgd_by_hand(int32_t nesterov)
   anet_optim *optim;
   anet_step_stats stats;
   tiny_new(&t);
-  CHECK_OK(anet_optim_new(&(anet_optim_desc){.kind = ANET_SGD, .momentum = (float)keep,
-                                             .decay = (float)decay, .nesterov = nesterov},
-                          &optim));
+  CHECK_OK(anet_optim_new(
+      &(anet_optim_desc){
+          .kind = ANET_SGD, .momentum = (float)keep, .decay = (float)decay, .nesterov = nesterov},
+      &optim));
   for (int32_t step = 0; step < 4; step++) {
     tiny_step(&t, &stats);
     double norm = 0;
@@ -419,9 +422,10 @@ TEST(adamw_by_hand)
   anet_optim *optim;
   anet_step_stats stats;
   tiny_new(&t);
-  CHECK_OK(anet_optim_new(&(anet_optim_desc){.kind = ANET_ADAMW, .momentum = (float)b1,
-                                             .beta2 = (float)b2, .decay = (float)decay},
-                          &optim));
+  CHECK_OK(anet_optim_new(
+      &(anet_optim_desc){
+          .kind = ANET_ADAMW, .momentum = (float)b1, .beta2 = (float)b2, .decay = (float)decay},
+      &optim));
   for (int32_t step = 1; step <= 4; step++) {
     tiny_step(&t, &stats);
     for (int32_t i = 0; i < WEIGHTS; i++) {
@@ -702,8 +706,7 @@ TEST(mistakes_are_told)
   CHECK_FAILS(anet_tape_forward(t.tape, &in, BATCH + 1, 0, 0), ANET_RANGE, "7 images");
   CHECK_FAILS(anet_tape_step(t.tape, &none, BATCH, &loss, &target, 1, 0, &stats), ANET_RANGE,
               "missing");
-  CHECK_FAILS(anet_tape_step(t.tape, &in, BATCH, &loss, &none, 1, 0, &stats), ANET_RANGE,
-              "target");
+  CHECK_FAILS(anet_tape_step(t.tape, &in, BATCH, &loss, &none, 1, 0, &stats), ANET_RANGE, "target");
   loss.output = 1;
   CHECK_FAILS(anet_tape_step(t.tape, &in, BATCH, &loss, &target, 1, 0, &stats), ANET_RANGE,
               "output 1");
@@ -785,11 +788,12 @@ TEST(steps_do_not_allocate)
   anet_net_release(net);
 }
 
-TEST_MAIN(CASE(gradients_are_slopes), CASE(sharing_memory_changes_nothing), CASE(sharing_memory_in_random_nets),
-          CASE(forward_agrees_with_a_plan), CASE(losses_by_hand), CASE(losses_of_maps),
-          CASE(momentum_by_hand), CASE(adamw_by_hand), CASE(clipping_keeps_the_direction),
-          CASE(a_gradient_that_is_not_finite_changes_nothing), CASE(overfits_a_few_images),
-          CASE(threads_do_not_matter), CASE(resuming_goes_on_as_if_never_stopped),
-          CASE(frozen_nodes_stay_as_they_are), CASE(windows_train_as_part_of_the_whole),
-          CASE(mistakes_are_told), CASE(sharing_a_weight_with_a_frozen_node_is_refused),
-          CASE(every_allocation_may_fail), CASE(steps_do_not_allocate))
+TEST_MAIN(CASE(gradients_are_slopes), CASE(sharing_memory_changes_nothing),
+          CASE(sharing_memory_in_random_nets), CASE(forward_agrees_with_a_plan),
+          CASE(losses_by_hand), CASE(losses_of_maps), CASE(momentum_by_hand), CASE(adamw_by_hand),
+          CASE(clipping_keeps_the_direction), CASE(a_gradient_that_is_not_finite_changes_nothing),
+          CASE(overfits_a_few_images), CASE(threads_do_not_matter),
+          CASE(resuming_goes_on_as_if_never_stopped), CASE(frozen_nodes_stay_as_they_are),
+          CASE(windows_train_as_part_of_the_whole), CASE(mistakes_are_told),
+          CASE(sharing_a_weight_with_a_frozen_node_is_refused), CASE(every_allocation_may_fail),
+          CASE(steps_do_not_allocate))

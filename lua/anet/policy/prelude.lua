@@ -319,6 +319,18 @@ function Space:with(genome, option)
   end)
 end
 
+-- The genome with this option; what it tears apart falls back to keep.
+function Space:with(genome, wanted)
+  must_be_legal(self, genome)
+  return walk(self, function(position)
+    if position == wanted.position then return wanted end
+    local option = option_at(self, genome, position) or self.at[position][1]
+    local reaches = position + option.span
+    local torn = position < wanted.position and reaches > wanted.position
+    return torn and self.at[position][1] or option
+  end)
+end
+
 -- Another genome: each choice is drawn anew with a probability, the others stay where they still fit.
 function Space:mutate(genome, rng, probability)
   must_be_legal(self, genome)
@@ -461,6 +473,10 @@ end
 function asked.propose(n) return instance:propose(space, n) end
 
 function asked.observe(results) return instance:observe(results) end
+
+function asked.picks()
+  if instance.picks then return instance:picks() end
+end
 
 function asked.done() return instance:done() and true or false end
 

@@ -1,0 +1,111 @@
+-- Policies: scripts that answer questions from inside a sandbox.
+local core = require 'anet.core'
+local sandbox = require 'anet.sandbox'
+local text = require 'anet.text'
+
+---@class anet.Policy
+---@field kind 'schedule'|'search'|'latency'
+---@field name string
+local Policy = {__name = 'policy'}
+Policy.__index = Policy
+
+local M = {Policy = Policy}
+
+local FOLDERS = {schedule = 'policies/schedule/', search = 'policies/search/', latency = 'policies/latency/'}
+
+-- {{kind, name}, …} of the policies that come with anet.
+---@return table[]
+function M.list()
+  local list = {}
+  for _, path in ipairs(require('anet.host').files()) do
+    local kind, name = path:match('^policies/(%l+)/([%w_]+)%.lua$')
+    if kind then list[#list + 1] = {kind = kind, name = name} end
+  end
+  table.sort(list, function(a, b) return a.kind .. a.name < b.kind .. b.name end)
+  return list
+end
+
+-- 'evolution:population=50,mutate=0.2' -> 'evolution', {population = 50, mutate = 0.2}.
+function M.parse(spec)
+  local name, rest = spec:match('^([^:]+):(.*)$')
+  local options = {}
+  for key, value in (rest or ''):gmatch('([%w_]+)=([^,]*)') do
+    if value == 'true' or value == 'false' then value = value == 'true' end
+    options[key] = tonumber(value) or value
+  end
+  return name or spec, options
+end
+
+-- The text of a policy by path, or by name among those that come with anet.
+local function find(name, kind)
+  if name:find('[./]') then
+    local file, message = io.open(name, 'rb')
+    if not file then return nil, message, 'io' end
+    local body = file:read '*a'
+    file:close()
+    if not body then return nil, name .. ': cannot be read', 'io' end
+    return body
+  end
+  local names = {}
+  for _, p in ipairs(M.list()) do
+    if p.kind == (kind or p.kind) then
+      if p.name == name then return require('anet.host').file(FOLDERS[p.kind] .. name .. '.lua') end
+      names[#names + 1] = p.name
+    end
+  end
+  return nil, ("there is no %s policy '%s'%s"):format(kind or 'such', name, text.hint(name, names)), 'absent'
+end
+
+-- Load a policy by name or path. settings: kind that is wanted; options for the policy; seed; text instead of a
+-- file; steps, seconds and bytes as anet.sandbox has them.
+---@param spec string name or path, with ':key=value,…' for options
+---@return anet.Policy? policy, string? message, string? code
+function M.load(spec, settings)
+  settings = settings or {}
+  local name, options = M.parse(spec)
+  for key, value in pairs(settings.options or {}) do options[key] = value end
+  local body, message, code = settings.text, nil, nil
+  if not body then
+    body, message, code = find(name, settings.kind)
+    if not body then return nil, message, code end
+  end
+  local box
+  box, message, code = sandbox.new{
+    text = body, name = name, steps = settings.steps, seconds = settings.seconds, bytes = settings.bytes,
+  }
+  if not box then return nil, message, code end
+  local _
+  _, message, code = box:call('start', options, settings.seed or 1, settings.kind)
+  if message then return nil, message, code end
+  local about = box:call 'describe'
+  return setmetatable({box = box, kind = about.kind, name = about.name or name, defaults = about.defaults}, Policy)
+end
+
+local function done(_, message, code)
+  if message then return nil, message, code end
+  return true
+end
+
+-- Tell it about a space: an anet.Space or a description of one (Space:describe). options: times, fixed_ms.
+---@return boolean? ok, string? message, string? code
+function Policy:space(s, options)
+  options = options or {}
+  if s.describe then s = s:describe(options.times, options.fixed_ms) end
+  return done(self.box:call('space', s))
+end
+
+-- Tell it about the ladder.
+---@return boolean? ok, string? message, string? code
+function Policy:ladder(ladder) return done(self.box:call('ladder', ladder.rungs and ladder:rungs() or ladder)) end
+
+-- The questions of the three kinds, each: its answers, or nil, message and 'policy'.
+for _, method in ipairs{'options', 'next', 'propose', 'observe', 'done', 'picks', 'pick', 'save', 'load'} do
+  Policy[method] = function(self, ...) return self.box:call(method, ...) end
+end
+
+-- Whether it has an optional method.
+function Policy:has(method) return (self.box:call('has', method)) end
+
+function Policy:__tostring() return ("%s policy '%s'"):format(self.kind, self.name) end
+
+return M

@@ -1,0 +1,248 @@
+-- Ask and answer: reads Lua from a terminal or a pipe, prints the values of expressions.
+local anet = require 'anet'
+local core = require 'anet.core'
+local doc = require 'anet.doc'
+local edit = require 'anet.edit'
+local host = require 'anet.host'
+local text = require 'anet.text'
+
+local M = {}
+
+-- ---- showing values ---------------------------------------------------------------------------------
+
+local MOST_ITEMS = 40
+
+local function show_key(key)
+  if type(key) == 'string' and key:find('^[%a_][%w_]*$') then return key end
+  return '[' .. (type(key) == 'string' and ('%q'):format(key) or tostring(key)) .. ']'
+end
+
+local show
+
+local function show_table(t, depth)
+  if depth > 3 then return '{…}' end
+  local parts, n = {}, #t
+  for i = 1, math.min(n, MOST_ITEMS) do parts[i] = show(t[i], depth + 1) end
+  local names = {}
+  for key in pairs(t) do
+    if not (type(key) == 'number' and key >= 1 and key <= n and key % 1 == 0) then names[#names + 1] = key end
+  end
+  table.sort(names, function(a, b) return tostring(a) < tostring(b) end)
+  for i = 1, math.min(#names, MOST_ITEMS) do
+    parts[#parts + 1] = show_key(names[i]) .. ' = ' .. show(t[names[i]], depth + 1)
+  end
+  if n > MOST_ITEMS or #names > MOST_ITEMS then parts[#parts + 1] = '…' end
+  local line = '{' .. table.concat(parts, ', ') .. '}'
+  if depth > 0 or #line <= 100 then return line end
+  return '{\n  ' .. table.concat(parts, ',\n  ') .. '\n}'
+end
+
+-- A value as text: plain tables by their items, everything else by its own __tostring.
+function show(v, depth)
+  if type(v) == 'string' then return depth > 0 and ('%q'):format(v) or v end
+  local meta = type(v) == 'table' and getmetatable(v)
+  if type(v) ~= 'table' or (meta and meta.__tostring) then return tostring(v) end
+  return show_table(v, depth)
+end
+M.show = function(v) return show(v, 0) end
+
+-- ---- completion -------------------------------------------------------------------------------------
+
+local KEYWORDS = {
+  'and', 'break', 'do', 'else', 'elseif', 'end', 'false', 'for', 'function', 'if', 'in', 'local', 'nil', 'not', 'or',
+  'repeat', 'return', 'then', 'true', 'until', 'while',
+}
+
+-- Names that a value answers to, its class's included.
+local function names_of(value, found)
+  local meta = getmetatable(value)
+  if type(value) == 'table' then
+    for key in pairs(value) do
+      if type(key) == 'string' and key:find('^[%a_][%w_]*$') then found[key] = true end
+    end
+  end
+  if value == anet then
+    for _, path in ipairs(host.files()) do
+      local module = path:match('^lua/anet/([%w_]+)%.lua$')
+      if module then found[module] = true end
+    end
+  end
+  if type(meta) ~= 'table' then return found end
+  local class = type(meta.__index) == 'table' and meta.__index or meta.__methods
+  if class and class ~= value then names_of(class, found) end
+  return found
+end
+
+-- The value of a dotted path, without calling anything.
+local function value_of(path)
+  local value = _G
+  for name in path:gmatch '[%w_]+' do
+    if type(value) ~= 'table' then return nil end
+    value = value[name]
+  end
+  return value
+end
+
+-- Completions of a word like 'anet.net.n'.
+---@return string[]
+function M.complete(word)
+  local path, separator, stem = word:match('^(.-)([.:]?)([%w_]*)$')
+  local found = {}
+  if separator == '' then
+    names_of(_G, found)
+    for _, keyword in ipairs(KEYWORDS) do found[keyword] = true end
+  else
+    local ok, value = pcall(value_of, path)
+    if not ok or value == nil then return {} end
+    names_of(value, found)
+  end
+  local matches = {}
+  for name in pairs(found) do
+    if name:sub(1, #stem) == stem then matches[#matches + 1] = path .. separator .. name end
+  end
+  table.sort(matches)
+  return matches
+end
+
+-- ---- statements ---------------------------------------------------------------------------------------
+
+local HELP = [[
+Lua expressions print their value; statements run. `anet` is the engine.
+  ? NAME       documentation: ? anet.net.new, ? Plan:run, ? anet_run
+  :time CODE   run it and show how long it took (always shown above 100 ms)
+  :help        this
+  :quit        leave (or Ctrl-D)]]
+
+local function explain(name)
+  local found = doc.find(name)
+  if #found == 0 then
+    local names = {}
+    for i, entry in ipairs(doc.entries()) do names[i] = entry.name end
+    print(("nothing is known about '%s'%s"):format(name, text.hint(name, names)))
+  end
+  for _, entry in ipairs(found) do
+    print(entry.signature)
+    if entry.text ~= '' then print('  ' .. entry.text:gsub('\n', '\n  ')) end
+  end
+end
+
+-- A chunk; nil and 'more' where the text is not finished, or nil and the error.
+local function compile(code)
+  local chunk = loadstring('return ' .. code, '=stdin')
+  if chunk then return chunk end
+  local statement, message = loadstring(code, '=stdin')
+  if statement then return statement end
+  return nil, message:find("near '<eof>'", 1, true) and 'more' or message
+end
+
+local function pack(...) return {n = select('#', ...), ...} end
+
+local function stop_if_interrupted()
+  if host.interrupted(true) then error('interrupted', 0) end
+end
+
+-- Run a chunk and print what it gives. Whether it succeeded.
+local function execute(chunk, timed)
+  local began = core.C.anet_clock_ms()
+  debug.sethook(stop_if_interrupted, '', 10000)
+  local results = pack(xpcall(chunk, function(err)
+    return type(err) == 'string' and debug.traceback(err, 2):gsub('\n[^\n]*xpcall.*', '') or err
+  end))
+  debug.sethook()
+  local ms = core.C.anet_clock_ms() - began
+  if not results[1] then
+    io.stderr:write(tostring(results[2]), '\n')
+    return false
+  end
+  for i = 2, results.n do results[i] = show(results[i], 0) end
+  if results.n > 1 then print(table.concat(results, '\t', 2)) end
+  if timed or ms > 100 then print(('(%s)'):format(text.duration(ms / 1000))) end
+  return true
+end
+
+-- ---- the loop -----------------------------------------------------------------------------------------
+
+local function history_path()
+  local state = os.getenv 'XDG_STATE_HOME'
+  if not state then
+    local home = os.getenv 'HOME'
+    if not home then return nil end
+    host.make_folder(home .. '/.local')
+    state = home .. '/.local/state'
+  end
+  host.make_folder(state)
+  host.make_folder(state .. '/anet')
+  return state .. '/anet/history'
+end
+
+-- A function that reads a line after a prompt, and one to call at the end.
+local function line_reader()
+  local interactive = host.terminal(0)
+  if not interactive then return function() return io.read '*l' end, function() end end
+  if not edit.read then
+    return function(prompt)
+      io.write(prompt)
+      io.flush()
+      return io.read '*l'
+    end, function() io.write '\n' end
+  end
+  local path = history_path()
+  edit.start(M.complete)
+  if path then edit.load(path) end
+  return edit.read, function()
+    if path then edit.save(path) end
+  end
+end
+
+-- A command that starts with ':' or '?'; whether to stay.
+local function command(line)
+  local name = line:match('^%?%s*(.-)%s*$')
+  if name then
+    if name == '' then print(HELP) else explain(name) end
+    return true
+  end
+  if line:find('^:q') then return false end
+  if line:find('^:h') then print(HELP) else print("no such command; :help lists them") end
+  return true
+end
+
+-- Read, run, print until the end of input. The exit status: 1 where something failed in a pipe.
+function M.run()
+  local read, finish = line_reader()
+  local interactive = host.terminal(0)
+  _G.anet = anet
+  host.catch_interrupts(true)
+  if interactive then print(('%s, %s kernels; :help for help'):format(tostring(anet), core.string(core.C.anet_isa()))) end
+  local code, failed, timed = '', false, false
+  while true do
+    local line = read(code == '' and '> ' or '. ')
+    if not line and not host.interrupted(true) then break end
+    if not line then
+      code = '' -- Ctrl-C: forget what was typed
+      print()
+    elseif code == '' and line:find('^%s*$') then -- nothing
+    elseif code == '' and line:find('^[?:]') and not line:find('^:time%s') then
+      if interactive and edit.remember then edit.remember(line) end
+      if not command(line) then break end
+    else
+      if interactive and edit.remember then edit.remember(line) end
+      timed = code == '' and line:find('^:time%s') ~= nil or timed
+      code = code .. line:gsub('^:time%s+', '') .. '\n'
+      local chunk, message = compile(code)
+      if chunk then failed = not execute(chunk, timed) or failed end
+      if not chunk and message ~= 'more' then
+        io.stderr:write(message, '\n')
+        failed = true
+      end
+      if chunk or message ~= 'more' then code, timed = '', false end
+    end
+  end
+  if code ~= '' then
+    io.stderr:write('stdin: the last statement is not finished\n')
+    failed = true
+  end
+  finish()
+  return failed and not interactive and 1 or 0
+end
+
+return M

@@ -1,0 +1,187 @@
+-- The road from an oracle to a running session, one stretch a function. The verbs of the command line
+-- are thin faces of these, and `demo` walks them all.
+local core = require 'anet.core'
+local bundle = require 'anet.bundle'
+local data = require 'anet.data'
+local distill = require 'anet.distill'
+local explore = require 'anet.explore'
+local latency = require 'anet.latency'
+local plan = require 'anet.plan'
+local policy = require 'anet.policy'
+local text = require 'anet.text'
+local C = core.C
+
+local M = {}
+
+local function seconds_since(began) return (C.anet_clock_ms() - began) / 1000 end
+
+-- ---- opening things ---------------------------------------------------------------------------------
+
+-- {supernet | net, input, bundle} of a bundle; the verb ends where it cannot be read.
+function M.open_model(ui, path)
+  local b = ui:try(bundle.open(path))
+  local model = {bundle = b, path = path, input = b:input()}
+  if not model.input then ui:fail('%s: it does not say how images become its input', path) end
+  if b:text 'supernet' then
+    model.supernet = ui:try(b:supernet())
+    model.oracle = model.supernet:oracle()
+  else
+    model.oracle = ui:try(b:net())
+  end
+  return model
+end
+
+-- As open_model, of a supernet.
+function M.open_supernet(ui, path)
+  local model = M.open_model(ui, path)
+  if not model.supernet then ui:fail("%s holds a network, not a supernet ('anet elastify' makes one)", path) end
+  return model
+end
+
+function M.open_data(ui, path, part, limit, seed)
+  local d = ui:try(data.open(path, {part = part}))
+  if limit and limit < d:count() then d = seed and d:sample(limit, seed) or d:slice(1, limit) end
+  return d
+end
+
+-- A policy by name or path, 'evolution:population=60' with options of its own.
+function M.open_policy(ui, kind, spec, seed) return ui:try(policy.load(spec, {kind = kind, seed = seed})) end
+
+-- ---- cloud ------------------------------------------------------------------------------------------
+
+-- A supernet of an oracle. images: how many tell which hidden channels matter.
+function M.elastify(ui, model, schedule, dataset, images, pool)
+  local sample = dataset and dataset:tensor(model.input, images)
+  local s = ui:try(distill.elastify(model.oracle, schedule, sample, pool))
+  ui:line('%s', tostring(s))
+  return s
+end
+
+-- Steps a distiller to its end, or to an interrupt (returns false then). every: called each minute.
+function M.distill(ui, distiller, every)
+  local began, saved, first = C.anet_clock_ms(), C.anet_clock_ms(), distiller.step
+  local sum, count, stage = 0, 0, nil
+  while true do
+    if ui:interrupted() then return false end
+    local stats = distiller:advance()
+    if not stats then return true end
+    if stats.stage ~= stage then sum, count, stage = 0, 0, stats.stage end
+    sum, count = sum * 0.98 + stats.loss, count * 0.98 + 1
+    local rate = (distiller.step - first) / seconds_since(began)
+    ui:progress('%s: step %d (epoch %.2f), loss %.4f, %.1f steps/s, %s so far', stage, distiller.step,
+                distiller.step / distiller.steps_per_epoch, sum / count, rate, text.duration(seconds_since(began)))
+    if distiller.step % distiller.steps_per_epoch == 0 then
+      ui:line('%s: epoch %d, loss %.4f, %s', stage, distiller.step / distiller.steps_per_epoch, sum / count,
+              text.duration(seconds_since(began)))
+    end
+    if every and C.anet_clock_ms() - saved > 60000 then
+      every()
+      saved = C.anet_clock_ms()
+    end
+  end
+end
+
+-- ---- device -----------------------------------------------------------------------------------------
+
+function M.profile(ui, s, options, pool)
+  local t = latency.profile(s, options, pool)
+  ui:line('%s', tostring(t))
+  return t
+end
+
+-- Budgets in ms from what the user said: "90%,50%,0.4ms" or a list; shares are of the oracle's time.
+function M.budgets(ui, said, oracle_ms)
+  local list = {}
+  for word in said:gmatch '[^,%s]+' do
+    local number, unit = word:match '^([%d%.]+)(%a*%%?)$'
+    number = tonumber(number)
+    if not number or (unit ~= '' and unit ~= '%' and unit ~= 'ms') or number <= 0 then
+      ui:fail("--budgets: '%s' is neither a time like 0.5ms nor a share like 60%%", word)
+    end
+    list[#list + 1] = unit == 'ms' and number or number / 100 * oracle_ms
+  end
+  if #list == 0 then ui:fail('--budgets: want at least one, like 90%%,60%%,0.4ms') end
+  table.sort(list, function(a, b) return a > b end)
+  return list
+end
+
+local function check_reachable(ui, s, times, budgets)
+  local fastest = s:space():best(times:times(), times:times(), math.huge, 1)
+  local least = times:predict(s:space(), fastest[1])
+  for _, budget in ipairs(budgets) do
+    if budget < least then
+      ui:fail('no subnet meets the budget of %.3f ms: the fastest that this supernet has takes %.3f ms (%.1f %% of the oracle)',
+              budget, least, 100 * least / times:info().oracle_ms)
+    end
+  end
+end
+
+-- Search for all budgets. Returns the explorer and one genome a budget.
+function M.search(ui, s, times, dataset, input, search_policy, options, pool)
+  check_reachable(ui, s, times, options.budgets)
+  local room = 1 - (options.margin or 0.03)
+  local aims = {}
+  for i, budget in ipairs(options.budgets) do aims[i] = budget * room end
+  local e = explore.new(s, times, dataset, input, search_policy, {budgets = aims, byte_limit = options.byte_limit}, pool)
+  local began = C.anet_clock_ms()
+  while true do
+    if ui:interrupted() then break end
+    local asked, message = e:advance()
+    if not asked then
+      if message then ui:fail('%s', message) end
+      break
+    end
+    ui:progress('search: %d subnets, %s', #e.order, text.duration(seconds_since(began)))
+  end
+  e.seconds = seconds_since(began)
+  return e, e:picks()
+end
+
+-- A subnet ready to run: norms recalibrated on unlabelled images where that helps on `dataset`.
+local function ready(s, genome, dataset, input, sample, pool)
+  local net = s:subnet(genome)
+  local own = plan.new(net, {batch = 100, pool = pool})
+  local score = own:accuracy(dataset, input)
+  if genome == s:space():keep() then return net, score end
+  local calibrated = net:calibrate(sample, {batch = 128, pool = pool})
+  if not calibrated then return net, score end
+  local better = plan.new(calibrated, {batch = 100, pool = pool}):accuracy(dataset, input)
+  if better > score then return calibrated, better, true end
+  return net, score
+end
+
+-- The picks as rungs {genome, net, plan, score, predicted_ms, measured_ms, ratio}, in the order of the
+-- budgets, the oracle first. A pick that measures over its budget is replaced by the best genome seen that is
+-- predicted to be as much faster.
+function M.rungs(ui, s, times, e, picks, dataset, input, options, pool)
+  local sample = dataset:tensor(input, math.min(dataset:count(), options.calibrate or 1024))
+  local cache = {}
+  local function make(genome)
+    if not cache[genome] then
+      local net, score, calibrated = ready(s, genome, dataset, input, sample, pool)
+      cache[genome] = {genome = genome, net = net, score = score, calibrated = calibrated or false,
+                       plan = plan.new(net), predicted_ms = e:ms(genome)}
+    end
+    return cache[genome]
+  end
+  local list = {make(s:space():keep())}
+  for b = 1, #options.budgets do list[b + 1] = picks[b] and make(picks[b]) or list[b] end
+  for _ = 1, 3 do
+    local plans = {}
+    for i, r in ipairs(list) do plans[i] = r.plan end
+    local medians = plan.time(plans, {rounds = options.rounds or 200, pool = options.pool})
+    local over = false
+    for i, r in ipairs(list) do
+      r.measured_ms, r.ratio = medians[i], medians[i] / medians[1]
+      local budget = i > 1 and options.budgets[i - 1] / times:info().oracle_ms * medians[1]
+      if budget and r.measured_ms > budget then
+        local other = e:best_under(r.predicted_ms * budget / r.measured_ms * 0.99)
+        if other then list[i], over = make(other), true end
+      end
+    end
+    if not over then break end
+  end
+  return list
+end
+
+return M

@@ -1,0 +1,51 @@
+-- anet adapt: serve a stream of images from a ladder while other processes compete for the processors.
+local anet = require 'anet'
+local road = require 'anet.road'
+local rungs = require 'anet.rungs'
+local stream = require 'anet.stream'
+
+local function show(ui, result)
+  local rows = {{'frames', 'busy processes', 'median ms', 'late', 'switches', 'rung at the end'}}
+  for _, p in ipairs(result.phases) do
+    rows[#rows + 1] = {('%d-%d'):format(p.from, p.to), p.load, ('%.2f'):format(p.median_ms), p.late, p.switches, p.rung}
+  end
+  ui:table(rows)
+  ui:line('%d frames, budget %.2f ms: %d late, %d switches, accuracy %.2f %%', result.frames, result.budget_ms,
+          result.late_frames, result.switches, 100 * result.accuracy)
+  if result.recovered_frames then
+    ui:line('back under the budget %d frames (%.0f ms) after the load came', result.recovered_frames, result.recovered_ms)
+  end
+end
+
+local function run(options, ui)
+  local pool = anet.pool(options.threads)
+  local model = road.open_supernet(ui, options.supernet)
+  local list = rungs.open(model.bundle, model.supernet)
+  if not list then ui:fail("%s has no ladder ('anet search' makes one)", options.supernet) end
+  for _, r in ipairs(list) do r.accuracy = r.accuracy or r.score end
+  local dataset = road.open_data(ui, options.data, options.part)
+  local policy = road.open_policy(ui, 'latency', options.policy, options.seed)
+  local settings = {batch = options.frame, frames = options.frames, budget = options.budget / 100,
+                    phases = {{share = 0.3, load = 0}, {share = 0.4, load = options.load}, {share = 0.3, load = 0}}}
+  local result = stream.run(ui, list, dataset, model.input, policy, settings, pool)
+  show(ui, result)
+  ui:result(result)
+  return ui:interrupted() and 130 or 0
+end
+
+return {
+  summary = 'serve a stream of images while the machine gets busy and calm again',
+  arguments = {{name = 'supernet', help = "bundle with a ladder that 'anet search' made"}},
+  flags = {
+    {name = 'policy', value = 'NAME', default = 'hysteresis', help = 'latency policy: name or FILE.lua, :key=value,… sets its options'},
+    {name = 'budget', value = 'X', type = 'number', min = 1, default = 125, help = "% of the best rung's unloaded time"},
+    {name = 'frames', value = 'N', type = 'integer', min = 10, default = 400, help = 'frames to serve'},
+    {name = 'frame', value = 'N', type = 'integer', min = 1, max = 4096, default = 32, help = 'images a frame'},
+    {name = 'load', value = 'N', type = 'integer', min = 0, max = 64, default = 2, help = 'busy processes in the middle of the stream'},
+    {name = 'data', value = 'PATH', default = 'fashion-mnist', help = 'images'},
+    {name = 'part', value = 'NAME', default = 'test', help = 'train or test, where the data has both'},
+    {name = 'seed', value = 'N', type = 'integer', min = 0, default = 1, help = "of the policy's randomness"},
+    {name = 'threads', value = 'N', type = 'integer', min = 0, max = 1024, default = 0, help = '0: all processors'},
+  },
+  run = run,
+}

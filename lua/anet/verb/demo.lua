@@ -1,0 +1,116 @@
+-- anet demo: the whole road on real data, from a pretrained oracle to a session under load.
+local anet = require 'anet'
+local report = require 'anet.report'
+local road = require 'anet.road'
+local rungs = require 'anet.rungs'
+local stream = require 'anet.stream'
+local text = require 'anet.text'
+
+local function accuracy_of(net, dataset, input, pool) return anet.plan(net, {batch = 100, pool = pool}):accuracy(dataset, input) end
+
+-- Elastify the oracle and distil its options for a short while.
+local function make_supernet(ui, options, model, train, results, pool)
+  local schedule = road.open_policy(ui, 'schedule', ('adaptive:block_epochs=%g,joint_epochs=%g'):format(
+    options.block_epochs, options.joint_epochs), options.seed)
+  ui:line('%s', ui:bold 'elastify: blocks become merged, narrower or skipped ones')
+  local s = road.elastify(ui, model, schedule, train, 512, pool)
+  ui:line('%s', ui:bold 'distill: the new options learn from the oracle')
+  local began = anet.clock()
+  local distiller = anet.distill.new(s, train, model.input, schedule, {seed = options.seed}, pool)
+  if not road.distill(ui, distiller) then return nil end
+  results.distill = {seconds = anet.clock() - began, steps = distiller.step}
+  ui:line('distilled in %s', text.duration(results.distill.seconds))
+  return s
+end
+
+local function measure_rungs(ui, list, test, input, results, pool)
+  local ladder, rows = {}, {{'genome', 'predicted ms', 'measured ms', '% of oracle', 'test accuracy', 'retained'}}
+  for i, r in ipairs(list) do
+    r.accuracy = accuracy_of(r.net, test, input, pool)
+    local retained = r.accuracy / list[1].accuracy
+    ladder[i] = {genome = r.genome, predicted_ms = r.predicted_ms, measured_ms = r.measured_ms, ratio = r.ratio,
+                 accuracy = r.accuracy, retained = retained}
+    rows[#rows + 1] = {r.genome, ('%.3f'):format(r.predicted_ms), ('%.3f'):format(r.measured_ms),
+                       ('%.1f'):format(100 * r.ratio), ('%.2f %%'):format(100 * r.accuracy), ('%.2f %%'):format(100 * retained)}
+  end
+  ui:table(rows)
+  results.ladder = ladder
+end
+
+local function run(options, ui)
+  local pool, timing_pool = anet.pool(options.threads), anet.pool(1)
+  local results = {model = options.model, machine = nil}
+  local model = road.open_model(ui, options.model)
+  local train, test = road.open_data(ui, options.data, 'train'), road.open_data(ui, options.data, 'test')
+  -- The device's private images: none that the distillation saw, and none of the test set.
+  local private = train:slice(train:count() - options.images + 1, options.images)
+  local rest = train:slice(1, train:count() - options.images)
+  local s = model.supernet
+  if s then
+    local made = model.bundle:value 'provenance'
+    results.distill = {seconds = made and made.seconds or 0, shipped = true}
+    ui:line('%s: %s', options.model, tostring(s))
+  else
+    s = make_supernet(ui, options, model, rest, results, pool)
+    if not s then return 130 end
+  end
+  results.supernet = {options = #s:space():options(), subnets = s:space():size(), bytes = s:bytes()}
+
+  ui:line('%s', ui:bold 'profile: the time of every option on this machine')
+  local times = road.profile(ui, s, {held_out = options.held_out, seed = options.seed}, timing_pool)
+  local info = times:info()
+  results.machine = info.fingerprint
+  results.profile = {seconds = info.seconds, median_error = info.median_error, p95_error = info.p95_error}
+
+  ui:line('%s', ui:bold 'search: the best subnet for every budget')
+  local settings = {budgets = road.budgets(ui, options.budgets, info.oracle_ms), pool = timing_pool}
+  local policy = road.open_policy(ui, 'search', 'front', options.seed)
+  local explorer, picks = road.search(ui, s, times, private, model.input, policy, settings, pool)
+  local saving, ideal = explorer.evaluator:saving()
+  results.search = {seconds = explorer.seconds, evaluated = #explorer.order, saving = saving, ideal_saving = ideal}
+  ui:line('%d subnets on %d private images in %s; shared prefixes saved %.1f %%', #explorer.order, private:count(),
+          text.duration(explorer.seconds), 100 * saving)
+  local list = road.rungs(ui, s, times, explorer, picks, private, model.input, settings, pool)
+  measure_rungs(ui, list, test, model.input, results, pool)
+  results.oracle = {accuracy = list[1].accuracy, ms = list[1].measured_ms}
+  results.cloud = explorer:cloud()
+
+  ui:line('%s', ui:bold 'adapt: a stream of images, and two processes that compete for the processors')
+  local latency_policy = road.open_policy(ui, 'latency', 'hysteresis', options.seed)
+  results.adapt = stream.run(ui, list, test, model.input, latency_policy, {
+    batch = 32, frames = options.frames, budget = 1.25,
+    phases = {{share = 0.3, load = 0}, {share = 0.4, load = 2}, {share = 0.3, load = 0}},
+  }, pool)
+  local a = results.adapt
+  ui:line('%d frames, budget %.2f ms: %d late, %d switches%s', a.frames, a.budget_ms, a.late_frames, a.switches,
+          a.recovered_ms and (', back under the budget %d frames after the load came'):format(a.recovered_frames) or '')
+  if options.out ~= '' then
+    os.execute(("mkdir -p '%s'"):format(options.out:gsub("'", "'\\''")))
+    ui:try(rungs.save(anet.bundle.new():set_supernet(s):set_input(model.input):set_table(times), list, {}):save(options.out .. '/supernet.anet'))
+    local paths, message = report.save(results, options.out)
+    if paths then ui:line('%s, %s/supernet.anet', table.concat(paths, ', '), options.out) else ui:note('no report: %s', message) end
+  end
+  ui:result(results)
+  return 0
+end
+
+return {
+  summary = 'the whole road on real data, in a few minutes',
+  arguments = {{name = 'model', optional = true, help = 'bundle of an oracle, or of a supernet that is distilled already'}},
+  flags = {
+    {name = 'data', value = 'PATH', default = 'fashion-mnist', help = 'images'},
+    {name = 'images', value = 'N', type = 'integer', min = 100, default = 3000, help = "the device's private images"},
+    {name = 'block-epochs', value = 'X', type = 'number', min = 0, default = 0.25, help = 'of distillation block by block'},
+    {name = 'joint-epochs', value = 'X', type = 'number', min = 0, default = 1, help = 'of distillation of whole subnets'},
+    {name = 'held-out', value = 'N', type = 'integer', min = 1, default = 200, help = 'random subnets that tell the error of predictions'},
+    {name = 'budgets', value = 'LIST', default = '90%,80%,70%,60%,50%,40%', help = 'of latency'},
+    {name = 'frames', value = 'N', type = 'integer', min = 10, default = 400, help = 'of the stream'},
+    {name = 'out', value = 'FOLDER', default = 'demo', help = "for the report and the supernet; '' for none"},
+    {name = 'seed', value = 'N', type = 'integer', min = 0, default = 1, help = 'of all randomness'},
+    {name = 'threads', value = 'N', type = 'integer', min = 0, max = 1024, default = 0, help = '0: all processors'},
+  },
+  run = function(options, ui)
+    options.model = options.model or 'data/resnet20.anet'
+    return run(options, ui)
+  end,
+}

@@ -1,0 +1,80 @@
+-- anet distill: train a supernet's options from its oracle.
+local anet = require 'anet'
+local road = require 'anet.road'
+local text = require 'anet.text'
+
+local SETTINGS = {'batch', 'optimizer', 'decay', 'crop', 'flip', 'cutout', 'seed'}
+-- Flags that may be given beside --resume.
+local FREE = {out = true, threads = true, resume = true, json = true, quiet = true}
+
+local function start(ui, options)
+  if not options.supernet then ui:fail('want SUPERNET, or --resume') end
+  local model = road.open_supernet(ui, options.supernet)
+  local run = {data = options.data, limit = options.limit, policy = options.policy, settings = {}, seconds = 0,
+               before = model.bundle:value 'provenance'}
+  for _, key in ipairs(SETTINGS) do run.settings[key] = options[key] end
+  return model, run
+end
+
+local function resume(ui, options)
+  for key in pairs(options.given) do
+    if not FREE[key] then ui:fail('--%s: with --resume the settings are those of the checkpoint', key) end
+  end
+  local model = road.open_supernet(ui, options.out .. '.ckpt')
+  local run = model.bundle:value 'run'
+  if not run then ui:fail('%s.ckpt is not a checkpoint of `anet distill`', options.out) end
+  return model, run
+end
+
+local function save_model(ui, distiller, model, run, out)
+  ui:try(anet.bundle.new():set_supernet(distiller.supernet):set_input(model.input):set_value('provenance', {
+    verb = 'distill', version = anet.version, policy = run.policy, data = run.data, settings = run.settings,
+    steps = distiller.step, seconds = run.seconds, before = run.before,
+  }):save(out))
+  os.remove(out .. '.ckpt')
+end
+
+local function work(options, ui)
+  local pool = anet.pool(options.threads)
+  local model, run = (options.resume and resume or start)(ui, options)
+  local schedule = road.open_policy(ui, 'schedule', run.policy, run.settings.seed)
+  local dataset = road.open_data(ui, run.data, 'train', run.limit)
+  local distiller = anet.distill.new(model.supernet, dataset, model.input, schedule, run.settings, pool)
+  if options.resume then distiller:restore(model.bundle) end
+  local began, before = anet.clock(), run.seconds
+  local function checkpoint()
+    run.seconds = before + anet.clock() - began
+    ui:try(distiller:save(anet.bundle.new()):set_value('run', run):save(options.out .. '.ckpt'))
+  end
+  if not road.distill(ui, distiller, checkpoint) then
+    checkpoint()
+    ui:note('stopped after step %d; go on with: anet distill --resume --out %s', distiller.step, options.out)
+    return 130
+  end
+  run.seconds = before + anet.clock() - began
+  save_model(ui, distiller, model, run, options.out)
+  ui:line('%s: %d steps, %s', options.out, distiller.step, text.duration(run.seconds))
+  ui:result{out = options.out, steps = distiller.step, seconds = run.seconds}
+end
+
+return {
+  summary = "train a supernet's options from its oracle",
+  arguments = {{name = 'supernet', optional = true, help = "bundle that 'anet elastify' wrote"}},
+  flags = {
+    {name = 'out', value = 'FILE', default = 'distilled.anet', help = 'bundle to write; FILE.ckpt while training'},
+    {name = 'policy', value = 'NAME', default = 'adaptive', help = 'schedule policy: name or FILE.lua, :key=value,… sets its options'},
+    {name = 'data', value = 'PATH', default = 'fashion-mnist', help = 'training images'},
+    {name = 'limit', value = 'N', type = 'integer', min = 1, help = 'use only the first N of them'},
+    {name = 'batch', value = 'N', type = 'integer', min = 1, max = 65536, default = 128, help = 'images a step'},
+    {name = 'optimizer', value = 'NAME', choices = {'sgd', 'adamw'}, default = 'adamw', help = 'update rule'},
+    {name = 'decay', value = 'X', type = 'number', min = 0, default = 1e-4, help = 'weight decay'},
+    {name = 'crop', value = 'N', type = 'integer', min = 0, default = 2, help = 'pad by N pixels and crop at random'},
+    {name = 'flip', default = true, help = 'mirror images at random'},
+    {name = 'cutout', value = 'N', type = 'integer', min = 0, default = 0, help = 'blank a random square of side N'},
+    {name = 'seed', value = 'N', type = 'integer', min = 0, max = 2 ^ 30, default = 1, help = 'of all randomness'},
+    {name = 'threads', value = 'N', type = 'integer', min = 0, max = 1024, default = 0, help = '0: all processors'},
+    {name = 'resume', help = 'go on from FILE.ckpt, with its settings'},
+  },
+  notes = 'Ctrl-C saves a checkpoint and says how to go on; the outcome is the same as without the stop.',
+  run = work,
+}
