@@ -64,7 +64,7 @@ ANET_API const char *anet_status_text(int status);  /* the table above; "unknown
 ANET_API const char *anet_error(void);              /* message of this thread's last failure, or "" */
 
 /* Limits that appear in structs. */
-enum { ANET_MAX_RANK = 5, ANET_MAX_INPUTS = 8, ANET_MAX_PARAMS = 4, ANET_MAX_OUTPUTS = 32 };
+enum { ANET_MAX_RANK = 5, ANET_MAX_INPUTS = 8, ANET_MAX_PARAMS = 4, ANET_MAX_OUTPUTS = 64 };
 
 /* ---- machine ------------------------------------------------------------------------------ */
 
@@ -359,12 +359,12 @@ ANET_API int anet_blocks_find(anet_net *net, anet_blocks **out);
 ANET_API void anet_blocks_release(anet_blocks *blocks);
 ANET_API int32_t anet_blocks_count(const anet_blocks *blocks);
 typedef struct anet_block {
-  const char *kind;      /* "basic", "bottleneck", "inverted", "fire", "plain", "separable", "residual" */
+  const char *kind;      /* "basic", "bottleneck", "inverted", "fire", "parallel", "plain", "separable", "residual" */
   const char *name;      /* of its last node; borrowed */
   int32_t trunk, entry, exit;  /* trunk number; values that go in and come out */
   int32_t nodes;
   anet_shape in, out;
-  int32_t hidden;        /* channels that shrink can narrow; 0: none */
+  int32_t hidden;        /* channels that shrink can narrow, of all layers inside; 0: none */
   int32_t stride, shortcut; /* in/out rows; 1: its input is added to its output */
   int32_t most_span;     /* blocks, itself included, that one merge from here may cover */
   int32_t can_skip;
@@ -431,7 +431,8 @@ typedef struct anet_supernet anet_supernet;
 ANET_API int anet_supernet_new(anet_net *oracle, anet_supernet **out);
 /* Add an option at a position: kind, span, width. Its weights start from the oracle's: merge takes
  * those of the first covered block that fit, shrink the most important hidden channels first.
- * importance: (hidden) from anet_supernet_importance, or NULL: by weight norm. */
+ * importance: (hidden) from anet_supernet_importance, or NULL: by weight norm; a position's first
+ * shrink ranks the channels for all. */
 ANET_API int anet_supernet_add(anet_supernet *supernet, const anet_option *option,
                                const float *importance);
 ANET_API int anet_supernet_seal(anet_supernet *supernet); /* ANET_STATE: nothing elastic */

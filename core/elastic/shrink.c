@@ -19,7 +19,7 @@ int anet__piece_hidden(const anet_net *piece, int32_t *out)
 {
   anet__groups groups;
   ANET_TRY(anet__groups_find(piece, &groups));
-  *out = anet__groups_hidden(&groups);
+  *out = groups.hidden;
   anet__groups_free(&groups);
   return ANET_OK;
 }
@@ -33,9 +33,8 @@ static int32_t group_of_dim(const anet_net *net, const anet__groups *groups, int
   const anet__node *node = anet__net_at(net, value);
   const int32_t rank = node->param[index]->shape.rank;
   if (dim == rank - 1) return groups->of[value];
-  const bool reads = (node->op == ANET_OP_CONV && node->attr.groups == 1) ||
-                     node->op == ANET_OP_LINEAR;
-  return reads && index == 0 && dim == rank - 2 ? groups->of[node->in[0]] : -1;
+  const bool reads = anet__node_weighs(node) && index == 0 && dim == rank - 2;
+  return reads ? groups->of[node->in[0]] : -1;
 }
 
 static bool is_hidden(const anet__groups *groups, int32_t group)
@@ -48,32 +47,13 @@ static bool is_hidden(const anet__groups *groups, int32_t group)
 typedef struct ranking {
   anet_net *net;
   anet__groups groups;
-  int32_t *first;   /* (groups) where a hidden group's channels begin in `score` and `order` */
-  float *score;     /* (hidden) importance */
+  double *score;    /* (hidden) importance */
   int32_t *order;   /* (hidden) channels of each group, the most important first */
   float *scratch;   /* of the largest parameter */
 } ranking;
 
-/* score[c] += squared weights that read channel c, for each convolution that reads a hidden group. */
-static void add_weights(ranking *r, int32_t value)
-{
-  const anet__node *node = anet__net_at(r->net, value);
-  if (!node->params) return;
-  const anet_shape *shape = &node->param[0]->shape;
-  const int32_t axis = shape->rank - 2;
-  const int32_t group = axis < 0 ? -1 : group_of_dim(r->net, &r->groups, value, 0, axis);
-  if (!is_hidden(&r->groups, group)) return;
-  const size_t channels = (size_t)shape->dim[axis], inner = (size_t)shape->dim[axis + 1];
-  const size_t outer = anet__shape_size(shape) / (channels * inner);
-  const float *weight = anet__f32(node->param[0]);
-  float *score = r->score + r->first[group];
-  for (size_t o = 0; o < outer; o++)
-    for (size_t c = 0; c < channels; c++)
-      for (size_t i = 0; i < inner; i++, weight++) score[c] += *weight * *weight;
-}
-
 /* Highest score first, then lowest channel; insertion keeps equals in order. */
-static void sort_group(const float *score, int32_t channels, int32_t *order)
+static void sort_group(const double *score, int32_t channels, int32_t *order)
 {
   for (int32_t c = 0; c < channels; c++) {
     int32_t at = c;
@@ -104,7 +84,7 @@ static void permute_params(ranking *r, int32_t value)
     for (int32_t d = 0; d < node->param[p]->shape.rank; d++) {
       const int32_t group = group_of_dim(r->net, &r->groups, value, p, d);
       if (is_hidden(&r->groups, group))
-        permute(node->param[p], d, r->order + r->first[group], r->scratch);
+        permute(node->param[p], d, r->order + r->groups.first[group], r->scratch);
     }
 }
 
@@ -112,31 +92,31 @@ static int ranking_new(ranking *r)
 {
   size_t most = 0;
   ANET_TRY(anet__groups_find(r->net, &r->groups));
-  const size_t hidden = (size_t)anet__groups_hidden(&r->groups);
   for (int32_t v = 0; v < r->net->count; v++)
     for (int32_t p = 0; p < r->net->node[v].params; p++)
       most = ANET_MAX(most, anet__shape_size(&r->net->node[v].param[p]->shape));
-  r->first = anet__alloc_array((size_t)r->groups.count, sizeof *r->first);
-  r->score = anet__alloc_array(hidden, sizeof *r->score);
-  r->order = anet__alloc_array(hidden, sizeof *r->order);
+  r->score = anet__alloc_array((size_t)r->groups.hidden, sizeof *r->score);
+  r->order = anet__alloc_array((size_t)r->groups.hidden, sizeof *r->order);
   r->scratch = anet__alloc_array(most, sizeof *r->scratch);
-  if (!r->first || !r->score || !r->order || !r->scratch) return ANET_NOMEM;
-  for (int32_t g = 0, at = 0; g < r->groups.count; g++) {
-    r->first[g] = at;
-    if (is_hidden(&r->groups, g)) at += r->groups.channels[g];
-  }
-  return ANET_OK;
+  return r->score && r->order && r->scratch ? ANET_OK : ANET_NOMEM;
 }
 
-static void rank_channels(ranking *r, const float *importance)
+static void score_channels(ranking *r, const float *importance)
 {
-  const size_t hidden = (size_t)anet__groups_hidden(&r->groups);
-  if (importance) memcpy(r->score, importance, hidden * sizeof *importance);
-  else
-    for (int32_t v = 0; v < r->net->count; v++) add_weights(r, v);
-  for (int32_t g = 0; g < r->groups.count; g++)
-    if (is_hidden(&r->groups, g))
-      sort_group(r->score + r->first[g], r->groups.channels[g], r->order + r->first[g]);
+  for (int32_t c = 0; importance && c < r->groups.hidden; c++) r->score[c] = importance[c];
+  for (int32_t v = 0; !importance && v < r->net->count; v++) {
+    const anet__node *node = anet__net_at(r->net, v);
+    const int32_t first = node->inputs ? r->groups.first[r->groups.of[node->in[0]]] : -1;
+    if (first >= 0 && anet__node_weighs(node)) anet__weight_squares(node, r->score + first);
+  }
+}
+
+static void rank_channels(ranking *r)
+{
+  for (int32_t g = 0; g < r->groups.count; g++) {
+    const int32_t first = r->groups.first[g];
+    if (first >= 0) sort_group(r->score + first, r->groups.channels[g], r->order + first);
+  }
   for (int32_t v = 0; v < r->net->count; v++) permute_params(r, v);
 }
 
@@ -147,13 +127,13 @@ int anet__piece_rank(const anet_net *block, const float *importance, anet_net **
   ANET_TRY(anet_net_copy(block, &r.net));
   int rc = ranking_new(&r);
   if (!rc) {
-    rank_channels(&r, importance);
+    score_channels(&r, importance);
+    rank_channels(&r);
     rc = anet_net_freeze(r.net, -1, 0);
   }
   anet__free(r.scratch);
   anet__free(r.order);
   anet__free(r.score);
-  anet__free(r.first);
   anet__groups_free(&r.groups);
   if (rc) anet_net_release(r.net);
   else *out = r.net;
@@ -204,7 +184,7 @@ static int narrow_nodes(const anet_net *ranked, const anet__groups *groups, floa
   int32_t hidden = 0;
   for (int32_t g = 0; g < groups->count; g++)
     if (is_hidden(groups, g)) hidden += narrowed(groups->channels[g], width);
-  if (hidden == anet__groups_hidden(groups))
+  if (hidden == groups->hidden)
     return anet_fail(ANET_RANGE, "shrink: width %g of %d hidden channels leaves all of them", width,
                      hidden);
   for (int32_t v = 0; v < ranked->count; v++) {

@@ -248,7 +248,7 @@ static int fill_face(const anet_net *net, anet_block *face)
   const int rc = anet__groups_find(part, &groups);
   anet_net_release(part);
   if (rc) return rc;
-  face->hidden = anet__groups_hidden(&groups);
+  face->hidden = groups.hidden;
   anet__groups_free(&groups);
   return ANET_OK;
 }

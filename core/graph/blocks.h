@@ -50,9 +50,16 @@ typedef struct anet__groups {
   int32_t count;
   anet__group_role *role;     /* (count) */
   int32_t *channels;          /* (count) */
+  int32_t *first;             /* (count) where a hidden group begins in a list of all hidden groups'
+                                 channels, in order; -1: not hidden */
+  int32_t hidden;             /* length of that list */
 } anet__groups;
 int anet__groups_find(const anet_net *net, anet__groups *out);
-int32_t anet__groups_hidden(const anet__groups *groups); /* channels of all hidden groups together */
 void anet__groups_free(anet__groups *groups);
+
+/* Does this node weigh each channel that it reads (a linear layer, a convolution of one group)? */
+bool anet__node_weighs(const anet__node *node);
+/* square[c] += the squares of the weights with which such a node reads channel c. */
+void anet__weight_squares(const anet__node *node, double *square);
 
 #endif

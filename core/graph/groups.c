@@ -43,8 +43,7 @@ bool anet__node_keeps_channels(const anet_net *net, int32_t value)
   }
 }
 
-/* May the channels that this convolution reads and makes be chosen freely? */
-static bool is_free(const anet__node *node)
+bool anet__node_weighs(const anet__node *node)
 {
   return node->op == ANET_OP_LINEAR || (node->op == ANET_OP_CONV && node->attr.groups == 1);
 }
@@ -65,7 +64,8 @@ static int number_groups(const anet_net *net, int32_t *parent, anet__groups *out
   }
   out->role = anet__alloc_array((size_t)out->count, sizeof *out->role);
   out->channels = anet__alloc_array((size_t)out->count, sizeof *out->channels);
-  if (!out->role || !out->channels) return ANET_NOMEM;
+  out->first = anet__alloc_array((size_t)out->count, sizeof *out->first);
+  if (!out->role || !out->channels || !out->first) return ANET_NOMEM;
   for (int32_t v = 0; v < net->count; v++)
     out->channels[out->of[v]] = anet__shape_channels(&net->node[v].shape);
   return ANET_OK;
@@ -84,12 +84,21 @@ static void set_roles(const anet_net *net, anet__groups *groups)
   for (int32_t v = 0; v < net->count; v++) {
     const anet__node *node = anet__net_at(net, v);
     if (node->op == ANET_OP_INPUT) fix_group(groups, v, ANET_GROUP_INPUT);
-    else if (!is_free(node) && !anet__node_keeps_channels(net, v)) {
+    else if (!anet__node_weighs(node) && !anet__node_keeps_channels(net, v)) {
       fix_group(groups, v, ANET_GROUP_OUTPUT);
       for (int32_t i = 0; i < node->inputs; i++) fix_group(groups, node->in[i], ANET_GROUP_OUTPUT);
     }
   }
   for (int32_t i = 0; i < net->outputs; i++) fix_group(groups, net->output[i], ANET_GROUP_OUTPUT);
+}
+
+static void list_hidden(anet__groups *groups)
+{
+  for (int32_t g = 0; g < groups->count; g++) {
+    const bool hidden = groups->role[g] == ANET_GROUP_HIDDEN;
+    groups->first[g] = hidden ? groups->hidden : -1;
+    if (hidden) groups->hidden += groups->channels[g];
+  }
 }
 
 int anet__groups_find(const anet_net *net, anet__groups *out)
@@ -102,7 +111,10 @@ int anet__groups_find(const anet_net *net, anet__groups *out)
     tie_values(net, parent);
     rc = number_groups(net, parent, out);
   }
-  if (!rc) set_roles(net, out);
+  if (!rc) {
+    set_roles(net, out);
+    list_hidden(out);
+  }
   anet__free(parent);
   if (rc) anet__groups_free(out);
   return rc;
@@ -113,13 +125,20 @@ void anet__groups_free(anet__groups *groups)
   anet__free(groups->of);
   anet__free(groups->role);
   anet__free(groups->channels);
+  anet__free(groups->first);
   *groups = (anet__groups){0};
 }
 
-int32_t anet__groups_hidden(const anet__groups *groups)
+/* Weights are (taps, channels, outputs); a window keeps the taps at one distance. */
+void anet__weight_squares(const anet__node *node, double *square)
 {
-  int32_t channels = 0;
-  for (int32_t g = 0; g < groups->count; g++)
-    if (groups->role[g] == ANET_GROUP_HIDDEN) channels += groups->channels[g];
-  return channels;
+  const anet_tensor *w = node->param[0];
+  const int32_t axis = w->shape.rank - 2, channels = w->shape.dim[axis];
+  const int32_t outputs = w->shape.dim[axis + 1];
+  const int32_t taps = axis > 0 ? w->shape.dim[0] * w->shape.dim[1] : 1;
+  for (int32_t t = 0; t < taps; t++)
+    for (int32_t c = 0; c < channels; c++) {
+      const float *row = anet__f32(w) + (axis > 0 ? t * w->stride[1] : 0) + c * w->stride[axis];
+      for (int32_t o = 0; o < outputs; o++) square[c] += (double)row[o] * row[o];
+    }
 }

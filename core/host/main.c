@@ -12,6 +12,17 @@ static int traceback(lua_State *L)
   return 1;
 }
 
+/* The global `arg`, as plain Lua has it: 0 is the command itself. */
+static void set_arg(lua_State *L, int argc, char **argv)
+{
+  lua_createtable(L, argc, 1);
+  for (int i = 0; i < argc; i++) {
+    lua_pushstring(L, argv[i]);
+    lua_rawseti(L, -2, i);
+  }
+  lua_setglobal(L, "arg");
+}
+
 /* The number that main.lua returns; 1 where it fails. */
 static int run(lua_State *L, int argc, char **argv)
 {
@@ -38,6 +49,7 @@ int main(int argc, char **argv)
   luaL_openlibs(L);
   anet__host_open(L);
   anet__repl_open(L);
+  set_arg(L, argc, argv);
   int status = run(L, argc, argv);
   if (lua_isstring(L, -1)) fprintf(stderr, "anet: %s\n", lua_tostring(L, -1));
   lua_close(L);

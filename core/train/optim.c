@@ -8,8 +8,8 @@
 
 /* What belongs to one parameter memory: sgd's momentum, or adamw's mean and mean square. */
 typedef struct slot {
-  const anet__storage *key;
-  anet_tensor *param; /* retained: some window of the memory, so that it stays */
+  const anet__storage *key; /* the memory */
+  anet_tensor *param;       /* retained: a window of the memory, so that it stays */
   anet_tensor *state[2];
   int64_t *steps; /* owned; apart, so that it stays where it is as slots grow */
 } slot;

@@ -3,9 +3,7 @@ local core = require 'anet.core'
 local data = require 'anet.data'
 local json = require 'anet.json'
 local latency = require 'anet.latency'
-local latency = require 'anet.latency'
 local net = require 'anet.net'
-local supernet = require 'anet.supernet'
 local supernet = require 'anet.supernet'
 local tensor = require 'anet.tensor'
 local text = require 'anet.text'
@@ -20,8 +18,6 @@ local out, take = core.cell 'anet_bundle'
 local net_out, take_net = core.cell 'anet_net'
 local supernet_out, take_supernet = core.cell 'anet_supernet'
 local table_out, take_table = core.cell 'anet_table'
-local table_out, take_table = core.cell 'anet_table'
-local supernet_out, take_supernet = core.cell 'anet_supernet'
 
 local M = {Bundle = Bundle}
 
@@ -96,30 +92,6 @@ end
 
 function Bundle:set_net(n)
   core.check(C.anet_bundle_set_net(self.handle, core.handle(n, net.Net, 'set_net')))
-  return self
-end
-
----@return anet.Supernet? supernet, string? message, string? code
-function Bundle:supernet()
-  local message, code = core.failure(C.anet_bundle_supernet(self.handle, supernet_out))
-  if message then return nil, message, code end
-  return supernet.wrap(take_supernet())
-end
-
-function Bundle:set_supernet(s)
-  core.check(C.anet_bundle_set_supernet(self.handle, core.handle(s, supernet.Supernet, 'set_supernet')))
-  return self
-end
-
----@return anet.Table? table, string? message, string? code
-function Bundle:table()
-  local message, code = core.failure(C.anet_bundle_table(self.handle, table_out))
-  if message then return nil, message, code end
-  return latency.wrap(take_table())
-end
-
-function Bundle:set_table(t)
-  core.check(C.anet_bundle_set_table(self.handle, core.handle(t, latency.Table, 'set_table')))
   return self
 end
 

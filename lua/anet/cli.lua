@@ -3,7 +3,9 @@
 --   arguments    {{name =, help =, optional =, many =}, …}
 --   flags        {{name =, value = 'N' (none: a switch), type = 'number'|'integer'|nil, choices =,
 --                  default =, help =}, …}
---   run          function(options, ui) -> status; options.name holds each argument and flag
+--   run          function(options, ui) -> status; options.name holds each argument and flag, and
+--                  options.command the whole line
+--   notes        optional, shown below the flags
 local host = require 'anet.host'
 local text = require 'anet.text'
 local ui = require 'anet.ui'
@@ -120,7 +122,7 @@ local function bind_arguments(verb, given, options)
   if given[at] then ui.fail("'%s' is one argument too many", given[at]) end
 end
 
--- Options of a verb from the words of a command line; options.given holds what was said explicitly.
+-- Options of a verb from the words of a command line; options.given holds what was said explicitly,.
 function M.parse(verb, words)
   local list, by_name = flags_of(verb)
   local given, explicit, i = {}, {}, 1
@@ -213,6 +215,7 @@ local function run_verb(name, words)
     print(M.help(name, verb))
     return 0
   end
+  options.command = table.concat({'anet', name, unpack(words)}, ' ')
   host.catch_interrupts()
   return verb.run(options, ui.new(options)) or 0
 end

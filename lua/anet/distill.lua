@@ -21,11 +21,10 @@ local M = {}
 ---@param images? anet.Tensor
 ---@return anet.Supernet? supernet, string? message, string? code
 function M.elastify(oracle, policy, images, pool)
-  local s, message, code = supernet.new(oracle)
-  if not s then return nil, message, code end
+  local s, message = supernet.new(oracle), nil
   for position, block in ipairs(s:blocks()) do
     local options
-    options, message = policy:ask('options', block)
+    options, message = policy:options(block)
     if not options then return nil, message, 'policy' end
     local importance = images and block.hidden > 0 and s:importance(position, images, pool) or nil
     for _, option in ipairs(options) do
@@ -33,10 +32,7 @@ function M.elastify(oracle, policy, images, pool)
       s:add(option, importance)
     end
   end
-  local sealed
-  sealed, message, code = s:seal()
-  if not sealed then return nil, message, code end
-  return s
+  return s:seal()
 end
 
 -- ---- the distiller -----------------------------------------------------------------------------------
@@ -72,7 +68,7 @@ end
 
 -- The answer for the next step; nil when the policy is done.
 function Distiller:ask()
-  local answer, message = self.policy:ask('next', self.step + 1, {
+  local answer, message = self.policy:next(self.step + 1, {
     steps_per_epoch = self.steps_per_epoch, batch = self.settings.batch, last = self.last,
   })
   if message then core.raise('%s', message) end
@@ -85,9 +81,7 @@ function Distiller:fetch()
   local index = self.step % self.steps_per_epoch + 1
   local n = self.data:batch(self.input, self.images, self.targets, index,
                             {augment = self.augment, seed = self.settings.seed, epoch = epoch, pool = self.pool})
-  local images = n == self.settings.batch and self.images or
-                   self.images:view({1, 1, 1, 1}, {n, self.input.height, self.input.width, self.input.channels})
-  return n, {self.oracle:run(images)}
+  return n, {self.oracle:run(n == self.settings.batch and self.images or self.images:first(n))}
 end
 
 local stages = {}
@@ -96,7 +90,7 @@ function stages.solve(self, answer)
   local images = self.data:tensor(self.input, answer.images)
   for _, option in ipairs(self.supernet:space():options()) do
     if option.kind ~= 'keep' and option.kind ~= 'skip' then
-      self.supernet:solve(option.index, images, answer.ridge, self.pool)
+      self.supernet:solve(option.index, images, {ridge = answer.ridge, pool = self.pool})
     end
   end
   return {loss = 0}

@@ -19,6 +19,7 @@ function M.new(s, times, dataset, input, policy, options, pool)
   local self = setmetatable({
     supernet = s, policy = policy, budgets = options.budgets, n = options.n or 64, byte_limit = options.byte_limit,
     times = times, images = dataset:count(), evaluator = evaluate.new(s, dataset, input, pool), seen = {}, order = {},
+    runs = {done = 0, ideal = 0, naive = 0},
   }, Explorer)
   local description = s:describe(times)
   description.images, description.budgets = self.images, options.budgets
@@ -52,10 +53,13 @@ function Explorer:fill(wanted)
   for _, key in ipairs(keys) do
     local group = groups[key]
     table.sort(group)
-    local results, message, code = self.evaluator:run(group, {
+    local results, stats, code = self.evaluator:run(group, {
       first = group.have + 1, count = group.count - group.have, byte_limit = self.byte_limit,
     })
-    if not results then return nil, message, code end
+    if not results then return nil, stats, code end
+    local runs = self.runs
+    runs.done, runs.ideal = runs.done + stats.block_runs, runs.ideal + stats.ideal_runs
+    runs.naive = runs.naive + stats.naive_runs
     for i, genome in ipairs(group) do
       if not self.seen[genome] then self.order[#self.order + 1] = genome end
       self.seen[genome] = join(self.seen[genome], results[i], group.have, group.count)
@@ -78,9 +82,9 @@ function Explorer:ms(genome) return self.times:predict(self.supernet:space(), ge
 -- One question and its answer to the policy. Returns how many genomes it asked for; nil when it is done.
 ---@return integer? asked, string? message, string? code
 function Explorer:advance()
-  local done, why = self.policy:ask 'done'
+  local done, why = self.policy:done()
   if done or why then return nil, why, why and 'policy' end
-  local proposals, message = self.policy:ask('propose', self.n)
+  local proposals, message = self.policy:propose(self.n)
   if not proposals then return nil, message, 'policy' end
   local wanted, asked = {}, {}
   for i, p in ipairs(proposals) do
@@ -94,7 +98,7 @@ function Explorer:advance()
   if not ok then return nil, message, code end
   local results = {}
   for i, a in ipairs(asked) do results[i] = self:result(a[1], a[2]) end
-  local _, failed = self.policy:ask('observe', results)
+  local _, failed = self.policy:observe(results)
   if failed then return nil, failed, 'policy' end
   return #asked
 end
@@ -102,7 +106,7 @@ end
 -- The best scores within each budget of what was run on all images; the policy's own picks come first.
 ---@return string[] genomes one a budget, nil where none was found
 function Explorer:picks()
-  local picks = self.policy:ask 'picks' or {}
+  local picks = self.policy:picks() or {}
   for b, budget in ipairs(self.budgets) do
     if not picks[b] then picks[b] = self:best_under(budget) end
   end
@@ -118,6 +122,13 @@ function Explorer:best_under(budget)
     if full and self:ms(genome) <= budget and (not best or r.score > self.seen[best].score) then best = genome end
   end
   return best
+end
+
+-- Shares of block runs that shared prefixes saved, and that an ideal trie saves.
+---@return number saving, number ideal
+function Explorer:saving()
+  local naive = math.max(self.runs.naive, 1)
+  return 1 - self.runs.done / naive, 1 - self.runs.ideal / naive
 end
 
 -- Every genome that was run: {{ms, score}, …}, for plots.

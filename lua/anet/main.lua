@@ -10,7 +10,7 @@ local function run_script(path)
     io.stderr:write('anet: ', message, '\n')
     return 1
   end
-  arg = {[0] = path, unpack(words)}
+  arg = {[-1] = arg[0], [0] = path, unpack(words)}
   host.catch_interrupts()
   local ok, result = xpcall(function() return chunk(unpack(words)) end, debug.traceback)
   if not ok then

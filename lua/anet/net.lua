@@ -117,6 +117,7 @@ function methods:node(op, inputs, options)
   local from = ffi.new('int32_t[?]', math.max(#inputs, 1))
   for i, v in ipairs(inputs) do
     core.must(type(v) == 'number', '%s: input %d is a %s, want the number of a value', op, i, type(v))
+    core.must(v >= 1 and v <= self:count(), '%s: input %d is value %d, the net has %d', op, i, v, self:count())
     from[i - 1] = v - 1
   end
   local attr = set_attr(ffi.new 'anet_attr', op, options)

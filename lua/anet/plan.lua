@@ -86,26 +86,19 @@ function Plan:run(...)
   for k, t in ipairs(self.outputs) do self.out_pointers[k - 1] = t:data() end
   core.check(C.anet_run(self.handle, self.workspace, self.in_pointers, self.out_pointers, n))
   local results = {}
-  for k, t in ipairs(self.outputs) do
-    results[k] = n == self.batch and t or t:view(self:ones(k), {n, unpack(self:output_shape(k))})
-  end
+  for k, t in ipairs(self.outputs) do results[k] = n == self.batch and t or t:first(n) end
   return unpack(results)
 end
 
--- {1, 1, …}: the first index of output k.
-function Plan:ones(k)
-  local list = {1}
-  for i = 1, #self:output_shape(k) do list[i + 1] = 1 end
-  return list
-end
-
--- Share of images whose label is the first output's largest entry; and a string of 0/1 bytes, one an image.
----@return number accuracy
+-- Share of images whose label is the first output's largest entry; and which: one '1' or '0' an image.
+---@return number accuracy, string hits
 function Plan:accuracy(dataset, input)
-  local correct = ffi.new 'double[1]'
+  local count = dataset:count()
+  local correct, hits = ffi.new 'double[1]', ffi.new('uint8_t[?]', math.max(count, 1))
   core.check(C.anet_plan_accuracy(self.handle, core.handle(dataset, data.Dataset, 'data'),
-    core.handle(input, data.Input, 'input'), core.pool(self.pool), correct, nil))
-  return correct[0] / math.max(dataset:count(), 1)
+    core.handle(input, data.Input, 'input'), core.pool(self.pool), correct, hits))
+  for i = 0, count - 1 do hits[i] = hits[i] + 48 end -- the digit
+  return correct[0] / math.max(count, 1), ffi.string(hits, count)
 end
 
 -- Time of a run of n images, ms: medians of interleaved rounds of several plans.

@@ -41,6 +41,7 @@ end
 function show(v, depth)
   if type(v) == 'string' then return depth > 0 and ('%q'):format(v) or v end
   local meta = type(v) == 'table' and getmetatable(v)
+  if type(v) == 'function' then return 'function' end
   if type(v) ~= 'table' or (meta and meta.__tostring) then return tostring(v) end
   return show_table(v, depth)
 end
@@ -145,9 +146,7 @@ end
 local function execute(chunk, timed)
   local began = core.C.anet_clock_ms()
   debug.sethook(stop_if_interrupted, '', 10000)
-  local results = pack(xpcall(chunk, function(err)
-    return type(err) == 'string' and debug.traceback(err, 2):gsub('\n[^\n]*xpcall.*', '') or err
-  end))
+  local results = pack(pcall(chunk))
   debug.sethook()
   local ms = core.C.anet_clock_ms() - began
   if not results[1] then

@@ -84,7 +84,8 @@ end
 -- ---- device -----------------------------------------------------------------------------------------
 
 function M.profile(ui, s, options, pool)
-  local t = latency.profile(s, options, pool)
+  options.pool = pool
+  local t = ui:try(latency.profile(s, options))
   ui:line('%s', tostring(t))
   return t
 end

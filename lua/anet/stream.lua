@@ -92,33 +92,16 @@ local function count_right(out, targets, n, classes)
   return right
 end
 
--- Ask the policy which rung the next frame gets. A policy that fails leaves the rung as it is.
-local function decide(self, ui)
-  local state = self.session:state()
-  local rung, message = self.policy:ask('pick', state)
-  if not message and (type(rung) ~= 'number' or rung % 1 ~= 0 or rung < 1 or rung > state.rungs) then
-    message = ('pick gives %s, the ladder has rungs 1 to %d'):format(tostring(rung), state.rungs)
-  end
-  if message then
-    if not self.warned then ui:note('%s; staying on rung %d', message, state.rung) end
-    self.warned = true
-  elseif rung ~= state.rung then
-    self.session:switch(rung)
-  end
-  return state
-end
-
 -- Run `frames` frames of `batch` images on a ladder. options: batch, frames, budget (share of the slowest rung's
 -- unloaded time), phases {{share, load}, …}, seed. Returns the summary.
 function M.run(ui, list, dataset, input, policy, options, pool)
   rungs.compile(list, options.batch, {rounds = 40}, pool)
-  local ladder = session.ladder(list)
-  local slowest = ladder:get(ladder:count()).measured_ms
-  local budget = options.budget_ms or slowest * options.budget
-  local self = {policy = policy, session = session.new(ladder, {budget_ms = budget}, pool)}
-  local face = {}
-  for i, r in ipairs(ladder:rungs()) do face[i] = {genome = r.genome, ms = r.measured_ms, accuracy = r.accuracy} end
-  policy:ladder(face)
+  local ladder = session.ladder()
+  for _, r in ipairs(list) do ladder:add(r.plan, r) end
+  local steps = ladder:sort():rungs()
+  local budget = options.budget_ms or steps[#steps].ms * options.budget
+  local served = session.new(ladder, {budget_ms = budget, policy = policy, pool = pool})
+  local warned
   local classes = dataset:classes()
   local images = tensor.new{options.batch, input.height, input.width, input.channels}
   local targets = tensor.new{options.batch, classes}
@@ -133,10 +116,12 @@ function M.run(ui, list, dataset, input, policy, options, pool)
         if ui:interrupted() then return end
         frame = frame + 1
         local n = dataset:batch(input, images, targets, (frame - 1) % batches + 1, {pool = pool})
-        local rung = self.session:state().rung
-        right = right + count_right(self.session:run(images), targets, n, classes)
-        seen = seen + n
-        local state = decide(self, ui)
+        local rung = served:state().rung
+        local answers, warning = served:run(images)
+        if warning and not warned then ui:note('%s; the rung stays as it is', warning) end
+        warned = warned or warning
+        right, seen = right + count_right(answers, targets, n, classes), seen + n
+        local state = served:state()
         trace[frame] = {frame = frame, ms = state.last_ms, rung = rung, load = phase.load}
         ui:progress('frame %d  %7.2f ms of %.2f  rung %d/%d  %s%s', frame, state.last_ms, budget, rung, state.rungs,
                     ui:bar(math.min(state.last_ms / budget / 2, 1)), phase.load > 0 and '  under load' or '')
@@ -146,7 +131,7 @@ function M.run(ui, list, dataset, input, policy, options, pool)
   load:set(0)
   if not ok then error(failure, 0) end
   local result = summarize(trace, budget, right, seen)
-  result.ladder = face
+  result.ladder = steps
   return result
 end
 

@@ -139,6 +139,14 @@ function Tensor:view(first, sizes)
   return M.wrap(take())
 end
 
+-- The window of the first n rows; no copy.
+function Tensor:first(n)
+  local first, sizes = {}, self:shape()
+  for i = 1, #sizes do first[i] = 1 end
+  sizes[1] = n
+  return self:view(first, sizes)
+end
+
 -- The same values under another shape; no copy.
 function Tensor:reshape(dims)
   core.check(C.anet_tensor_reshape(self.handle, core.shape(dims), out))

@@ -30,9 +30,9 @@ function M.fail(message, ...)
 end
 Ui.fail = function(_, ...) return M.fail(...) end
 
--- The value of a call that returns `nil, message` on failure; ends the verb then.
+-- The value of a call that returns nil (or false) and a message on failure; ends the verb then.
 function M.try(value, message)
-  if value == nil then M.fail('%s', tostring(message)) end
+  if not value then M.fail('%s', tostring(message)) end
   return value
 end
 Ui.try = function(_, ...) return M.try(...) end

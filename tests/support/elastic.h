@@ -18,7 +18,7 @@ static inline anet_supernet *elastic_supernet(anet_net *oracle)
       CHECK_OK(anet_supernet_add(supernet, &merge, NULL));
     }
     const anet_option half = {.kind = ANET_SHRINK, .position = p, .span = 1, .width = 0.5F};
-    if (block.hidden >= 4) CHECK_OK(anet_supernet_add(supernet, &half, NULL));
+    if (block.hidden >= 8) CHECK_OK(anet_supernet_add(supernet, &half, NULL));
     const anet_option skip = {.kind = ANET_SKIP, .position = p, .span = 1, .width = 1};
     if (block.can_skip) CHECK_OK(anet_supernet_add(supernet, &skip, NULL));
   }

@@ -17,7 +17,7 @@ static void must(int good, const char *what, const char *path)
 void test_scratch_new(char folder[SCRATCH_PATH])
 {
   const char *root = getenv("TMPDIR");
-  snprintf(folder, SCRATCH_PATH, "%s/anet-test-XXXXXX", root && *root ? root : "/tmp");
+  snprintf(folder, SCRATCH_PATH, "%s/anet-test-XXXXXX", root && *root ? root : P_tmpdir);
   must(mkdtemp(folder) != NULL, "make", folder);
 }
 

@@ -18,9 +18,9 @@ typedef struct sample {
 } sample;
 
 static anet_net *make_resnet20(void) { return zoo_resnet20(16, (const int32_t[]){8, 12, 16}, 2, 5, 1); }
-static anet_net *make_resnet50(void) { return zoo_resnet50(32, 8, few, 5, 2); }
-static anet_net *make_detector(void) { return zoo_detector(32, 8, few, 3); }
-static anet_net *make_segmenter(void) { return zoo_segmenter(32, 8, few, 4); }
+static anet_net *make_resnet50(void) { return zoo_resnet50(32, 12, few, 5, 2); }
+static anet_net *make_detector(void) { return zoo_detector(32, 12, few, 3); }
+static anet_net *make_segmenter(void) { return zoo_segmenter(32, 12, few, 4); }
 static anet_net *make_mobilenetv2(void) { return zoo_mobilenetv2(32, 4, 5, 5); }
 static anet_net *make_efficientnet(void) { return zoo_efficientnet(32, 5, 6); }
 static anet_net *make_mobilenetv1(void) { return zoo_mobilenetv1(32, 8, 5, 7); }
@@ -28,7 +28,7 @@ static anet_net *make_squeezenet(void) { return zoo_squeezenet(32, 8, 5, 8); }
 static anet_net *make_vgg(void) { return zoo_vgg(16, 8, 1, 5, 9); }
 static anet_net *make_folded(void) { return zoo_vgg(16, 8, 0, 5, 10); }
 static anet_net *make_preact(void) { return zoo_preact(16, 8, 3, 5, 11); }
-static anet_net *make_edsr(void) { return zoo_edsr(8, 8, 4, 12); }
+static anet_net *make_edsr(void) { return zoo_edsr(8, 12, 4, 12); }
 static anet_net *make_unet(void) { return zoo_unet(16, 8, 13); }
 
 #define SAMPLE(name) {#name, make_##name}

@@ -66,7 +66,7 @@ local function run(options, ui)
   local settings = {budgets = road.budgets(ui, options.budgets, info.oracle_ms), pool = timing_pool}
   local policy = road.open_policy(ui, 'search', 'front', options.seed)
   local explorer, picks = road.search(ui, s, times, private, model.input, policy, settings, pool)
-  local saving, ideal = explorer.evaluator:saving()
+  local saving, ideal = explorer:saving()
   results.search = {seconds = explorer.seconds, evaluated = #explorer.order, saving = saving, ideal_saving = ideal}
   ui:line('%d subnets on %d private images in %s; shared prefixes saved %.1f %%', #explorer.order, private:count(),
           text.duration(explorer.seconds), 100 * saving)
@@ -86,7 +86,7 @@ local function run(options, ui)
           a.recovered_ms and (', back under the budget %d frames after the load came'):format(a.recovered_frames) or '')
   if options.out ~= '' then
     os.execute(("mkdir -p '%s'"):format(options.out:gsub("'", "'\\''")))
-    ui:try(rungs.save(anet.bundle.new():set_supernet(s):set_input(model.input):set_table(times), list, {}):save(options.out .. '/supernet.anet'))
+    ui:try(rungs.save(anet.bundle.new():set_supernet(s):set_input(model.input):set_latency(times), list, {}):save(options.out .. '/supernet.anet'))
     local paths, message = report.save(results, options.out)
     if paths then ui:line('%s, %s/supernet.anet', table.concat(paths, ', '), options.out) else ui:note('no report: %s', message) end
   end

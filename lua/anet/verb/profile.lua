@@ -18,7 +18,7 @@ local function run(options, ui)
   end
   ui:table(rows)
   local info = t:info()
-  ui:try(model.bundle:set_table(t):save(options.out or options.supernet))
+  ui:try(model.bundle:set_latency(t):save(options.out or options.supernet))
   ui:line('%s: table of %s, %s', options.out or options.supernet, info.fingerprint, text.duration(info.seconds))
   info.options = list
   ui:result(info)

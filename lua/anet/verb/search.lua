@@ -6,7 +6,7 @@ local text = require 'anet.text'
 
 -- The latency table of the bundle, or a new one; a stale one is refused by name.
 local function table_of(ui, model, options, pool)
-  local t = not options.profile and model.bundle:table() or nil
+  local t = not options.profile and model.bundle:latency() or nil
   if t then
     ui:try(t:check(options.threads == 0 and anet.pool(0) or options.threads))
     return t
@@ -40,7 +40,7 @@ local function run(options, ui)
     byte_limit = options.memory * 2 ^ 20, pool = timing_pool,
   }
   local explorer, picks = road.search(ui, model.supernet, times, dataset, model.input, policy, settings, pool)
-  local saving, ideal = explorer.evaluator:saving()
+  local saving, ideal = explorer:saving()
   ui:line('%d subnets in %s; shared prefixes saved %.1f %% of the work (ideal %.1f %%)', #explorer.order,
           text.duration(explorer.seconds), 100 * saving, 100 * ideal)
   local list = road.rungs(ui, model.supernet, times, explorer, picks, dataset, model.input, settings, pool)
@@ -48,7 +48,7 @@ local function run(options, ui)
   local about = {policy = options.policy, data = options.data, images = dataset:count(), seed = options.seed,
                  seconds = explorer.seconds, cloud = explorer:cloud()}
   local out = options.out or options.supernet
-  ui:try(rungs.save(model.bundle:set_table(times), list, about):save(out))
+  ui:try(rungs.save(model.bundle:set_latency(times), list, about):save(out))
   local ladder = {}
   for i, r in ipairs(list) do
     ladder[i] = {genome = r.genome, predicted_ms = r.predicted_ms, measured_ms = r.measured_ms, ratio = r.ratio,

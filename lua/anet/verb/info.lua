@@ -1,0 +1,102 @@
+-- anet info: what a bundle holds; without one, what this machine and this build can do.
+local anet = require 'anet'
+local core = require 'anet.core'
+local json = require 'anet.json'
+local text = require 'anet.text'
+
+local C = core.C
+
+-- ---- machine ------------------------------------------------------------------------------------
+
+local function machine()
+  local policies = {}
+  for i, p in ipairs(anet.policy.list()) do policies[i] = p.kind .. '/' .. p.name end
+  return {
+    version = anet.version, kernels = core.string(C.anet_isa()), processors = C.anet_cpu_count(),
+    policies = json.array(policies), architectures = json.array(text.keys(anet.zoo)),
+  }
+end
+
+local function show_machine(ui)
+  local m = machine()
+  ui:line('anet %s, %s kernels, %d processors', m.version, m.kernels, m.processors)
+  ui:line('policies: %s', table.concat(m.policies, ', '))
+  ui:line('architectures: %s', table.concat(m.architectures, ', '))
+  ui:result(m)
+end
+
+-- ---- bundles --------------------------------------------------------------------------------------
+
+local function show_blocks(ui, s)
+  local by_position = {}
+  for _, o in ipairs(s:space():options()) do
+    local what = o.kind
+    if o.kind == 'merge' then what = ('merge %d'):format(o.span) end
+    if o.kind == 'shrink' then what = ('shrink to %.0f %%'):format(100 * o.width) end
+    by_position[o.position] = (by_position[o.position] and by_position[o.position] .. ', ' or '') .. what
+  end
+  local rows = {{'position', 'kind', 'name', 'in', 'out', 'options'}}
+  for i, b in ipairs(s:blocks()) do
+    rows[#rows + 1] = {i, b.kind, b.name, table.concat(b.in_shape, 'x'), table.concat(b.out_shape, 'x'),
+                       by_position[i] or ''}
+  end
+  ui:table(rows)
+  for _, f in ipairs(s:frozen()) do ui:line('frozen: nodes %d to %d: %s', f.first, f.last, f.reason) end
+end
+
+local function show_input(ui, input)
+  local function list(values)
+    local parts = {}
+    for i, v in ipairs(values) do parts[i] = ('%.4g'):format(v) end
+    return table.concat(parts, ' ')
+  end
+  ui:line('input %dx%dx%d, mean %s, deviation %s', input.height, input.width, input.channels, list(input.mean),
+          list(input.deviation))
+end
+
+local function show_provenance(ui, about)
+  if not about then return end
+  local job = about.job or {}
+  local parts = {}
+  for _, part in ipairs{about.verb and 'anet ' .. about.verb, job.architecture, job.data or about.data} do
+    parts[#parts + 1] = tostring(part)
+  end
+  ui:line('made by %s%s%s', table.concat(parts, ' '),
+    about.accuracy and (', test accuracy %.2f %%'):format(100 * about.accuracy) or '',
+    about.seconds and ', in ' .. text.duration(about.seconds) or '')
+end
+
+local function show_bundle(ui, options)
+  local bundle = ui:try(anet.bundle.open(options.model))
+  local supernet = bundle:supernet()
+  local net = supernet and supernet:oracle() or bundle:net()
+  local latency, input = bundle:latency(), bundle:input()
+  if supernet then ui:line('%s', tostring(supernet)) end
+  if net then ui:line('%s%s', supernet and 'oracle: ' or '', tostring(net)) end
+  if not net then ui:line('%d loose tensors, no model', #bundle:tensors()) end
+  if input then show_input(ui, input) end
+  if latency then ui:line('%s', tostring(latency)) end
+  show_provenance(ui, bundle:value 'provenance')
+  if options.nodes and net then ui:line('%s', net:describe()) end
+  if options.blocks and supernet then show_blocks(ui, supernet) end
+  ui:result{
+    file = options.model, net = net and net:cost(), nodes = net and net:count(), input = input and input:fields(),
+    supernet = supernet and {
+      subnets = supernet:space():size(), positions = supernet:space().positions, bytes = supernet:bytes(),
+      options = json.array(supernet:space():options()),
+    },
+    latency = latency and latency:info(), provenance = bundle:value 'provenance',
+  }
+end
+
+return {
+  summary = 'what a bundle holds; without one, what this machine can do',
+  arguments = {{name = 'model', optional = true, help = 'bundle'}},
+  flags = {
+    {name = 'nodes', help = 'list the nodes of the network'},
+    {name = 'blocks', help = 'list the blocks of a supernet and their options'},
+  },
+  run = function(options, ui)
+    if options.model then show_bundle(ui, options) else show_machine(ui) end
+  end,
+}

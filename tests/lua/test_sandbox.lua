@@ -1,0 +1,171 @@
+-- Attacks on the sandbox: every one must end in an error or in nothing, soon, with the host unharmed.
+local test = dofile 'tests/support/test.lua'
+local sandbox = require 'anet.sandbox'
+
+local LIMITS = {steps = 1e6, bytes = 16 * 2 ^ 20, seconds = 5}
+
+-- A latency policy whose pick runs `body`.
+local function policy(body)
+  return 'return {api = 1, kind = "latency", new = function(options, rng) return {pick = function(self, ladder, state) ' ..
+           body .. ' end} end}'
+end
+
+local function open(body)
+  local box, message = sandbox.new{
+    text = policy(body), name = 't', steps = LIMITS.steps, bytes = LIMITS.bytes, seconds = LIMITS.seconds,
+  }
+  assert(box, message)
+  assert(select(2, box:call('start', {}, 1)) == nil)
+  return box
+end
+
+-- The attack fails with a message that mentions a word, within a second, and the sandbox can be asked again.
+local function stopped(word, body)
+  local box, began = open('if state.attack then ' .. body .. ' end return 7'), os.clock()
+  local value, message, code = box:call('pick', {attack = true})
+  test.fails(word, 'policy', value, message, code)
+  test.check(os.clock() - began < 1, body .. ' is stopped within a second')
+  test.check(box:bytes() <= LIMITS.bytes, 'the memory stays under its cap')
+  test.equal(box:call('pick', {}), 7)
+end
+
+test.case('values cross as plain data', function()
+  local box = open 'return state.list[2], state.name .. "!", {nested = {1, {2}}}, nil, true'
+  local a, b, c, d, e = box:call('pick', {list = {1, 5}, name = 'x'})
+  test.equal(a, 5)
+  test.equal(b, 'x!')
+  test.equal(c.nested[2][1], 2)
+  test.equal(d, nil)
+  test.equal(e, true)
+end)
+
+test.case('what may not cross', function()
+  for _, body in ipairs{'return function() end', 'return coroutine.create(function() end)', 'return {{print = pcall}}'} do
+    local value, message = open(body):call('pick', {})
+    test.equal(value, nil)
+    test.mentions(message, 'may cross')
+  end
+  local value, message = open('local t = {} t.t = t return t'):call('pick', {})
+  test.equal(value, nil)
+  test.mentions(message, 'contains itself')
+  value, message = open('return 1'):call('pick', {f = print})
+  test.equal(value, nil)
+  test.mentions(message, 'may cross')
+  test.equal(open('return setmetatable({}, {__index = function() error "no" end, __pairs = error})'):call('pick', {})[1], nil)
+end)
+
+test.case('only what is granted exists', function()
+  for _, name in ipairs{'os', 'io', 'debug', 'ffi', 'jit', 'package', 'require', 'module', 'load', 'loadstring', 'loadfile',
+                        'dofile', 'collectgarbage', 'getfenv', 'setfenv', 'newproxy', 'print', 'gcinfo'} do
+    test.equal(open('return type(' .. name .. ')'):call('pick', {}), 'nil')
+  end
+  test.equal(open('return type(string.dump), type(math.random), type(_G._G._G.debug)'):call('pick', {}), 'nil')
+end)
+
+test.case('endless loops', function()
+  stopped('budget', 'while true do end')
+  stopped('budget', 'repeat until false')
+  stopped('budget', 'for i = 1, math.huge do end')
+  stopped('budget', '::top:: goto top')
+  stopped('budget', 'local function f() return f() end f()')
+end)
+
+test.case('endless loops behind pcall', function()
+  stopped('budget', 'while true do pcall(function() while true do end end) end')
+  stopped('budget', 'while true do xpcall(function() while true do end end, function() while true do end end) end')
+  stopped('budget', 'local function f() return xpcall(f, f) end while true do f() end')
+  stopped('budget', 'local function f() pcall(f) f() end pcall(f) while true do pcall(f) end')
+  stopped('budget', 'while true do pcall(error, {}) end')
+  stopped('budget', 'local t = {} for i = 1, 1e5 do t[i] = i % 2 == 0 and pcall or error end table.sort(t, pcall)')
+end)
+
+test.case('endless loops in coroutines', function()
+  stopped('budget', 'coroutine.wrap(function() while true do end end)()')
+  stopped('budget', 'while true do coroutine.resume(coroutine.create(function() while true do end end)) end')
+  stopped('budget', 'local co = coroutine.wrap(function() while true do pcall(coroutine.yield) end end) while true do co() end')
+  stopped('budget', [[local function f() local co = coroutine.create(function() while true do pcall(f) end end)
+    while true do coroutine.resume(co) end end while true do pcall(f) end]])
+end)
+
+test.case('endless loops in metamethods', function()
+  stopped('budget', 'local t = setmetatable({}, {__index = function() while true do end end}) while true do pcall(function() return t.x end) end')
+  stopped('budget', 'local t = setmetatable({}, {__lt = function() while true do end end}) return t < t')
+  stopped('budget', 'local t = setmetatable({}, {__tostring = function() while true do end end}) return tostring(t)')
+  stopped('budget', 'local t = setmetatable({}, {__concat = function() while true do end end}) return t .. t')
+  stopped('budget', 'table.sort({3, 2, 1}, function() while true do end end)')
+end)
+
+test.case('deep recursion', function()
+  stopped('overflow', 'local function f() return 1 + f() end f()')
+  stopped('overflow', 'local function f() table.sort({1, 2, 3}, f) end f()')
+  stopped('', 'local t = {} t = setmetatable(t, {__index = function(_, k) return t[k + 1] end}) return t[1]')
+  stopped('', 'local s = setmetatable({}, {__tostring = function(s) return tostring(s) end}) return tostring(s)')
+  stopped('', 'local function f() return coroutine.wrap(f)() end f()')
+end)
+
+test.case('memory bombs', function()
+  stopped('memory', 'local t = {} for i = 1, 1e9 do t[i] = {} end')
+  stopped('', 'local s = "x" while true do s = s .. s end')
+  stopped('', 'local t = {} for i = 1, 1e9 do t[i] = ("x"):rep(1e5) .. i end')
+  stopped('', 'local t = {} while true do pcall(function() for i = 1, 1e9 do t[#t + 1] = {} end end) end')
+  stopped('', 'local function f(...) return f(1, ...) end f()')
+  stopped('', 'return unpack({}, 1, 1e8)')
+end)
+
+test.case('string bombs', function()
+  stopped('rep', 'return ("x"):rep(1e9)')
+  stopped('rep', 'return ("x"):rep(1e6, ("y"):rep(1e6))')
+  stopped('too long', 'return string.find(("a"):rep(1000), (".-"):rep(10) .. "b")')
+  stopped('too long', 'return string.match(("a"):rep(30), ("a?"):rep(30) .. ("a"):rep(30))')
+  stopped('too long', 'return string.gsub(("a"):rep(1e5), "(.-)(.-)x", "%1")')
+  stopped('too long', 'for w in string.gmatch(("("):rep(1e5), "%b()") do end')
+  stopped('concat', 'local t = {} for i = 1, 2000 do t[i] = ("x"):rep(1000) end return table.concat(t)')
+  stopped('budget', 'local s = ("x"):rep(1e6) while true do s:upper() s:reverse() end')
+  stopped('', 'return ("%99.99f"):rep(1e4):format(1)')
+end)
+
+test.case('the string library cannot be changed', function()
+  stopped('index', 'getmetatable("").__index = {}')
+  stopped('got string', 'setmetatable(getmetatable(""), {})')
+  local box = open 'string.rep = function() return "mine" end return ("x"):rep(3)'
+  test.equal(box:call('pick', {}), 'mine') -- its own copy only
+  test.equal(('x'):rep(3), 'xxx')
+  test.equal(open('return ("x"):rep(3)'):call('pick', {}), 'xxx')
+end)
+
+test.case('error objects', function()
+  stopped('is a table', 'error({})')
+  stopped('is a table', 'error(setmetatable({}, {__tostring = function() while true do end end}))')
+  stopped('is a nil', 'error()')
+  stopped('is a function', 'error(function() end)')
+  local box = open 'error(("x"):rep(1e6))'
+  local _, message = box:call('pick', {})
+  test.check(#message < 2000, 'a long message is cut')
+end)
+
+test.case('what is no policy', function()
+  local function refused(word, text)
+    local box, message, code = sandbox.new{text = text, steps = 1e6}
+    test.fails(word, 'policy', box, message, code)
+  end
+  refused('mode', string.dump(function() return 1 end))
+  refused('mode', '\27LJ\2')
+  refused('near', 'return {')
+  refused('budget', 'while true do end')
+  refused('want a table', 'return 5')
+  refused('api is nil', 'return {}')
+  refused("kind is 'other'", 'return {api = 1, kind = "other"}')
+  refused('`new` is a nil', 'return {api = 1, kind = "search"}')
+  refused('attempt to', 'return require "ffi"')
+end)
+
+test.case('the last steps are counted', function()
+  local box = open 'for i = 1, state.n do end return 1'
+  box:call('pick', {n = 1000})
+  local few = box:steps()
+  box:call('pick', {n = 500000})
+  test.check(box:steps() > few + 400000, 'more work costs more steps')
+  test.check(box:steps() < 1e6, 'a step is about an instruction')
+end)
+
+return test.finish()
