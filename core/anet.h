@@ -315,6 +315,9 @@ ANET_API void anet_optim_release(anet_optim *optim);
  * that learns. ANET_STATE: a frozen node shares a weight with one that learns. */
 typedef struct anet_tape anet_tape;
 ANET_API int anet_tape_new(anet_net *net, int32_t batch, anet_pool *pool, anet_tape **out);
+/* Compile another net in the memory of this tape, which grows where it must: for training many nets
+ * in turn. On failure the tape is empty and can only be renewed or released. */
+ANET_API int anet_tape_renew(anet_tape *tape, anet_net *net);
 ANET_API void anet_tape_release(anet_tape *tape);
 typedef struct anet_step_stats {
   double loss;      /* weighted sum of the terms, mean over the images */

@@ -1,5 +1,6 @@
 #include "run/probe.h"
 
+#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -8,8 +9,10 @@
 #include "base/error.h"
 #include "run/workspace.h"
 
+/* A visit repeats runs of one kind so often, and fewer when they take long: the best of them is
+ * the one that other programs disturbed least. */
 enum { MOST_REPEATS = 5 };
-static const double VISIT_MS = 3; /* runs of one kind that a visit repeats take about so long */
+static const double VISIT_MS = 3;
 
 static int run_once(anet__probe *probe, const anet_plan *plan, double *ms)
 {
@@ -19,10 +22,17 @@ static int run_once(anet__probe *probe, const anet_plan *plan, double *ms)
   return ANET_OK;
 }
 
-static int run_reference(anet__probe *probe)
+/* The first run fills the caches. */
+static int run_best(anet__probe *probe, const anet_plan *plan, int32_t repeats, double *best_ms)
 {
-  ANET_TRY(run_once(probe, probe->reference, &probe->reference_ms)); /* fills the caches */
-  return run_once(probe, probe->reference, &probe->reference_ms);
+  double ms;
+  ANET_TRY(run_once(probe, plan, &ms));
+  *best_ms = INFINITY;
+  for (int32_t i = 0; i < repeats; i++) {
+    ANET_TRY(run_once(probe, plan, &ms));
+    *best_ms = fmin(*best_ms, ms);
+  }
+  return ANET_OK;
 }
 
 /* ---- life --------------------------------------------------------------------------------- */
@@ -32,8 +42,7 @@ static int new_arrays(anet__probe *probe)
   const size_t regions = (size_t)probe->positions + 1;
   probe->time = anet__alloc_array(regions, sizeof *probe->time);
   probe->region = anet__alloc_array(regions, sizeof *probe->region);
-  probe->sample = anet__alloc_array((regions + 1) * MOST_REPEATS, sizeof *probe->sample);
-  return probe->time && probe->region && probe->sample ? ANET_OK : ANET_NOMEM;
+  return probe->time && probe->region ? ANET_OK : ANET_NOMEM;
 }
 
 int anet__probe_new(anet_supernet *supernet, anet_pool *pool, int32_t batch, anet__probe *out)
@@ -44,7 +53,8 @@ int anet__probe_new(anet_supernet *supernet, anet_pool *pool, int32_t batch, ane
   if ((rc = new_arrays(out)) ||
       (rc = anet_plan_new(anet_supernet_oracle(supernet), batch, &out->reference)) ||
       (rc = anet_workspace_new(out->reference, pool, &out->workspace)) ||
-      (rc = anet__feed_new(out->reference, &out->feed)) || (rc = run_reference(out))) {
+      (rc = anet__feed_new(out->reference, &out->feed)) ||
+      (rc = run_best(out, out->reference, MOST_REPEATS, &out->reference_ms))) {
     anet__probe_free(out);
     return rc;
   }
@@ -57,7 +67,6 @@ void anet__probe_free(anet__probe *probe)
 {
   anet__free(probe->sweep);
   anet__free(probe->region);
-  anet__free(probe->sample);
   anet__free(probe->time);
   anet__feed_free(&probe->feed);
   anet_workspace_release(probe->workspace);
@@ -81,38 +90,28 @@ static int compile(anet__probe *probe, const uint8_t *genome, anet_plan **out)
   return rc;
 }
 
-static double *samples_of(anet__probe *probe, int32_t row)
+static void clear_regions(anet__probe *probe)
 {
-  return probe->sample + (size_t)row * MOST_REPEATS;
+  for (int32_t r = 0; r <= probe->positions; r++) probe->region[r] = INFINITY;
 }
 
-static int time_regions(anet__probe *probe, const anet_plan *plan, int32_t repeat)
+/* One run; the best time of each region stays. */
+static int run_regions(anet__probe *probe, const anet_plan *plan)
 {
   memset(probe->time, 0, ((size_t)probe->positions + 1) * sizeof *probe->time);
   ANET_TRY(anet__run_timed(plan, probe->workspace, probe->feed.in, probe->feed.out, probe->batch,
                            probe->time));
   for (int32_t r = 0; r <= probe->positions; r++)
-    samples_of(probe, r)[repeat] = (double)probe->time[r] * 1e-6;
+    probe->region[r] = fmin(probe->region[r], (double)probe->time[r] * 1e-6);
   return ANET_OK;
-}
-
-static void take_regions(anet__probe *probe, int32_t repeats)
-{
-  for (int32_t r = 0; r <= probe->positions; r++)
-    probe->region[r] = anet__median(samples_of(probe, r), repeats);
 }
 
 static int visit(anet__probe *probe, const anet_plan *plan, bool regions)
 {
-  double *total = samples_of(probe, probe->positions + 1);
-  ANET_TRY(run_reference(probe));
-  ANET_TRY(run_once(probe, plan, &probe->total_ms)); /* fills the caches */
-  for (int32_t i = 0; i < probe->repeats; i++) {
-    if (regions) ANET_TRY(time_regions(probe, plan, i));
-    ANET_TRY(run_once(probe, plan, &total[i]));
-  }
-  if (regions) take_regions(probe, probe->repeats);
-  probe->total_ms = anet__median(total, probe->repeats);
+  ANET_TRY(run_best(probe, probe->reference, probe->repeats, &probe->reference_ms));
+  ANET_TRY(run_best(probe, plan, probe->repeats, &probe->total_ms));
+  clear_regions(probe);
+  for (int32_t i = 0; i < probe->repeats && regions; i++) ANET_TRY(run_regions(probe, plan));
   return ANET_OK;
 }
 
@@ -166,8 +165,9 @@ int anet__probe_cold(anet__probe *probe, const uint8_t *genome)
 {
   anet_plan *plan;
   ANET_TRY(compile(probe, genome, &plan));
+  clear_regions(probe);
   int rc = sweep_caches(probe);
-  if (!rc && !(rc = time_regions(probe, plan, 0))) take_regions(probe, 1);
+  if (!rc) rc = run_regions(probe, plan);
   anet_plan_release(plan);
   return rc;
 }

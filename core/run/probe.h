@@ -14,7 +14,6 @@ typedef struct anet__probe {
   anet_workspace *workspace;
   anet__feed feed;
   int64_t *time;   /* (positions + 1) ns of one run, owned */
-  double *sample;  /* (positions + 2, repeats) ms: regions, then the whole, owned */
   double *region;  /* (positions + 1) ms, owned; 0 is what lies outside all positions */
   double total_ms; /* end to end */
   double reference_ms;
@@ -25,7 +24,7 @@ typedef struct anet__probe {
 int anet__probe_new(anet_supernet *supernet, anet_pool *pool, int32_t batch, anet__probe *out);
 void anet__probe_free(anet__probe *probe); /* accepts a half-built one */
 
-/* Warm: medians of a few runs, after one that fills the caches; beside it one of the reference. */
+/* Warm: the best of a few runs, after one that fills the caches, and the same of the reference. */
 int anet__probe_regions(anet__probe *probe, const uint8_t *genome); /* region and total_ms */
 int anet__probe_total(anet__probe *probe, const uint8_t *genome);   /* total_ms */
 /* One run after everything was driven out of the caches; no reference. */

@@ -2,9 +2,10 @@
  *
  * A round visits a fresh random set of subnets that together use every option. Every visit gives a
  * sample for each option on its path, timed inside the running network, and the time of the whole.
- * Rounds are compared through the reference that runs beside each visit: samples are scaled to
- * the median round. The table holds medians; what the marks between positions cost, and that a sum
- * of medians is no median of sums, goes into one factor taken from the wholes.
+ * Visits are compared through the reference that runs beside each: what they give is scaled by how
+ * fast the machine was just then, to how fast it mostly was. The table holds medians; what the
+ * marks between positions cost, and that a sum of medians is no median of sums, goes into one
+ * factor taken from the wholes.
  */
 #include <math.h>
 #include <string.h>
@@ -19,15 +20,16 @@
 
 enum { DEFAULT_BATCH = 1, DEFAULT_ROUNDS = 30, DEFAULT_HELD_OUT = 50 };
 enum { COLD_ROUNDS = 3, SWEEPS = 5 }; /* sweeps over the held-out subnets */
+enum { NEAR = 4 }; /* so many visits before and after one tell how fast the machine was */
 
 /* One measured time of an option; option = that of the space, or `options` for what is fixed. */
 typedef struct sample {
-  int32_t option, round;
+  int32_t option, visit;
   double ms;
 } sample;
 
 typedef struct whole {
-  int32_t round;
+  int32_t visit;
   double ms;
   uint8_t genome[ANET_MAX_POSITIONS];
 } whole;
@@ -45,9 +47,8 @@ typedef struct profiler {
   int32_t colds, cold_capacity;
   whole *whole; /* (wholes) owned */
   int32_t wholes, whole_capacity;
-  double *reference; /* (rounds + SWEEPS) ms: median of each, owned */
-  double *beside;    /* (besides) the reference in this round, owned */
-  int32_t besides, beside_capacity;
+  double *reference; /* (visits) ms of the reference beside each, in order of time; owned */
+  int32_t visits, visit_capacity;
 } profiler;
 
 /* ---- subnets that cover ------------------------------------------------------------------- */
@@ -97,37 +98,47 @@ static int add_sample(sample **list, int32_t *count, int32_t *capacity, sample s
   return ANET_OK;
 }
 
-static int add_reference(profiler *p)
+static int add_visit(profiler *p)
 {
-  ANET_TRY(anet__grow((void **)&p->beside, &p->beside_capacity, p->besides, sizeof *p->beside));
-  p->beside[p->besides++] = p->probe.reference_ms;
+  ANET_TRY(anet__grow((void **)&p->reference, &p->visit_capacity, p->visits, sizeof *p->reference));
+  p->reference[p->visits++] = p->probe.reference_ms;
   return ANET_OK;
 }
 
-static void close_round(profiler *p, int32_t round)
+/* The reference around a visit. */
+static double near_reference(const profiler *p, int32_t visit)
 {
-  p->reference[round] = anet__median(p->beside, p->besides);
-  p->besides = 0;
+  double near[2 * NEAR + 1];
+  int32_t n = 0;
+  for (int32_t i = visit - NEAR; i <= visit + NEAR; i++)
+    if (i >= 0 && i < p->visits) near[n++] = p->reference[i];
+  return anet__median(near, n);
 }
 
-static int add_whole(profiler *p, const uint8_t *genome, int32_t round)
+static double visit_scale(const profiler *p, int32_t visit)
+{
+  return p->table->oracle_ms / near_reference(p, visit);
+}
+
+static int add_whole(profiler *p, const uint8_t *genome, int32_t visit)
 {
   ANET_TRY(anet__grow((void **)&p->whole, &p->whole_capacity, p->wholes, sizeof *p->whole));
   whole *w = &p->whole[p->wholes++];
-  *w = (whole){.round = round, .ms = p->probe.total_ms};
+  *w = (whole){.visit = visit, .ms = p->probe.total_ms};
   memcpy(w->genome, genome, (size_t)p->positions);
   return ANET_OK;
 }
 
-static int visit_warm(profiler *p, const uint8_t *genome, int32_t round)
+static int visit_warm(profiler *p, const uint8_t *genome)
 {
+  const int32_t visit = p->visits;
   ANET_TRY(anet__probe_regions(&p->probe, genome));
-  ANET_TRY(add_reference(p));
-  ANET_TRY(add_whole(p, genome, round));
+  ANET_TRY(add_visit(p));
+  ANET_TRY(add_whole(p, genome, visit));
   for (int32_t i = -1; i < p->positions; i++) {
     if (i >= 0 && genome[i] == ANET_COVERED) continue;
     const int32_t option = i < 0 ? p->options : anet_space_index(p->space, i, genome[i]);
-    const sample s = {option, round, p->probe.region[i + 1]};
+    const sample s = {option, visit, p->probe.region[i + 1]};
     ANET_TRY(add_sample(&p->sample, &p->samples, &p->sample_capacity, s));
   }
   return ANET_OK;
@@ -145,7 +156,7 @@ static int visit_cold(profiler *p, const uint8_t *genome)
 }
 
 /* Starts at a random option, so that none is always covered first. */
-static int run_round(profiler *p, int32_t round, bool warm)
+static int run_round(profiler *p, bool warm)
 {
   uint8_t genome[ANET_MAX_POSITIONS];
   memset(p->covered, 0, (size_t)p->options * sizeof *p->covered);
@@ -154,9 +165,8 @@ static int run_round(profiler *p, int32_t round, bool warm)
     const int32_t option = (start + k) % p->options;
     if (p->covered[option]) continue;
     cover(p, option, genome);
-    ANET_TRY(warm ? visit_warm(p, genome, round) : visit_cold(p, genome));
+    ANET_TRY(warm ? visit_warm(p, genome) : visit_cold(p, genome));
   }
-  if (warm) close_round(p, round);
   return ANET_OK;
 }
 
@@ -176,21 +186,16 @@ static double option_median(const sample *list, int32_t count, int32_t option, d
   return median;
 }
 
-static double round_scale(const profiler *p, int32_t round)
-{
-  return p->table->oracle_ms / p->reference[round];
-}
-
 static int fill_table(profiler *p)
 {
   anet_table *t = p->table;
-  const int32_t room = ANET_MAX(ANET_MAX(p->samples, p->colds), p->rounds);
+  const int32_t room = ANET_MAX(ANET_MAX(p->samples, p->colds), p->visits);
   double *values = anet__alloc_array((size_t)room, sizeof *values);
   if (!values) return ANET_NOMEM;
-  memcpy(values, p->reference, (size_t)p->rounds * sizeof *values);
-  t->oracle_ms = anet__median(values, p->rounds);
-  for (int32_t i = 0; i < p->samples; i++) p->sample[i].ms *= round_scale(p, p->sample[i].round);
-  for (int32_t i = 0; i < p->wholes; i++) p->whole[i].ms *= round_scale(p, p->whole[i].round);
+  memcpy(values, p->reference, (size_t)p->visits * sizeof *values);
+  t->oracle_ms = anet__median(values, p->visits);
+  for (int32_t i = 0; i < p->samples; i++) p->sample[i].ms *= visit_scale(p, p->sample[i].visit);
+  for (int32_t i = 0; i < p->wholes; i++) p->whole[i].ms *= visit_scale(p, p->whole[i].visit);
   for (int32_t i = 0; i < p->options; i++) {
     t->ms[i] = option_median(p->sample, p->samples, i, values, &t->error[i]);
     t->cold_ms[i] = option_median(p->cold, p->colds, i, values, NULL);
@@ -227,15 +232,17 @@ static int fit_wholes(profiler *p)
 /* Fills ms (held_out, SWEEPS), scaled to the table's reference. */
 static int time_held_out(profiler *p, const uint8_t *genomes, double *ms)
 {
+  const int32_t first = p->visits;
   for (int32_t s = 0; s < SWEEPS; s++) {
     for (int32_t i = 0; i < p->held_out; i++) {
       ANET_TRY(anet__probe_total(&p->probe, genomes + (size_t)i * (size_t)p->positions));
-      ANET_TRY(add_reference(p));
+      ANET_TRY(add_visit(p));
       ms[i * SWEEPS + s] = p->probe.total_ms;
     }
-    close_round(p, p->rounds + s);
-    for (int32_t i = 0; i < p->held_out; i++) ms[i * SWEEPS + s] *= round_scale(p, p->rounds + s);
   }
+  for (int32_t s = 0; s < SWEEPS; s++)
+    for (int32_t i = 0; i < p->held_out; i++)
+      ms[i * SWEEPS + s] *= visit_scale(p, first + s * p->held_out + i);
   return ANET_OK;
 }
 
@@ -292,8 +299,7 @@ static int profiler_new(profiler *p, anet_supernet *supernet, anet_pool *pool,
                      p->rounds, p->held_out);
   anet_rng_seed(&p->rng, desc ? desc->seed : 0);
   p->covered = anet__alloc_array((size_t)p->options, sizeof *p->covered);
-  p->reference = anet__alloc_array((size_t)p->rounds + SWEEPS, sizeof *p->reference);
-  if (!p->covered || !p->reference) return ANET_NOMEM;
+  if (!p->covered) return ANET_NOMEM;
   ANET_TRY(anet__table_new(p->options, &p->table));
   p->table->batch = p->batch;
   p->table->rounds = p->rounds;
@@ -311,18 +317,26 @@ static void profiler_free(profiler *p)
   anet__free(p->cold);
   anet__free(p->whole);
   anet__free(p->reference);
-  anet__free(p->beside);
+}
+
+static double drift(const profiler *p)
+{
+  double least = near_reference(p, 0), most = least;
+  for (int32_t i = 1; i < p->visits; i++) {
+    least = fmin(least, near_reference(p, i));
+    most = fmax(most, near_reference(p, i));
+  }
+  return most / least;
 }
 
 static int profile_all(profiler *p)
 {
-  for (int32_t i = 0; i < p->rounds; i++) ANET_TRY(run_round(p, i, true));
-  for (int32_t i = 0; i < COLD_ROUNDS; i++) ANET_TRY(run_round(p, i, false));
+  for (int32_t i = 0; i < p->rounds; i++) ANET_TRY(run_round(p, true));
+  for (int32_t i = 0; i < COLD_ROUNDS; i++) ANET_TRY(run_round(p, false));
   ANET_TRY(fill_table(p));
   ANET_TRY(fit_wholes(p));
   ANET_TRY(measure_error(p));
-  anet__sort(p->reference, p->rounds + SWEEPS);
-  p->table->drift = p->reference[p->rounds + SWEEPS - 1] / p->reference[0];
+  p->table->drift = drift(p);
   return ANET_OK;
 }
 

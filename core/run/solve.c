@@ -76,8 +76,9 @@ static void read_patch(const anet__node *conv, const anet_shape *in, const float
       const int32_t row = y * a->stride[0] - a->pad[0] + i * a->dilation[0];
       const int32_t column = x * a->stride[1] - a->pad[1] + j * a->dilation[1];
       const bool inside = row >= 0 && row < in->dim[0] && column >= 0 && column < in->dim[1];
-      const float *pixel = image + ((size_t)row * (size_t)in->dim[1] + (size_t)column) * (size_t)channels;
-      for (int32_t c = 0; c < channels; c++) to[c] = inside ? (double)pixel[c] : 0;
+      const size_t pixel = inside ? (size_t)row * (size_t)in->dim[1] + (size_t)column : 0;
+      for (int32_t c = 0; c < channels; c++)
+        to[c] = inside ? (double)image[pixel * (size_t)channels + (size_t)c] : 0;
     }
 }
 

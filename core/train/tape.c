@@ -230,15 +230,26 @@ static void bind(anet_tape *tape)
   }
 }
 
+/* Make *memory, which has room for *room bytes already, large enough. */
+static int take_room(char **memory, size_t *room, size_t bytes)
+{
+  if (*memory && *room >= bytes) return ANET_OK;
+  anet__free(*memory);
+  *room = 0;
+  *memory = anet__alloc(bytes);
+  if (!*memory) return ANET_NOMEM;
+  *room = bytes;
+  return ANET_OK;
+}
+
 static int compile_memory(anet_tape *tape)
 {
   ANET_TRY(anet__tape_layout(tape));
   for (int32_t v = 0; v < tape->count; v++)
     if (tape->node[v].needed)
       tape->scratch_bytes = ANET_MAX(tape->scratch_bytes, scratch_of(tape, v));
-  tape->block = anet__alloc(tape->block_bytes);
-  tape->scratch = anet__alloc(tape->scratch_bytes);
-  if (!tape->block || !tape->scratch) return ANET_NOMEM;
+  ANET_TRY(take_room(&tape->block, &tape->block_room, tape->block_bytes));
+  ANET_TRY(take_room(&tape->scratch, &tape->scratch_room, tape->scratch_bytes));
   bind(tape);
   return ANET_OK;
 }
@@ -264,11 +275,17 @@ static int tape_compile(anet_tape *tape, const anet_net *net)
   return compile_memory(tape);
 }
 
+static int check_outputs(const anet_net *net)
+{
+  if (net->outputs == 0) return anet_fail(ANET_STATE, "tape: the net has no output");
+  return ANET_OK;
+}
+
 static int tape_new(anet_net *net, int32_t batch, anet_pool *pool, bool statistics, anet_tape **out)
 {
   *out = NULL;
   if (batch < 1) return anet_fail(ANET_RANGE, "tape: batch %d, want at least 1", batch);
-  if (net->outputs == 0) return anet_fail(ANET_STATE, "tape: the net has no output");
+  ANET_TRY(check_outputs(net));
   anet_tape *tape = anet__alloc(sizeof *tape);
   if (!tape) return ANET_NOMEM;
   tape->pool = anet__pool_retain(pool);
@@ -293,18 +310,37 @@ int anet__tape_new_statistics(anet_net *net, int32_t batch, anet_pool *pool, ane
   return tape_new(net, batch, pool, true, out);
 }
 
-void anet_tape_release(anet_tape *tape)
+/* All that belongs to the net; the large memory stays. */
+static void forget_net(anet_tape *tape)
 {
-  if (!tape) return;
   for (int32_t v = 0; v < tape->count; v++)
     for (int32_t i = 0; i < ANET_MAX_PARAMS; i++) anet_tensor_release(tape->node[v].param[i]);
   anet__free(tape->grads);
   anet__free(tape->stat);
   anet__free(tape->param);
-  anet__free(tape->scratch);
-  anet__free(tape->block);
   anet__free(tape->span);
   anet__free(tape->node);
+  *tape = (anet_tape){.pool = tape->pool, .kernels = tape->kernels, .batch = tape->batch,
+                      .statistics = tape->statistics, .block = tape->block,
+                      .block_room = tape->block_room, .scratch = tape->scratch,
+                      .scratch_room = tape->scratch_room};
+}
+
+int anet_tape_renew(anet_tape *tape, anet_net *net)
+{
+  ANET_TRY(check_outputs(net));
+  forget_net(tape);
+  const int rc = tape_compile(tape, net);
+  if (rc) forget_net(tape);
+  return rc;
+}
+
+void anet_tape_release(anet_tape *tape)
+{
+  if (!tape) return;
+  forget_net(tape);
+  anet__free(tape->scratch);
+  anet__free(tape->block);
   anet_pool_release(tape->pool);
   anet__free(tape);
 }

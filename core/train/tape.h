@@ -64,7 +64,8 @@ struct anet_tape {
   int32_t spans;
   char *block;   /* values, gradients, saved state; owned */
   char *scratch; /* of the op that runs, and of the losses; owned */
-  size_t block_bytes, scratch_bytes;
+  size_t block_bytes, scratch_bytes; /* that this net needs */
+  size_t block_room, scratch_room;   /* that there are */
 
   anet__tape_param *param; /* (params) owned */
   int32_t params;

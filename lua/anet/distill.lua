@@ -149,11 +149,11 @@ function stages.joint(self, answer)
     local losses, wanted = joint_terms(answer, self.targets, oracle, regions)
     -- The oracle itself has nothing to learn.
     if genome ~= self.keep then
-      local tape = train.tape(net, {batch = self.settings.batch, pool = self.pool, losses = losses, memory = self.tape})
-      local stats = tape:step({self.images}, wanted, n, self.step)
+      self.tape = self.tape and self.tape:renew(net, losses) or
+                    train.tape(net, {batch = self.settings.batch, pool = self.pool, losses = losses})
+      local stats = self.tape:step({self.images}, wanted, n, self.step)
       loss, correct = loss + stats.loss, correct + stats.correct / n
-      tape:apply(self.optim, answer.rate)
-      self.tape = tape
+      self.tape:apply(self.optim, answer.rate)
     end
   end
   return {loss = loss / #answer.genomes, correct = correct / #answer.genomes}

@@ -49,24 +49,36 @@ local LOSSES = {
   labels = C.ANET_LOSS_LABELS, teacher = C.ANET_LOSS_TEACHER, feature = C.ANET_LOSS_FEATURE,
 }
 
+local function set_losses(tape, losses)
+  losses = losses or {{kind = 'labels'}}
+  tape.count = #losses
+  tape.losses, tape.targets = ffi.new('anet_loss[?]', #losses), ffi.new('const float *[?]', #losses)
+  for i, loss in ipairs(losses) do
+    local kind = core.must(LOSSES[loss.kind], "no loss '%s'%s", loss.kind,
+                           text.hint(tostring(loss.kind), text.keys(LOSSES)))
+    tape.losses[i - 1] = {kind, (loss.output or 1) - 1, loss.weight or 1, loss.temperature or 1, loss.smoothing or 0}
+  end
+end
+
 -- A net compiled for training with batches of up to `batch` images. losses: a list of {kind, output,
 -- weight, temperature, smoothing}; kind 'labels', 'teacher' or 'feature', output from 1.
 ---@return anet.Tape
 function M.tape(n, options)
-  local losses = options.losses or {{kind = 'labels'}}
   local self = setmetatable({
-    net = n, pool = core.pool(options.pool), count = #losses,
-    losses = ffi.new('anet_loss[?]', #losses), targets = ffi.new('const float *[?]', #losses),
-    stats = ffi.new 'anet_step_stats', inputs = ffi.new('const float *[?]', #n:inputs()),
+    net = n, pool = core.pool(options.pool), stats = ffi.new 'anet_step_stats',
+    inputs = ffi.new('const float *[?]', #n:inputs()),
   }, Tape)
-  for i, loss in ipairs(losses) do
-    local kind = core.must(LOSSES[loss.kind], "no loss '%s'%s", loss.kind,
-                           text.hint(tostring(loss.kind), text.keys(LOSSES)))
-    self.losses[i - 1] = {kind, (loss.output or 1) - 1, loss.weight or 1, loss.temperature or 1,
-                          loss.smoothing or 0}
-  end
+  set_losses(self, options.losses)
   core.check(C.anet_tape_new(core.handle(n, net.Net, 'tape'), options.batch, self.pool, tape_out))
   self.handle = take_tape()
+  return self
+end
+
+-- Compile another net, with its losses, in the memory of this tape.
+function Tape:renew(n, losses)
+  set_losses(self, losses)
+  self.net, self.inputs = n, ffi.new('const float *[?]', #n:inputs())
+  core.check(C.anet_tape_renew(self.handle, core.handle(n, net.Net, 'renew')))
   return self
 end
 

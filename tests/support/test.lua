@@ -32,12 +32,18 @@ function M.near(got, want, tolerance)
                 show(want), show(tolerance))
 end
 
+local function list(t)
+  if type(t) ~= 'table' then return show(t) end
+  local parts = {}
+  for i, v in ipairs(t) do parts[i] = show(v) end
+  return '{' .. table.concat(parts, ', ') .. '}'
+end
+
 -- Lists of plain values.
 function M.same(got, want)
-  local equal = type(got) == 'table' and #got == #want
+  local equal = type(got) == 'table' and type(want) == 'table' and #got == #want
   for i = 1, equal and #want or 0 do equal = equal and got[i] == want[i] end
-  return report(equal, 'got {%s}, want {%s}', type(got) == 'table' and table.concat(got, ', ') or show(got),
-                table.concat(want, ', '))
+  return report(equal, 'got %s, want %s', list(got), list(want))
 end
 
 -- The text contains a plain word.

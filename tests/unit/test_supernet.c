@@ -115,7 +115,6 @@ static float image[MOST_VALUES], left[MOST_VALUES], right[MOST_VALUES];
 
 TEST(all_keep_is_the_oracle)
 {
-  zoo_images(image, MOST_VALUES, 1);
   for (int32_t i = 0; i < SAMPLES; i++) {
     anet_supernet *s = make_supernet(&samples[i]);
     uint8_t genome[ANET_MAX_POSITIONS] = {0};
@@ -402,6 +401,117 @@ TEST(widths_share_one_buffer)
   anet_net_release(oracle);
 }
 
+/* ---- with data --------------------------------------------------------------------------------------- */
+
+TEST(importance)
+{
+  anet_supernet *s = make_supernet(&samples[4]);
+  const anet__block *block = &s->blocks->block[2];
+  anet_pool *pool;
+  float got[36], again[36];
+  anet_net *part;
+  anet_shape shape;
+  CHECK_OK(anet_pool_new(2, &pool));
+  CHECK_EQ_I(block->face.hidden, 36);
+  CHECK_OK(anet_supernet_importance(s, 2, image, IMAGES, NULL, got));
+  CHECK_OK(anet_supernet_importance(s, 2, image, IMAGES, pool, again));
+  CHECK(memcmp(got, again, sizeof got) == 0);
+
+  /* what the last convolution reads, and how it weighs it */
+  const anet__node *last = &s->oracle->node[s->oracle->node[s->oracle->node[block->face.exit].in[1]].in[0]];
+  CHECK_EQ_I(last->op, ANET_OP_CONV);
+  CHECK_OK(anet__net_extract(s->oracle, s->oracle->input, 1, last->in, 1, NULL, &part));
+  const int32_t values = run_net(part, image, left);
+  shape = last->param[0]->shape;
+  for (int32_t c = 0; c < 36; c++) {
+    double square = 0, weight = 0;
+    for (int32_t i = c; i < values; i += 36) square += (double)left[i] * left[i];
+    for (int32_t o = 0; o < shape.dim[3]; o++)
+      weight += pow(anet_tensor_get(last->param[0], (const int32_t[]){0, 0, c, o}), 2);
+    const double want = sqrt(square / (values / 36) * weight);
+    CHECK_NEAR(got[c], want, 1e-4 * want);
+  }
+  CHECK_FAILS(anet_supernet_importance(s, 0, image, IMAGES, NULL, got), ANET_UNSUPPORTED, "no hidden");
+  CHECK_FAILS(anet_supernet_importance(s, 17, image, IMAGES, NULL, got), ANET_RANGE, "17");
+  CHECK_FAILS(anet_supernet_importance(s, 2, image, 0, NULL, got), ANET_RANGE, "0 images");
+  anet_net_release(part);
+  anet_pool_release(pool);
+  anet_supernet_release(s);
+}
+
+static int32_t before_activation(const anet_net *net, int32_t value)
+{
+  return anet__op_activates(net->node[value].op) ? net->node[value].in[0] : value;
+}
+
+/* Mean squared error of an option before its activation, on the oracle's own input to it. */
+static double option_error(const anet_supernet *s, const anet_option *o, int32_t option)
+{
+  const anet__block *block = s->blocks->block;
+  const anet_net *piece = s->piece[option];
+  const int32_t want[2] = {
+      block[o->position].face.entry,
+      before_activation(s->oracle, block[o->position + o->span - 1].face.exit)};
+  const int32_t exit = before_activation(piece, piece->output[0]);
+  anet_net *oracle, *part;
+  double sum = 0;
+  CHECK_OK(anet__net_extract(s->oracle, s->oracle->input, 1, want, 2, NULL, &oracle));
+  CHECK_OK(anet__net_extract(piece, piece->input, 1, &exit, 1, NULL, &part));
+  const int32_t entries = IMAGES * (int32_t)anet__shape_size(&block[o->position].face.in);
+  const int32_t count = run_net(oracle, image, left) - entries;
+  CHECK_EQ_I(run_net(part, left, right), count);
+  for (int32_t i = 0; i < count; i++) sum += pow((double)right[i] - left[entries + i], 2);
+  anet_net_release(oracle);
+  anet_net_release(part);
+  return sum / count;
+}
+
+TEST(least_squares)
+{
+  const int32_t which[] = {0, 1, 2, 4, 5, 6, 8, 9, 10, 11};
+  for (size_t n = 0; n < sizeof which / sizeof *which; n++) {
+    anet_supernet *s = make_supernet(&samples[which[n]]);
+    double before_all = 0, after_all = 0;
+    for (int32_t i = 0; i < s->space->options; i++) {
+      const anet_option *o = &s->space->option[i];
+      if (o->kind == ANET_KEEP || o->kind == ANET_SKIP) continue;
+      const double before = option_error(s, o, i);
+      CHECK_OK(anet_supernet_solve(s, i, image, IMAGES, 1e-4, NULL));
+      const double after = option_error(s, o, i);
+      if (!(after <= before * (1 + 1e-4)))
+        TEST_FAIL("%s, option %d (kind %d, position %d, span %d): error %g, was %g",
+                  samples[which[n]].name, i, o->kind, o->position, o->span, after, before);
+      before_all += before;
+      after_all += after;
+    }
+    if (!(after_all < 0.5 * before_all))
+      TEST_FAIL("%s: error %g, was %g", samples[which[n]].name, after_all, before_all);
+    anet_supernet_release(s);
+  }
+}
+
+/* What the last convolution of another width had is not changed. */
+TEST(least_squares_leaves_others_alone)
+{
+  anet_supernet *s = make_supernet(&samples[4]);
+  int32_t option[2], found = 0;
+  for (int32_t i = 0; i < s->space->options && found < 2; i++)
+    if (s->space->option[i].kind == ANET_SHRINK) option[found++] = i;
+  CHECK_EQ_I(s->space->option[option[0]].position, s->space->option[option[1]].position);
+  const int32_t count = IMAGES * (int32_t)anet__shape_size(&s->blocks->block[s->space->option[option[0]].position].face.out);
+  CHECK_EQ_I(run_net(s->piece[option[1]], image, left), count);
+  CHECK_OK(anet_supernet_solve(s, option[0], image, IMAGES, 1e-4, NULL));
+  CHECK_EQ_I(run_net(s->piece[option[1]], image, right), count);
+  CHECK(memcmp(left, right, (size_t)count * sizeof *left) == 0);
+  CHECK_FAILS(anet_supernet_solve(s, 0, image, IMAGES, 1e-4, NULL), ANET_UNSUPPORTED, "no weights");
+  CHECK_FAILS(anet_supernet_solve(s, 9999, image, IMAGES, 1e-4, NULL), ANET_RANGE, "9999");
+  CHECK_FAILS(anet_supernet_solve(s, option[0], image, IMAGES, -1, NULL), ANET_RANGE, "-1");
+  anet_supernet_release(s);
+  s = make_supernet(&samples[7]); /* fires end in a concatenation */
+  CHECK_FAILS(anet_supernet_solve(s, 1, image, IMAGES, 1e-4, NULL), ANET_UNSUPPORTED, "concat");
+  anet_supernet_release(s);
+}
+
 /* ---- errors ---------------------------------------------------------------------------------------- */
 
 TEST(bad_options)
@@ -467,6 +577,7 @@ static int build_and_weave(anet_net *oracle)
   if (!rc) rc = anet_supernet_subnet(s, genome, &net);
   if (!rc) rc = anet_supernet_taps(s, &taps);
   if (!rc) rc = anet__supernet_segments(s, &segments);
+  if (!rc) rc = anet_supernet_solve(s, 1, image, 1, 1e-3, NULL);
   anet__segments_free(&segments);
   anet_net_release(taps);
   anet_net_release(net);
@@ -496,7 +607,13 @@ TEST(memory_runs_out)
   anet_net_release(oracle);
 }
 
-TEST_MAIN(CASE(all_keep_is_the_oracle), CASE(random_subnets_equal_their_pieces), CASE(taps),
+TEST(images)
+{
+  zoo_images(image, MOST_VALUES, 1);
+}
+
+TEST_MAIN(CASE(images), CASE(all_keep_is_the_oracle), CASE(random_subnets_equal_their_pieces), CASE(taps),
           CASE(merges_of_basic_blocks), CASE(merges_of_inverted_residuals),
-          CASE(shrinks_drop_the_least_important), CASE(widths_share_one_buffer), CASE(bad_options),
+          CASE(shrinks_drop_the_least_important), CASE(widths_share_one_buffer), CASE(importance),
+          CASE(least_squares), CASE(least_squares_leaves_others_alone), CASE(bad_options),
           CASE(nothing_elastic), CASE(memory_runs_out))

@@ -15,10 +15,15 @@ local charge, floor = native.charge, math.floor
 local MOST_TEXT = 2 ^ 20  -- bytes of a string that rep, concat or format makes
 local MOST_MATCH = 1e7    -- steps that a pattern may take
 
-local text = {
-  byte = string.byte, char = string.char, len = string.len, lower = string.lower,
-  reverse = string.reverse, sub = string.sub, upper = string.upper,
-}
+local text = {byte = string.byte, char = string.char, len = string.len, sub = string.sub}
+
+for _, name in ipairs{'lower', 'reverse', 'upper'} do
+  local change = string[name]
+  text[name] = function(s)
+    charge(#s / 16)
+    return change(s)
+  end
+end
 
 function text.rep(s, n, separator)
   local bytes = (#s + (separator and #separator or 0)) * n
