@@ -24,7 +24,7 @@ typedef struct anet_policy_desc {
   const char *options; /* a JSON object, or NULL; an unknown key is an error */
   double seed;
   double steps;        /* of one pick; 0: 1 million */
-  double seconds;      /* of one pick, a net below the steps; 0: 0.1 */
+  double seconds;      /* processor time of one pick, a net below the steps; 0: 0.1 */
   double bytes;        /* of everything; 0: 64 MiB */
 } anet_policy_desc;
 

@@ -11,7 +11,7 @@
 
 /* A partial genome: its options from `boundary` to the end. */
 typedef struct partial {
-  double bound;           /* damage of the best genome that ends so */
+  double bound; /* damage of the best genome that ends so */
   int32_t boundary;
   int32_t parent, option; /* the partial that it adds `option` to; -1: the empty one */
 } partial;
@@ -22,9 +22,9 @@ typedef struct finder {
   double budget;
   anet__arrivals arrivals;
   anet__labels labels;
-  partial *part;          /* all partials ever opened, owned */
+  partial *part; /* all partials ever opened, owned */
   int32_t parts, part_capacity;
-  int32_t *heap;          /* those not looked at yet: a heap by (bound, boundary, age); owned */
+  int32_t *heap; /* those not looked at yet: a heap by (bound, boundary, age); owned */
   int32_t count, capacity;
 } finder;
 
@@ -62,7 +62,8 @@ static int32_t heap_pop(finder *f)
   return top;
 }
 
-/* ---- the search ------------------------------------------------------------------------------- */
+/* ---- the search -------------------------------------------------------------------------------
+ */
 
 /* start + the figures of a partial's options, summed from its first position on, as labels and
  * genomes are: so bounds are exact to the last bit. */
@@ -81,8 +82,10 @@ static int32_t best_label(const finder *f, int32_t part)
   int32_t low = begin, high = f->labels.first[f->part[part].boundary + 1];
   while (low < high) {
     const int32_t middle = low + (high - low) / 2;
-    if (finish(f, f->labels.label[middle].cost, f->cost, part) <= f->budget) low = middle + 1;
-    else high = middle;
+    if (finish(f, f->labels.label[middle].cost, f->cost, part) <= f->budget)
+      low = middle + 1;
+    else
+      high = middle;
   }
   return low > begin ? low - 1 : -1;
 }
@@ -122,8 +125,10 @@ static int find_best(finder *f, int32_t k, uint8_t *genomes, int32_t *found)
   ANET_TRY(open_partial(f, f->space->positions, -1, -1));
   while (*found < k && f->count > 0) {
     const int32_t at = heap_pop(f);
-    if (f->part[at].boundary > 0) ANET_TRY(open_next(f, at));
-    else write_genome(f, at, genomes + (size_t)(*found)++ * positions);
+    if (f->part[at].boundary > 0)
+      ANET_TRY(open_next(f, at));
+    else
+      write_genome(f, at, genomes + (size_t)(*found)++ * positions);
   }
   return ANET_OK;
 }
@@ -136,7 +141,8 @@ static int check_budget(const finder *f)
   ANET_TRY(anet__labels_new(f->space, &f->arrivals, f->cost, f->damage, INFINITY, &all));
   const double least = all.label[all.first[end]].cost;
   anet__labels_free(&all);
-  return anet_fail(ANET_INFEASIBLE, "no genome costs %g or less: the least is %g", f->budget, least);
+  return anet_fail(ANET_INFEASIBLE, "no genome costs %g or less: the least is %g", f->budget,
+                   least);
 }
 
 int anet_space_best(const anet_space *space, const double *cost, const double *damage,

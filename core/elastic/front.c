@@ -1,6 +1,7 @@
 /* The front of the space by label setting. A boundary's labels are the k-way merge of those of the
  * boundaries that options arrive from, each list shifted by its option's figures; lists are sorted
- * by rising cost, so a merged label is kept if and only if it has less damage than all before it. */
+ * by rising cost, so a merged label is kept if and only if it has less damage than all before it.
+ */
 #include <math.h>
 #include <string.h>
 
@@ -45,8 +46,10 @@ static void advance_first(merger *m, const anet__label *label, double best)
 {
   cursor *c = &m->cursor[m->heap[0]];
   while (c->at < c->end && label[c->at].damage + c->add_damage >= best) c->at++;
-  if (c->at < c->end) c->cost = label[c->at].cost + c->add_cost;
-  else m->heap[0] = m->heap[--m->count];
+  if (c->at < c->end)
+    c->cost = label[c->at].cost + c->add_cost;
+  else
+    m->heap[0] = m->heap[--m->count];
   if (m->count > 1) sift_down(m, 0);
 }
 
@@ -87,8 +90,11 @@ static void aim_cursors(merger *m, const anet_space *space, const anet__arrivals
     const int32_t option = arrivals->option[i], from = space->option[option].position;
     if (l->first[from] == l->first[from + 1]) continue;
     cursor *c = &m->cursor[m->count];
-    *c = (cursor){.add_cost = cost[option], .add_damage = damage[option], .at = l->first[from],
-                  .end = l->first[from + 1], .option = option};
+    *c = (cursor){.add_cost = cost[option],
+                  .add_damage = damage[option],
+                  .at = l->first[from],
+                  .end = l->first[from + 1],
+                  .option = option};
     c->cost = l->label[c->at].cost + c->add_cost;
     m->heap[m->count] = m->count;
     m->count++;
@@ -104,8 +110,8 @@ static int check_figures(const anet_space *space, const double *cost, const doub
       return anet_fail(ANET_RANGE, "position %d, gene %d: cost %g, want a finite one of at least 0",
                        o->position, o->gene, cost[i]);
     if (!isfinite(damage[i]))
-      return anet_fail(ANET_RANGE, "position %d, gene %d: damage %g, want a finite one", o->position,
-                       o->gene, damage[i]);
+      return anet_fail(ANET_RANGE, "position %d, gene %d: damage %g, want a finite one",
+                       o->position, o->gene, damage[i]);
   }
   return ANET_OK;
 }
@@ -148,7 +154,8 @@ void anet__labels_free(anet__labels *labels)
   *labels = (anet__labels){0};
 }
 
-/* ---- the front -------------------------------------------------------------------------------- */
+/* ---- the front --------------------------------------------------------------------------------
+ */
 
 struct anet_front {
   int32_t count, positions;

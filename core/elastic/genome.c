@@ -116,8 +116,10 @@ int anet_genome_check(const anet_space *space, const uint8_t *genome)
     const bool covered = genome[p] == ANET_COVERED;
     const int32_t genes = anet_space_genes(space, p);
     if (p < end && !covered)
-      return anet_fail(ANET_RANGE, "genome: position %d has gene %d, but the option before covers "
-                       "it up to %d", p, genome[p], end - 1);
+      return anet_fail(ANET_RANGE,
+                       "genome: position %d has gene %d, but the option before covers "
+                       "it up to %d",
+                       p, genome[p], end - 1);
     if (p < end) continue;
     if (covered) return anet_fail(ANET_RANGE, "genome: position %d is covered by no option", p);
     if (genome[p] >= genes)

@@ -17,16 +17,16 @@ typedef enum joint { JOINT_NONE, JOINT_IDENTITY, JOINT_BRANCH, JOINT_PROJECT } j
 typedef struct merger {
   const anet_block *first, *last;
   int32_t span;
-  anet_net *from;      /* the first block's net */
-  anet__flow flow;     /* of from */
-  int32_t sum;         /* its addition, -1: it has none */
-  int32_t main, side;  /* inputs of the sum: the block's own, and the shortcut's */
+  anet_net *from;     /* the first block's net */
+  anet__flow flow;    /* of from */
+  int32_t sum;        /* its addition, -1: it has none */
+  int32_t main, side; /* inputs of the sum: the block's own, and the shortcut's */
   joint joint;
-  int32_t carrier;     /* node that carries the stride, -1: all is as in the first block */
-  int32_t stride[2];   /* by which the carrier's is multiplied */
-  int32_t *channels;   /* (from->count) that each value is to have; 0: as it has */
-  bool *dropped;       /* (from->count) nodes of a shortcut that goes */
-  int32_t *map;        /* (from->count) values in net */
+  int32_t carrier;   /* node that carries the stride, -1: all is as in the first block */
+  int32_t stride[2]; /* by which the carrier's is multiplied */
+  int32_t *channels; /* (from->count) that each value is to have; 0: as it has */
+  bool *dropped;     /* (from->count) nodes of a shortcut that goes */
+  int32_t *map;      /* (from->count) values in net */
   anet_net *net;
 } merger;
 
@@ -35,7 +35,8 @@ static const anet__node *node_at(const merger *m, int32_t value)
   return anet__net_at(m->from, value);
 }
 
-/* ---- the shortcut ------------------------------------------------------------------------------ */
+/* ---- the shortcut ------------------------------------------------------------------------------
+ */
 
 static bool is_inverted(const merger *m)
 {
@@ -61,9 +62,12 @@ static void choose_joint(merger *m)
     return;
   }
   const anet_shape *root = &node_at(m, m->flow.dominator[m->sum])->shape;
-  if (anet__shape_equal(root, &m->last->out)) m->joint = JOINT_IDENTITY;
-  else if (is_inverted(m)) m->joint = JOINT_NONE;
-  else m->joint = m->carrier < 0 && side_convolves(m) ? JOINT_BRANCH : JOINT_PROJECT;
+  if (anet__shape_equal(root, &m->last->out))
+    m->joint = JOINT_IDENTITY;
+  else if (is_inverted(m))
+    m->joint = JOINT_NONE;
+  else
+    m->joint = m->carrier < 0 && side_convolves(m) ? JOINT_BRANCH : JOINT_PROJECT;
 }
 
 /* What only the shortcut needs goes with it. */
@@ -81,7 +85,8 @@ static void drop_side(merger *m)
     if (v == m->main || m->flow.inside[v] > 0) m->dropped[v] = false;
 }
 
-/* ---- the stride -------------------------------------------------------------------------------- */
+/* ---- the stride --------------------------------------------------------------------------------
+ */
 
 static bool is_spatial(const anet__node *node)
 {
@@ -94,8 +99,10 @@ static int32_t find_carrier(const merger *m)
   int32_t any = -1, spatial = -1;
   for (int32_t v = m->main; v >= 0; v = m->flow.dominator[v]) {
     const anet__node *node = node_at(m, v);
-    if (is_spatial(node)) spatial = v;
-    else if (node->op == ANET_OP_CONV) any = v;
+    if (is_spatial(node))
+      spatial = v;
+    else if (node->op == ANET_OP_CONV)
+      any = v;
   }
   return spatial >= 0 ? spatial : any;
 }
@@ -117,7 +124,8 @@ static int choose_carrier(merger *m)
                    m->first->name, ANET_MAX(m->stride[0], m->stride[1]));
 }
 
-/* ---- the channels ------------------------------------------------------------------------------- */
+/* ---- the channels -------------------------------------------------------------------------------
+ */
 
 static int want_channels(merger *m, int32_t value, int32_t channels);
 
@@ -135,8 +143,10 @@ static int want_parts(merger *m, const anet__node *concat, int32_t channels)
     const int32_t part = anet__shape_channels(&node_at(m, concat->in[i])->shape);
     const int32_t share = old ? (int32_t)((int64_t)part * left / old) : 0;
     if (share < 1)
-      return anet_fail(ANET_UNSUPPORTED, "merge: block '%s' cannot have %d channels of which %d are "
-                       "its input's", m->first->name, channels, fixed);
+      return anet_fail(ANET_UNSUPPORTED,
+                       "merge: block '%s' cannot have %d channels of which %d are "
+                       "its input's",
+                       m->first->name, channels, fixed);
     ANET_TRY(want_channels(m, concat->in[i], share));
     left -= share;
     old -= part;
@@ -154,9 +164,10 @@ static int want_channels(merger *m, int32_t value, int32_t channels)
   if (node->op == ANET_OP_CONV && channels % node->attr.groups == 0) return ANET_OK;
   if (node->op == ANET_OP_CONCAT && node->attr.axis == 0) return want_parts(m, node, channels);
   if (node->op == ANET_OP_INPUT || !anet__node_keeps_channels(m->from, value))
-    return anet_fail(ANET_UNSUPPORTED, "merge: block '%s' cannot have %d channels at its exit, %s "
-                     "'%s' stands in the way", m->first->name, channels,
-                     anet__op_get(node->op)->name, node->name);
+    return anet_fail(ANET_UNSUPPORTED,
+                     "merge: block '%s' cannot have %d channels at its exit, %s "
+                     "'%s' stands in the way",
+                     m->first->name, channels, anet__op_get(node->op)->name, node->name);
   for (int32_t i = 0; i < node->inputs; i++) {
     if (value == m->sum && node->in[i] == m->side && m->joint != JOINT_BRANCH) continue;
     ANET_TRY(want_channels(m, node->in[i], channels));
@@ -164,7 +175,8 @@ static int want_channels(merger *m, int32_t value, int32_t channels)
   return ANET_OK;
 }
 
-/* ---- building ----------------------------------------------------------------------------------- */
+/* ---- building -----------------------------------------------------------------------------------
+ */
 
 static int append(merger *m, const anet__node *node, const char *suffix, const int32_t *in,
                   int32_t *value)
@@ -235,8 +247,8 @@ static int build(merger *m)
   for (int32_t v = 0; v < m->from->count; v++) ANET_TRY(build_node(m, v));
   int32_t value = m->map[exit];
   if (m->sum < 0 && m->joint == JOINT_IDENTITY) {
-    const anet__node sum = {.op = ANET_OP_ADD, .name = (char *)m->first->name, .inputs = 2,
-                            .region = -1};
+    const anet__node sum = {
+        .op = ANET_OP_ADD, .name = (char *)m->first->name, .inputs = 2, .region = -1};
     ANET_TRY(join(m, &sum, value, m->map[m->from->input[0]], &value));
   }
   const anet_shape *shape = &m->net->node[value].shape;
@@ -246,7 +258,8 @@ static int build(merger *m)
   return anet_net_output(m->net, value);
 }
 
-/* ---- weights ------------------------------------------------------------------------------------- */
+/* ---- weights
+ * ------------------------------------------------------------------------------------- */
 
 /* The largest window that both have, at the origin. */
 static int copy_window(anet_tensor *to, anet_tensor *from)
@@ -285,7 +298,8 @@ static int fill_weights(merger *m)
   return ANET_OK;
 }
 
-/* ---- all together --------------------------------------------------------------------------------- */
+/* ---- all together
+ * --------------------------------------------------------------------------------- */
 
 static int allocate(merger *m)
 {
@@ -332,7 +346,8 @@ static int merge(merger *m, const anet_blocks *blocks, int32_t position)
 int anet__piece_merge(const anet_blocks *blocks, int32_t position, int32_t span, anet_net **out)
 {
   merger m = {.first = &blocks->block[position].face,
-              .last = &blocks->block[position + span - 1].face, .span = span};
+              .last = &blocks->block[position + span - 1].face,
+              .span = span};
   *out = NULL;
   const int rc = merge(&m, blocks, position);
   anet__flow_free(&m.flow);
@@ -340,7 +355,9 @@ int anet__piece_merge(const anet_blocks *blocks, int32_t position, int32_t span,
   anet__free(m.dropped);
   anet__free(m.map);
   anet_net_release(m.from);
-  if (rc) anet_net_release(m.net);
-  else *out = m.net;
+  if (rc)
+    anet_net_release(m.net);
+  else
+    *out = m.net;
   return rc;
 }

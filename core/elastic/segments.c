@@ -1,7 +1,8 @@
-/* The oracle cut at the blocks' boundaries. A walk over a genome keeps a frame of the oracle's values
- * that are alive: it begins with the oracle's inputs; a segment reads some of them and writes others;
- * an option reads its first block's entry and writes its last block's exit. In a chain one value is
- * alive at a time; a value that was tapped stays in the frame until its readers have run. */
+/* The oracle cut at the blocks' boundaries. A walk over a genome keeps a frame of the oracle's
+ * values that are alive: it begins with the oracle's inputs; a segment reads some of them and
+ * writes others; an option reads its first block's entry and writes its last block's exit. In a
+ * chain one value is alive at a time; a value that was tapped stays in the frame until its readers
+ * have run. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -29,8 +30,7 @@ static void place_nodes(cutter *c)
     const anet__node *node = anet__net_at(oracle, v);
     if (node->op == ANET_OP_INPUT) c->at[v] = -1;
     if (c->at[v] < 0) continue;
-    for (int32_t i = 0; i < node->inputs; i++)
-      c->at[v] = ANET_MAX(c->at[v], c->until[node->in[i]]);
+    for (int32_t i = 0; i < node->inputs; i++) c->at[v] = ANET_MAX(c->at[v], c->until[node->in[i]]);
     c->until[v] = c->at[v];
   }
 }

@@ -42,14 +42,15 @@ static bool is_hidden(const anet__groups *groups, int32_t group)
   return group >= 0 && groups->role[group] == ANET_GROUP_HIDDEN;
 }
 
-/* ---- ranking ---------------------------------------------------------------------------------- */
+/* ---- ranking ----------------------------------------------------------------------------------
+ */
 
 typedef struct ranking {
   anet_net *net;
   anet__groups groups;
-  double *score;    /* (hidden) importance */
-  int32_t *order;   /* (hidden) channels of each group, the most important first */
-  float *scratch;   /* of the largest parameter */
+  double *score;  /* (hidden) importance */
+  int32_t *order; /* (hidden) channels of each group, the most important first */
+  float *scratch; /* of the largest parameter */
 } ranking;
 
 /* Highest score first, then lowest channel; insertion keeps equals in order. */
@@ -72,8 +73,8 @@ static void permute(anet_tensor *param, int32_t dim, const int32_t *order, float
   float *data = anet__f32(param);
   for (size_t o = 0; o < outer; o++)
     for (size_t c = 0; c < channels; c++)
-      memcpy(scratch + (o * channels + c) * inner,
-             data + (o * channels + (size_t)order[c]) * inner, inner * sizeof *data);
+      memcpy(scratch + (o * channels + c) * inner, data + (o * channels + (size_t)order[c]) * inner,
+             inner * sizeof *data);
   memcpy(data, scratch, outer * channels * inner * sizeof *data);
 }
 
@@ -135,18 +136,21 @@ int anet__piece_rank(const anet_net *block, const float *importance, anet_net **
   anet__free(r.order);
   anet__free(r.score);
   anet__groups_free(&r.groups);
-  if (rc) anet_net_release(r.net);
-  else *out = r.net;
+  if (rc)
+    anet_net_release(r.net);
+  else
+    *out = r.net;
   return rc;
 }
 
-/* ---- shrinking ----------------------------------------------------------------------------------- */
+/* ---- shrinking
+ * ----------------------------------------------------------------------------------- */
 
-/* Channels that stay of a group: a multiple of 4, which the kernels like, and at least 4. */
+/* Channels that stay of a group. */
 static int32_t narrowed(int32_t channels, float width)
 {
-  const int32_t wanted = 4 * (int32_t)lroundf(width * (float)channels / 4);
-  return ANET_MIN(channels, ANET_MAX(4, wanted));
+  const long steps = lroundf(width * (float)channels / ANET_CHANNEL_STEP);
+  return ANET_MIN(channels, ANET_CHANNEL_STEP * (int32_t)ANET_MAX(1, steps));
 }
 
 /* Parameters of the narrow node: windows of the wide one's; a norm's are copies. */
@@ -207,7 +211,9 @@ int anet__piece_shrink(const anet_net *ranked, float width, anet_net **out)
   if (!rc) rc = narrow_nodes(ranked, &groups, width, map, net);
   anet__free(map);
   anet__groups_free(&groups);
-  if (rc) anet_net_release(net);
-  else *out = net;
+  if (rc)
+    anet_net_release(net);
+  else
+    *out = net;
   return rc;
 }

@@ -106,8 +106,10 @@ static int check_new(const anet_space *space, const anet_option *o)
   const int32_t first = space->first[o->position], genes = space->first[o->position + 1] - first;
   for (int32_t g = 0; g < genes; g++)
     if (options_alike(o, &space->option[first + g]))
-      return anet_fail(ANET_RANGE, "position %d: gene %d is such an option already (span %d, "
-                       "width %g, %d hidden)", o->position, g, o->span, o->width, o->hidden);
+      return anet_fail(ANET_RANGE,
+                       "position %d: gene %d is such an option already (span %d, "
+                       "width %g, %d hidden)",
+                       o->position, g, o->span, o->width, o->hidden);
   if (genes == ANET_MAX_GENES)
     return anet_fail(ANET_RANGE, "position %d: has %d options, the most is %d", o->position, genes,
                      ANET_MAX_GENES);
@@ -127,8 +129,8 @@ int anet__space_check(const anet_space *space, const anet_option *option)
 int anet__space_insert(anet_space *space, const anet_option *option)
 {
   const int32_t p = option->position;
-  ANET_TRY(anet__grow((void **)&space->option, &space->capacity, space->options,
-                      sizeof *space->option));
+  ANET_TRY(
+      anet__grow((void **)&space->option, &space->capacity, space->options, sizeof *space->option));
   const int32_t at = space->first[p + 1];
   memmove(space->option + at + 1, space->option + at,
           (size_t)(space->options - at) * sizeof *space->option);

@@ -32,9 +32,8 @@ static int place_piece(weaver *w, int32_t index)
   const anet__block *block = w->supernet->blocks->block;
   if (w->placed[o->position]) return ANET_OK;
   w->placed[o->position] = true;
-  return anet__net_inline(w->net, w->supernet->piece[index],
-                          &w->map[block[o->position].face.entry], o->position,
-                          &w->map[block[o->position + o->span - 1].face.exit]);
+  return anet__net_inline(w->net, w->supernet->piece[index], &w->map[block[o->position].face.entry],
+                          o->position, &w->map[block[o->position + o->span - 1].face.exit]);
 }
 
 static int weave_node(weaver *w, int32_t value)
@@ -86,12 +85,15 @@ int anet_supernet_subnet(anet_supernet *supernet, const uint8_t *genome, anet_ne
   anet__free(w.block_of);
   anet__free(w.option);
   anet__free(w.placed);
-  if (rc) anet_net_release(w.net);
-  else *out = w.net;
+  if (rc)
+    anet_net_release(w.net);
+  else
+    *out = w.net;
   return rc;
 }
 
-/* ---- taps ------------------------------------------------------------------------------------- */
+/* ---- taps -------------------------------------------------------------------------------------
+ */
 
 static int append_oracle(const anet_net *oracle, anet_net *net)
 {
@@ -116,7 +118,9 @@ int anet_supernet_taps(anet_supernet *supernet, anet_net **out)
   ANET_TRY(anet_net_new(&net));
   int rc = append_oracle(supernet->oracle, net);
   if (!rc) rc = append_taps(supernet->blocks, net);
-  if (rc) anet_net_release(net);
-  else *out = net;
+  if (rc)
+    anet_net_release(net);
+  else
+    *out = net;
   return rc;
 }

@@ -27,8 +27,7 @@ static int make_keeps(anet_supernet *s)
   s->ranked = anet__alloc_array((size_t)count, sizeof(anet_net *));
   if (!s->piece || !s->ranked) return ANET_NOMEM;
   s->piece_capacity = count;
-  for (int32_t p = 0; p < count; p++)
-    ANET_TRY(anet__piece_keep(s->blocks, p, NULL, &s->piece[p]));
+  for (int32_t p = 0; p < count; p++) ANET_TRY(anet__piece_keep(s->blocks, p, NULL, &s->piece[p]));
   return ANET_OK;
 }
 
@@ -70,7 +69,8 @@ void anet_supernet_release(anet_supernet *supernet)
   anet__free(supernet);
 }
 
-/* ---- options ----------------------------------------------------------------------------------- */
+/* ---- options -----------------------------------------------------------------------------------
+ */
 
 static int check_blocks(const anet_supernet *s, const anet_option *o)
 {
@@ -140,9 +140,12 @@ static int make_piece(anet_supernet *s, const anet_option *o, const float *impor
                       anet_net **out)
 {
   switch (o->kind) {
-    case ANET_MERGE: return anet__piece_merge(s->blocks, o->position, o->span, out);
-    case ANET_SHRINK: return make_shrink(s, o, importance, out);
-    default: return anet__piece_skip(s->blocks, o->position, out);
+    case ANET_MERGE:
+      return anet__piece_merge(s->blocks, o->position, o->span, out);
+    case ANET_SHRINK:
+      return make_shrink(s, o, importance, out);
+    default:
+      return anet__piece_skip(s->blocks, o->position, out);
   }
 }
 
@@ -170,7 +173,8 @@ int anet_supernet_seal(anet_supernet *supernet)
   return ANET_OK;
 }
 
-/* ---- access ------------------------------------------------------------------------------------ */
+/* ---- access ------------------------------------------------------------------------------------
+ */
 
 anet_net *anet_supernet_oracle(anet_supernet *supernet)
 {
@@ -192,7 +196,8 @@ anet_net *anet_supernet_piece(anet_supernet *supernet, int32_t option)
   return option >= 0 && option < supernet->space->options ? supernet->piece[option] : NULL;
 }
 
-/* ---- bytes -------------------------------------------------------------------------------------- */
+/* ---- bytes --------------------------------------------------------------------------------------
+ */
 
 /* A walk over the parameters of the oracle and then of the options; keeps share the oracle's. */
 typedef struct walk {

@@ -2,7 +2,6 @@
 #include "graph/blocks.h"
 
 #include <limits.h>
-#include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -26,23 +25,34 @@ static const struct {
     {"cn?a?", "plain"},
 };
 
-/* How many items from `item` on the pattern takes, or -1. An optional item is taken if it is there. */
+/* Is item `at` of a block, or the first after those to pass over, such a one? Gives it, or -1. */
+static int32_t find_token(const anet__item *item, int32_t left, int32_t at, anet__token token)
+{
+  for (; at < left && (at == 0 || item[at].joined); at++) {
+    if (item[at].token == token) return at;
+    if (item[at].token != ANET_TOKEN_PASS) return -1;
+  }
+  return -1;
+}
+
+/* How many items from `item` on the pattern takes, or -1. An optional item is taken if it is there.
+ */
 static int32_t match(const anet__item *item, int32_t left, const char *pattern)
 {
   int32_t taken = 0;
   while (*pattern) {
     const bool none = *pattern == '!', optional = pattern[1] == '?';
-    const anet__token token = (anet__token)pattern[none];
-    const bool fits = taken < left && item[taken].token == token && (!taken || item[taken].joined);
-    if (none) return fits ? -1 : taken;
-    if (!fits && !optional) return -1;
-    taken += fits;
+    const int32_t at = find_token(item, left, taken, (anet__token)pattern[none]);
+    if (none) return at < 0 ? taken : -1;
+    if (at < 0 && !optional) return -1;
+    if (at >= 0) taken = at + 1;
     pattern += 1 + optional;
   }
   return taken;
 }
 
-/* ---- finding ---------------------------------------------------------------------------------- */
+/* ---- finding ----------------------------------------------------------------------------------
+ */
 
 typedef struct finder {
   anet_net *net;
@@ -61,7 +71,8 @@ static bool is_plain(const anet__block *block)
   return strcmp(block->face.kind, "plain") == 0;
 }
 
-/* Is the node between the entry and the exit of its item, the exit included? The mark is the item's. */
+/* Is the node between the entry and the exit of its item, the exit included? The mark is the
+ * item's. */
 static bool in_item(const finder *f, const anet__item *item, int32_t node)
 {
   return node == item->exit || f->flow.inside[node] > 0;
@@ -88,7 +99,8 @@ static void find_shortcut(finder *f, const anet__item *item, int32_t items, anet
   if (block->sum < 0) return;
   block->shortcut = anet__shortcut_find(&f->flow, block->sum);
   block->face.kind = anet__residual_kind(&f->flow, block->sum, block->shortcut);
-  if (block->shortcut < 0) block->sum = -1;
+  if (block->shortcut < 0)
+    block->sum = -1;
   else
     block->face.shortcut =
         f->net->node[block->sum].in[block->shortcut] == f->flow.dominator[block->sum];
@@ -104,10 +116,11 @@ static bool has_conv(const finder *f, const anet__block *block)
 /* The fused form of an inverted residual is told from two plain convolutions by its expansion. */
 static bool is_false_friend(const finder *f, const anet__item *item, const char *pattern)
 {
-  const anet__node *node = anet__net_at(f->net, item->exit);
+  const anet__node *entry = anet__net_at(f->net, item->entry);
   if (pattern[0] != ANET_TOKEN_SPATIAL || !strchr(pattern, '!')) return false;
-  return f->net->node[item->entry].op == ANET_OP_INPUT ||
-         node->attr.channels <= f->net->node[item->entry].shape.dim[2];
+  while (item->token == ANET_TOKEN_PASS) item++;
+  const int32_t expanded = f->net->node[item->exit].attr.channels;
+  return entry->op == ANET_OP_INPUT || expanded <= entry->shape.dim[2];
 }
 
 /* Blocks that follow each other are of one trunk if they end alike: in the same activation, or in
@@ -122,7 +135,8 @@ static bool ends_alike(const finder *f, const anet__block *a, const anet__block 
 static int add_block(finder *f, const anet__item *item, int32_t items, const char *kind)
 {
   anet_blocks *all = f->blocks;
-  anet__block block = {.face = {.kind = kind, .entry = item[0].entry, .exit = item[items - 1].exit}};
+  anet__block block = {
+      .face = {.kind = kind, .entry = item[0].entry, .exit = item[items - 1].exit}};
   ANET_TRY(anet__grow((void **)&all->block, &f->capacity, all->count, sizeof *all->block));
   ANET_TRY(collect_nodes(f, item, items, &block));
   find_shortcut(f, item, items, &block);
@@ -131,8 +145,8 @@ static int add_block(finder *f, const anet__item *item, int32_t items, const cha
     f->continues = false;
     return ANET_OK;
   }
-  const bool follows = f->continues && item->joined &&
-                       ends_alike(f, &all->block[all->count - 1], &block);
+  const bool follows =
+      f->continues && item->joined && ends_alike(f, &all->block[all->count - 1], &block);
   block.face.trunk = follows ? f->trunk : ++f->trunk;
   f->continues = true;
   all->block[all->count++] = block;
@@ -160,7 +174,8 @@ static int read_chain(finder *f, const anet__item *item, int32_t items)
   return ANET_OK;
 }
 
-/* ---- plain blocks ------------------------------------------------------------------------------ */
+/* ---- plain blocks ------------------------------------------------------------------------------
+ */
 
 static void drop_block(anet_blocks *blocks, int32_t index)
 {
@@ -189,87 +204,13 @@ static void drop_plain(finder *f)
     stem = false;
     if (is_plain(&b->block[i]) && (composite || first || is_output(net, face->exit)))
       drop_block(b, i);
-    else i++;
+    else
+      i++;
   }
 }
 
-/* ---- faces ------------------------------------------------------------------------------------- */
-
-static int32_t ratio(int32_t in, int32_t out)
-{
-  return out > 0 ? (int32_t)lround((double)in / out) : 0;
-}
-
-/* Does it only thin out rows and columns by whole strides, as a merge over it will? */
-static bool is_regular(const anet_block *face)
-{
-  if (face->in.rank != 3 || face->out.rank != 3) return false;
-  for (int32_t i = 0; i < 2; i++) {
-    const int32_t in = face->in.dim[i], out = face->out.dim[i], stride = ratio(in, out);
-    if (stride < 1 || (out != in / stride && out != (in + stride - 1) / stride)) return false;
-  }
-  return true;
-}
-
-static bool is_strided(const anet_block *face)
-{
-  return ratio(face->in.dim[0], face->out.dim[0]) > 1 || ratio(face->in.dim[1], face->out.dim[1]) > 1;
-}
-
-static int32_t most_span(const anet_blocks *blocks, int32_t index)
-{
-  enum { MOST = 8 };
-  const anet_block *first = &blocks->block[index].face;
-  bool strided = is_strided(first);
-  int32_t span = 1;
-  if (!is_regular(first)) return 1;
-  for (int32_t i = index + 1; i < blocks->count && span < MOST; i++, span++) {
-    const anet_block *face = &blocks->block[i].face;
-    if (face->trunk != first->trunk || !is_regular(face) || (strided && is_strided(face))) break;
-    strided |= is_strided(face);
-  }
-  return span;
-}
-
-static int fill_face(const anet_net *net, anet_block *face)
-{
-  anet_net *part;
-  anet__groups groups;
-  anet_cost cost;
-  face->name = net->node[face->exit].name;
-  face->in = net->node[face->entry].shape;
-  face->out = net->node[face->exit].shape;
-  face->stride = ratio(face->in.dim[0], face->out.dim[0]);
-  face->can_skip = anet__shape_equal(&face->in, &face->out);
-  ANET_TRY(anet__net_extract(net, &face->entry, 1, &face->exit, 1, NULL, &part));
-  anet_net_cost(part, &cost);
-  face->macs = cost.macs;
-  face->params = cost.params;
-  const int rc = anet__groups_find(part, &groups);
-  anet_net_release(part);
-  if (rc) return rc;
-  face->hidden = groups.hidden;
-  anet__groups_free(&groups);
-  return ANET_OK;
-}
-
-/* Plain blocks may be gone from before and between trunks: numbers without gaps. */
-static int fill_faces(finder *f)
-{
-  anet_blocks *b = f->blocks;
-  int32_t trunk = -1;
-  for (int32_t i = 0, old = -1; i < b->count; i++) {
-    anet_block *face = &b->block[i].face;
-    trunk += face->trunk != old;
-    old = face->trunk;
-    face->trunk = trunk;
-    ANET_TRY(fill_face(f->net, face));
-  }
-  for (int32_t i = 0; i < b->count; i++) b->block[i].face.most_span = most_span(b, i);
-  return ANET_OK;
-}
-
-/* ---- what stays frozen --------------------------------------------------------------------------- */
+/* ---- what stays frozen
+ * --------------------------------------------------------------------------- */
 
 static const char *reason_of(const finder *f, int32_t node, int32_t first, int32_t last)
 {
@@ -316,7 +257,8 @@ static int add_frozen(finder *f, int32_t node, const char *reason)
     last->last = node;
     return ANET_OK;
   }
-  ANET_TRY(anet__grow((void **)&b->frozen, &f->frozen_capacity, b->frozen_count, sizeof *b->frozen));
+  ANET_TRY(
+      anet__grow((void **)&b->frozen, &f->frozen_capacity, b->frozen_count, sizeof *b->frozen));
   b->frozen[b->frozen_count++] = (anet_frozen){node, node, reason};
   return ANET_OK;
 }
@@ -331,7 +273,8 @@ static int fill_frozen(finder *f)
   return ANET_OK;
 }
 
-/* ---- the public face ----------------------------------------------------------------------------- */
+/* ---- the public face
+ * ----------------------------------------------------------------------------- */
 
 static int find(finder *f)
 {
@@ -346,7 +289,7 @@ static int find(finder *f)
     ANET_TRY(read_chain(f, f->chains.item + first, f->chains.first[c + 1] - first));
   }
   drop_plain(f);
-  ANET_TRY(fill_faces(f));
+  ANET_TRY(anet__blocks_face(f->blocks));
   return fill_frozen(f);
 }
 
@@ -362,8 +305,10 @@ int anet_blocks_find(anet_net *net, anet_blocks **out)
   anet__chains_free(&f.chains);
   anet__free(f.block_of);
   anet__free(f.beside);
-  if (rc) anet_blocks_release(f.blocks);
-  else *out = f.blocks;
+  if (rc)
+    anet_blocks_release(f.blocks);
+  else
+    *out = f.blocks;
   return rc;
 }
 

@@ -28,6 +28,13 @@ int32_t anet__shortcut_find(anet__flow *flow, int32_t sum);
 /* What kind of residual block the branches of `sum` make. */
 const char *anet__residual_kind(anet__flow *flow, int32_t sum, int32_t shortcut);
 
+/* Fill in the faces of blocks whose kind, trunk, entry, exit, nodes and shortcut are known; trunks are
+ * numbered anew, without gaps. */
+int anet__blocks_face(anet_blocks *blocks);
+
+/* Narrowed groups have a multiple of so many channels, which the kernels like, and at least as many. */
+enum { ANET_CHANNEL_STEP = 4 };
+
 static inline int32_t anet__shape_channels(const anet_shape *shape)
 {
   return shape->rank ? shape->dim[shape->rank - 1] : 1;

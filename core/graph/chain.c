@@ -35,20 +35,29 @@ static anet__token token_of(const anet__flow *flow, const anet__item *item)
   const anet__node *node = anet__net_at(flow->net, item->exit);
   if (anet__op_activates(node->op)) return ANET_TOKEN_ACTIVATION;
   switch (node->op) {
-    case ANET_OP_CONV: return anet__node_is_point(node) ? ANET_TOKEN_POINT : ANET_TOKEN_SPATIAL;
-    case ANET_OP_DEPTHWISE: return ANET_TOKEN_DEPTHWISE;
-    case ANET_OP_NORM: return ANET_TOKEN_NORM;
-    case ANET_OP_ADD: return ANET_TOKEN_SUM;
-    case ANET_OP_CONCAT: return node->attr.axis == 0 ? ANET_TOKEN_CONCAT : ANET_TOKEN_OTHER;
-    case ANET_OP_MUL: return product_token(flow, item);
-    case ANET_OP_MAX_POOL:
-    case ANET_OP_AVG_POOL:
-    case ANET_OP_GLOBAL_POOL: return ANET_TOKEN_POOL;
-    default: return ANET_TOKEN_OTHER;
+    case ANET_OP_CONV:
+      return anet__node_is_point(node) ? ANET_TOKEN_POINT : ANET_TOKEN_SPATIAL;
+    case ANET_OP_DEPTHWISE:
+      return ANET_TOKEN_DEPTHWISE;
+    case ANET_OP_NORM:
+      return ANET_TOKEN_NORM;
+    case ANET_OP_ADD:
+      return ANET_TOKEN_SUM;
+    case ANET_OP_CONCAT:
+      return node->attr.axis == 0 ? ANET_TOKEN_CONCAT : ANET_TOKEN_OTHER;
+    case ANET_OP_MUL:
+      return product_token(flow, item);
+    case ANET_OP_PAD:
+    case ANET_OP_DROPOUT:
+    case ANET_OP_IDENTITY:
+      return ANET_TOKEN_PASS;
+    default:
+      return ANET_TOKEN_OTHER;
   }
 }
 
-/* ---- the walk --------------------------------------------------------------------------------- */
+/* ---- the walk ---------------------------------------------------------------------------------
+ */
 
 typedef struct walker {
   anet__flow *flow;
@@ -87,8 +96,10 @@ static int walk(walker *w)
   for (int32_t v = 0; v < net->count; v++) {
     const anet__node *node = anet__net_at(net, v);
     if (w->seen[v]) continue;
-    if (node->inputs == 1) ANET_TRY(add_chain(w, node->in[0], v));
-    else if (w->flow->next[v] >= 0) ANET_TRY(add_chain(w, v, w->flow->next[v]));
+    if (node->inputs == 1)
+      ANET_TRY(add_chain(w, node->in[0], v));
+    else if (w->flow->next[v] >= 0)
+      ANET_TRY(add_chain(w, v, w->flow->next[v]));
   }
   return ANET_OK;
 }

@@ -5,16 +5,16 @@
 #include "graph/flow.h"
 
 /* X(NAME, letter): letters are what the patterns of blocks.c are written in. */
-#define ANET_TOKEN_MAP(X)                                         \
-  X(POINT, 'p')    /* 1x1 convolution */                          \
-  X(SPATIAL, 'c')  /* any other convolution */                    \
-  X(DEPTHWISE, 'd')                                               \
-  X(NORM, 'n')                                                    \
-  X(ACTIVATION, 'a')                                              \
-  X(GATE, 's')     /* region: a value times what is made of it */ \
-  X(SUM, '+')      /* region that ends in an addition */          \
-  X(CONCAT, '|')   /* region that ends in a concatenation */      \
-  X(POOL, 'o')                                                    \
+#define ANET_TOKEN_MAP(X)                                                                          \
+  X(POINT, 'p')   /* 1x1 convolution */                                                            \
+  X(SPATIAL, 'c') /* any other convolution */                                                      \
+  X(DEPTHWISE, 'd')                                                                                \
+  X(NORM, 'n')                                                                                     \
+  X(ACTIVATION, 'a')                                                                               \
+  X(GATE, 's')   /* region: a value times what is made of it */                                    \
+  X(SUM, '+')    /* region that ends in an addition */                                             \
+  X(CONCAT, '|') /* region that ends in a concatenation */                                         \
+  X(PASS, 'i')   /* padding, dropout, identity: patterns pass over it */                           \
   X(OTHER, '?')
 typedef enum anet__token {
 #define X(name, letter) ANET_TOKEN_##name = letter,
@@ -25,7 +25,7 @@ typedef enum anet__token {
 typedef struct anet__item {
   int32_t entry, exit; /* values; the entry is the exit of the item before */
   anet__token token;
-  bool joined;         /* nobody but this item reads its entry */
+  bool joined; /* nobody but this item reads its entry */
 } anet__item;
 
 /* Every node but inputs is in at most one item: those that are in none join several branches of
@@ -40,7 +40,7 @@ int anet__chains_find(anet__flow *flow, anet__chains *out);
 void anet__chains_free(anet__chains *chains);
 
 bool anet__op_activates(anet__op_id op);
-bool anet__op_convolves(anet__op_id op); /* conv, depthwise, linear */
+bool anet__op_convolves(anet__op_id op);          /* conv, depthwise, linear */
 bool anet__node_is_point(const anet__node *node); /* 1x1 convolution, one group */
 
 #endif

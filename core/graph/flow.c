@@ -11,8 +11,10 @@
 static int32_t meet(const int32_t *dominator, int32_t a, int32_t b)
 {
   while (a != b) {
-    if (a > b) a = dominator[a];
-    else b = dominator[b];
+    if (a > b)
+      a = dominator[a];
+    else
+      b = dominator[b];
   }
   return a;
 }

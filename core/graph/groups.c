@@ -14,8 +14,10 @@ static void tie(int32_t *parent, int32_t a, int32_t b)
 {
   a = find_root(parent, a);
   b = find_root(parent, b);
-  if (a < b) parent[b] = a;
-  else parent[a] = b;
+  if (a < b)
+    parent[b] = a;
+  else
+    parent[a] = b;
 }
 
 bool anet__node_keeps_channels(const anet_net *net, int32_t value)
@@ -34,12 +36,14 @@ bool anet__node_keeps_channels(const anet_net *net, int32_t value)
     case ANET_OP_PAD:
     case ANET_OP_RESIZE:
     case ANET_OP_DROPOUT:
-    case ANET_OP_IDENTITY: return true;
+    case ANET_OP_IDENTITY:
+      return true;
     case ANET_OP_FLATTEN:
     case ANET_OP_RESHAPE: /* between (c) and (1, 1, c) */
       return anet__shape_size(in) == (size_t)anet__shape_channels(in) &&
              anet__shape_channels(in) == anet__shape_channels(&node->shape);
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -83,7 +87,8 @@ static void set_roles(const anet_net *net, anet__groups *groups)
   for (int32_t g = 0; g < groups->count; g++) groups->role[g] = ANET_GROUP_HIDDEN;
   for (int32_t v = 0; v < net->count; v++) {
     const anet__node *node = anet__net_at(net, v);
-    if (node->op == ANET_OP_INPUT) fix_group(groups, v, ANET_GROUP_INPUT);
+    if (node->op == ANET_OP_INPUT)
+      fix_group(groups, v, ANET_GROUP_INPUT);
     else if (!anet__node_weighs(node) && !anet__node_keeps_channels(net, v)) {
       fix_group(groups, v, ANET_GROUP_OUTPUT);
       for (int32_t i = 0; i < node->inputs; i++) fix_group(groups, node->in[i], ANET_GROUP_OUTPUT);

@@ -18,7 +18,7 @@ typedef struct anet__sandbox_desc {
   size_t size;
   const char *name; /* for messages */
   double steps;     /* of one call; 0: 50 million */
-  double seconds;   /* of one call, a net below the steps; 0: 10 */
+  double seconds;   /* processor time of one call, a net below the steps; 0: 10 */
   double bytes;     /* of everything; 0: 64 MiB */
 } anet__sandbox_desc;
 

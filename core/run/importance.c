@@ -121,7 +121,8 @@ int anet_supernet_importance(anet_supernet *supernet, int32_t position, const fl
   ANET_TRY(check(supernet, position, count));
   gauge g = {.block = supernet->piece[supernet->space->first[position]]};
   int rc = find_readers(&g);
-  if (!rc) rc = measure(&g, supernet, supernet->blocks->block[position].face.entry, in, count, pool);
+  if (!rc)
+    rc = measure(&g, supernet, supernet->blocks->block[position].face.entry, in, count, pool);
   if (!rc) write_importance(&g, count, importance);
   anet__free(g.sum);
   anet__free(g.weight);

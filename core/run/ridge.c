@@ -48,14 +48,16 @@ void anet__ridge_free(anet__ridge *ridge)
   *ridge = (anet__ridge){0};
 }
 
-/* ---- sums -------------------------------------------------------------------------------------- */
+/* ---- sums --------------------------------------------------------------------------------------
+ */
 
 static void take_waiting(anet__ridge *r)
 {
   const int32_t k = r->inputs, m = r->outputs, n = r->waiting;
   if (n == 0) return;
   cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, k, n, 1, r->x, k, 1, r->gram, k);
-  cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, k, m, n, 1, r->x, k, r->y, m, 1, r->cross, m);
+  cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, k, m, n, 1, r->x, k, r->y, m, 1, r->cross,
+              m);
   for (int32_t i = 0; i < n; i++) {
     for (int32_t j = 0; j < k; j++) r->sum_x[j] += r->x[(size_t)i * (size_t)k + (size_t)j];
     for (int32_t j = 0; j < m; j++) {
@@ -97,7 +99,8 @@ void anet__ridge_end(anet__ridge *ridge, bool intercept)
   memset(ridge->sum_y, 0, (size_t)ridge->outputs * sizeof(double));
 }
 
-/* ---- solving ------------------------------------------------------------------------------------- */
+/* ---- solving
+ * ------------------------------------------------------------------------------------- */
 
 static double column_dot(const double *a, const double *b, int32_t rows, int32_t columns, int32_t j)
 {
@@ -117,7 +120,8 @@ double anet__ridge_error(const anet__ridge *ridge, const double *weight, const d
   cblas_dsymm(CblasRowMajor, CblasLeft, CblasLower, k, m, 1, ridge->gram, k, weight, m, 0,
               ridge->work, m);
   for (int32_t j = 0; j < m; j++) {
-    const double off = ridge->sum_y[j] / ridge->rows - anet__ridge_mean(ridge, weight, j) - shift[j];
+    const double off =
+        ridge->sum_y[j] / ridge->rows - anet__ridge_mean(ridge, weight, j) - shift[j];
     error += ridge->square_y[j] - 2 * column_dot(weight, ridge->cross, k, m, j) +
              column_dot(weight, ridge->work, k, m, j) + ridge->rows * off * off;
   }
@@ -134,8 +138,10 @@ static int solve(anet__ridge *r)
       r->work[(size_t)j * (size_t)k + (size_t)i] = r->cross[(size_t)i * (size_t)m + (size_t)j];
   dposv_("U", &k, &m, r->gram, &k, r->work, &k, &info); /* rows' lower triangle: columns' upper */
   if (info)
-    return anet_fail(ANET_RANGE, "least squares: %d inputs of %.0f rows are not independent, want a "
-                     "larger ridge", k, r->rows);
+    return anet_fail(ANET_RANGE,
+                     "least squares: %d inputs of %.0f rows are not independent, want a "
+                     "larger ridge",
+                     k, r->rows);
   for (int32_t i = 0; i < k; i++)
     for (int32_t j = 0; j < m; j++)
       r->cross[(size_t)i * (size_t)m + (size_t)j] = r->work[(size_t)j * (size_t)k + (size_t)i];
@@ -147,7 +153,8 @@ int anet__ridge_solve(anet__ridge *ridge, double penalty, double *error, double 
   const int32_t k = ridge->inputs, m = ridge->outputs;
   double diagonal = 0;
   for (int32_t i = 0; i < k; i++) diagonal += ridge->gram[(size_t)i * (size_t)(k + 1)];
-  const double add = diagonal > 0 ? penalty * diagonal / k : 1; /* inputs that are zero: zero weights */
+  const double add =
+      diagonal > 0 ? penalty * diagonal / k : 1; /* inputs that are zero: zero weights */
   for (int32_t i = 0; i < k; i++) ridge->gram[(size_t)i * (size_t)(k + 1)] += add;
   for (int32_t j = 0; j < m; j++) variance[j] = 0;
   /* with w = (G + add)^-1 c:  w'Gw = w'c - add w'w; c is overwritten by w, so w'c is taken apart */

@@ -7,12 +7,12 @@
 /* All sums run over the rows so far; those that wait in x and y are not in the others yet. */
 typedef struct anet__ridge {
   int32_t inputs, outputs;
-  double *gram;           /* (inputs, inputs) x' x, the lower triangle; owned */
-  double *cross;          /* (inputs, outputs) x' y; owned */
-  double *sum_x, *sum_y;  /* (inputs), (outputs); owned */
-  double *square_y;       /* (outputs); owned */
-  double *work;           /* (inputs, outputs); owned */
-  double *x, *y;          /* (ANET_RIDGE_ROWS, inputs | outputs) rows that wait; owned */
+  double *gram;          /* (inputs, inputs) x' x, the lower triangle; owned */
+  double *cross;         /* (inputs, outputs) x' y; owned */
+  double *sum_x, *sum_y; /* (inputs), (outputs); owned */
+  double *square_y;      /* (outputs); owned */
+  double *work;          /* (inputs, outputs); owned */
+  double *x, *y;         /* (ANET_RIDGE_ROWS, inputs | outputs) rows that wait; owned */
   int32_t waiting;
   double rows;
 } anet__ridge;

@@ -18,15 +18,16 @@ typedef struct ending {
 typedef struct solver {
   anet_net *piece;
   ending end;
-  int32_t entry, target;  /* values of the oracle: what goes in, and what is to come out */
-  bool shared;            /* other options share the convolution's memory */
+  int32_t entry, target;    /* values of the oracle: what goes in, and what is to come out */
+  bool shared;              /* other options share the convolution's memory */
   anet__stream front, back; /* oracle: entry, target; piece: what the convolution reads, side */
   anet__ridge ridge;
   double *weight, *shift; /* (inputs, outputs), (outputs) the convolution with its norm; owned */
   double *variance;       /* (outputs) of the solution's output; owned */
 } solver;
 
-/* ---- where the option ends ----------------------------------------------------------------------- */
+/* ---- where the option ends
+ * ----------------------------------------------------------------------- */
 
 static int find_side(const anet_net *piece, int32_t sum, int32_t *side, int32_t *main)
 {
@@ -63,7 +64,8 @@ static int find_ending(const anet_net *piece, ending *end)
   return ANET_OK;
 }
 
-/* ---- rows ------------------------------------------------------------------------------------------ */
+/* ---- rows
+ * ------------------------------------------------------------------------------------------ */
 
 /* The pixels that the convolution reads for output pixel (y, x) of an image: its weights' order. */
 static void read_patch(const anet__node *conv, const anet_shape *in, const float *image, int32_t y,
@@ -113,7 +115,8 @@ static int add_rows(solver *s, const float *in, size_t size, int32_t count)
   return ANET_OK;
 }
 
-/* ---- weights ---------------------------------------------------------------------------------------- */
+/* ---- weights
+ * ---------------------------------------------------------------------------------------- */
 
 enum { GAMMA, BETA, MEAN, VARIANCE };
 
@@ -134,7 +137,8 @@ static void read_weights(solver *s)
     s->shift[o] = shift;
     for (int32_t i = 0; i < s->ridge.inputs; i++)
       s->weight[(size_t)i * (size_t)outputs + (size_t)o] =
-          scale * (double)anet__f32(w)[i / channels * w->stride[1] + i % channels * w->stride[2] + o];
+          scale *
+          (double)anet__f32(w)[i / channels * w->stride[1] + i % channels * w->stride[2] + o];
   }
 }
 
@@ -174,7 +178,8 @@ static int write_weights(solver *s)
   for (int32_t p = 0; s->shared && p < conv->params; p++)
     ANET_TRY(unshare(s->piece, s->end.conv, p));
   float *weight = anet__f32(conv->param[0]);
-  for (size_t i = 0; i < (size_t)r->inputs * (size_t)r->outputs; i++) weight[i] = (float)r->cross[i];
+  for (size_t i = 0; i < (size_t)r->inputs * (size_t)r->outputs; i++)
+    weight[i] = (float)r->cross[i];
   for (int32_t o = 0; conv->attr.bias && o < r->outputs; o++)
     anet__f32(conv->param[1])[o] =
         s->end.norm < 0 ? (float)(r->sum_y[o] / r->rows - anet__ridge_mean(r, r->cross, o)) : 0;
@@ -183,7 +188,8 @@ static int write_weights(solver *s)
   return ANET_OK;
 }
 
-/* ---- solving ---------------------------------------------------------------------------------------- */
+/* ---- solving
+ * ---------------------------------------------------------------------------------------- */
 
 static int solver_new(solver *s, const anet_net *oracle, int32_t count, anet_pool *pool)
 {
@@ -197,7 +203,8 @@ static int solver_new(solver *s, const anet_net *oracle, int32_t count, anet_poo
   int rc = anet__stream_new(net, batch, pool, &s->front);
   anet_net_release(net);
   if (rc) return rc;
-  ANET_TRY(anet__net_extract(s->piece, s->piece->input, 1, back, s->end.side < 0 ? 1 : 2, NULL, &net));
+  ANET_TRY(
+      anet__net_extract(s->piece, s->piece->input, 1, back, s->end.side < 0 ? 1 : 2, NULL, &net));
   rc = anet__stream_new(net, batch, pool, &s->back);
   anet_net_release(net);
   if (rc) return rc;
@@ -246,7 +253,8 @@ static int check(const anet_supernet *s, int32_t option, int32_t count, double r
   if (!(ridge >= 0) || !isfinite(ridge))
     return anet_fail(ANET_RANGE, "solve: ridge %g, want a finite one of at least 0", ridge);
   if (s->oracle->inputs != 1)
-    return anet_fail(ANET_UNSUPPORTED, "solve: the oracle has %d inputs, want 1", s->oracle->inputs);
+    return anet_fail(ANET_UNSUPPORTED, "solve: the oracle has %d inputs, want 1",
+                     s->oracle->inputs);
   return ANET_OK;
 }
 
@@ -257,12 +265,14 @@ int anet_supernet_solve(anet_supernet *supernet, int32_t option, const float *in
   const anet_net *oracle = supernet->oracle;
   const anet_option *o = &supernet->space->option[option];
   const anet__block *block = supernet->blocks->block;
-  solver s = {.piece = supernet->piece[option], .shared = o->kind == ANET_SHRINK,
+  solver s = {.piece = supernet->piece[option],
+              .shared = o->kind == ANET_SHRINK,
               .entry = block[o->position].face.entry,
               .target = before_activation(oracle, block[o->position + o->span - 1].face.exit)};
   int rc = find_ending(s.piece, &s.end);
   if (!rc) rc = solver_new(&s, oracle, count, pool);
-  if (!rc) rc = solve(&s, in, anet__shape_size(&oracle->node[oracle->input[0]].shape), count, ridge);
+  if (!rc)
+    rc = solve(&s, in, anet__shape_size(&oracle->node[oracle->input[0]].shape), count, ridge);
   solver_free(&s);
   return rc;
 }

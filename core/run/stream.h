@@ -5,8 +5,8 @@
 #include "elastic/plan.h"
 
 typedef struct anet__stream {
-  anet_plan *plan;           /* retained */
-  anet_workspace *workspace; /* owned */
+  anet_plan *plan;              /* retained */
+  anet_workspace *workspace;    /* owned */
   float *out[ANET_MAX_OUTPUTS]; /* (batch images each) in one block, owned */
 } anet__stream;
 

@@ -112,7 +112,9 @@ Lua expressions print their value; statements run. `anet` is the engine.
   ? NAME       documentation: ? anet.net.new, ? Plan:run, ? anet_run
   :time CODE   run it and show how long it took (always shown above 100 ms)
   :help        this
-  :quit        leave (or Ctrl-D)]]
+  :quit        leave (or Ctrl-D)
+Ctrl-C stops what runs; a second one ends the program. So that it can, code typed here is interpreted;
+for speed put it into a file and use dofile.]]
 
 local function explain(name)
   local found = doc.find(name)
@@ -145,6 +147,7 @@ end
 -- Run a chunk and print what it gives. Whether it succeeded.
 local function execute(chunk, timed)
   local began = core.C.anet_clock_ms()
+  jit.off(chunk, true) -- compiled loops look at no hook
   debug.sethook(stop_if_interrupted, '', 10000)
   local results = pack(pcall(chunk))
   debug.sethook()
@@ -174,22 +177,26 @@ local function history_path()
   return state .. '/anet/history'
 end
 
--- A function that reads a line after a prompt, and one to call at the end.
-local function line_reader()
-  local interactive = host.terminal(0)
-  if not interactive then return function() return io.read '*l' end, function() end end
+-- A function that reads a line after a prompt; the history is saved line by line.
+local function line_reader(interactive)
+  if not interactive then return function() return io.read '*l' end end
   if not edit.read then
     return function(prompt)
       io.write(prompt)
       io.flush()
       return io.read '*l'
-    end, function() io.write '\n' end
+    end
   end
   local path = history_path()
   edit.start(M.complete)
   if path then edit.load(path) end
-  return edit.read, function()
-    if path then edit.save(path) end
+  return function(prompt)
+    local line = edit.read(prompt)
+    if line and line:find '%S' then
+      edit.remember(line)
+      if path then edit.save(path) end
+    end
+    return line
   end
 end
 
@@ -205,43 +212,52 @@ local function command(line)
   return true
 end
 
+-- What was typed so far, until it is a whole chunk.
+local Reader = {}
+Reader.__index = Reader
+
+-- Take a line: a command, or a further line of code. false: leave.
+function Reader:take(line)
+  if self.code == '' and line:find('^%s*$') then return true end
+  if self.code == '' and line:find('^[?:]') and not line:find('^:time%s') then return command(line) end
+  self.timed = self.timed or line:find('^:time%s') ~= nil
+  self.code = self.code .. line:gsub('^:time%s+', '') .. '\n'
+  local chunk, message = compile(self.code)
+  if not chunk and message == 'more' then return true end
+  if not chunk then io.stderr:write(message, '\n') end
+  self.failed = not (chunk and execute(chunk, self.timed)) or self.failed
+  self:forget()
+  return true
+end
+
+function Reader:forget() self.code, self.timed = '', false end
+
 -- Read, run, print until the end of input. The exit status: 1 where something failed in a pipe.
 function M.run()
-  local read, finish = line_reader()
-  local interactive = host.terminal(0)
+  local interactive = host.terminal(0) ~= nil
+  local read, reader = line_reader(interactive), setmetatable({code = '', failed = false}, Reader)
   _G.anet = anet
   host.catch_interrupts(true)
-  if interactive then print(('%s, %s kernels; :help for help'):format(tostring(anet), core.string(core.C.anet_isa()))) end
-  local code, failed, timed = '', false, false
+  if interactive then
+    print(('%s, %s kernels; :help for help'):format(tostring(anet), core.string(core.C.anet_isa())))
+  end
   while true do
-    local line = read(code == '' and '> ' or '. ')
-    if not line and not host.interrupted(true) then break end
-    if not line then
-      code = '' -- Ctrl-C: forget what was typed
+    local line = read(reader.code == '' and '> ' or '. ')
+    if line then
+      if not reader:take(line) then break end
+    elseif host.interrupted(true) then
+      reader:forget() -- Ctrl-C at the prompt
       print()
-    elseif code == '' and line:find('^%s*$') then -- nothing
-    elseif code == '' and line:find('^[?:]') and not line:find('^:time%s') then
-      if interactive and edit.remember then edit.remember(line) end
-      if not command(line) then break end
     else
-      if interactive and edit.remember then edit.remember(line) end
-      timed = code == '' and line:find('^:time%s') ~= nil or timed
-      code = code .. line:gsub('^:time%s+', '') .. '\n'
-      local chunk, message = compile(code)
-      if chunk then failed = not execute(chunk, timed) or failed end
-      if not chunk and message ~= 'more' then
-        io.stderr:write(message, '\n')
-        failed = true
-      end
-      if chunk or message ~= 'more' then code, timed = '', false end
+      break
     end
   end
-  if code ~= '' then
+  if reader.code ~= '' then
     io.stderr:write('stdin: the last statement is not finished\n')
-    failed = true
+    reader.failed = true
   end
-  finish()
-  return failed and not interactive and 1 or 0
+  if interactive then print() end
+  return reader.failed and not interactive and 1 or 0
 end
 
 return M

@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- building blocks -------------------------------------------------------------------------- */
+/* ---- building blocks --------------------------------------------------------------------------
+ */
 
 /* A net under construction. After a failure all further steps do nothing. */
 typedef struct builder {
@@ -65,8 +66,10 @@ static int32_t channels_of(builder *b, int32_t value)
 static anet_attr window(int32_t kernel, int32_t stride, int32_t channels)
 {
   const int32_t pad = kernel / 2;
-  return (anet_attr){.kernel = {kernel, kernel}, .stride = {stride, stride},
-                     .pad = {pad, pad, pad, pad}, .channels = channels};
+  return (anet_attr){.kernel = {kernel, kernel},
+                     .stride = {stride, stride},
+                     .pad = {pad, pad, pad, pad},
+                     .channels = channels};
 }
 
 /* Convolution and norm (or bias) without activation. */
@@ -110,7 +113,8 @@ static int32_t classify(builder *b, int32_t x, int32_t classes)
   return x;
 }
 
-/* ---- residual networks -------------------------------------------------------------------------- */
+/* ---- residual networks --------------------------------------------------------------------------
+ */
 
 static int32_t shortcut(builder *b, int32_t x, int32_t stride, int32_t channels)
 {
@@ -239,7 +243,8 @@ anet_net *zoo_unet(int32_t size, int32_t width, double seed)
   return finish(&b, seed);
 }
 
-/* ---- mobile networks ------------------------------------------------------------------------------ */
+/* ---- mobile networks
+ * ------------------------------------------------------------------------------ */
 
 static int32_t squeeze_excite(builder *b, int32_t x, int32_t inner)
 {
@@ -257,7 +262,8 @@ static int32_t inverted(builder *b, int32_t x, const inverted_desc *d)
 {
   const int32_t in = channels_of(b, x), hidden = in * d->expand;
   int32_t y = x;
-  if (d->fused) y = conv_act(b, y, d->kernel, d->stride, hidden);
+  if (d->fused)
+    y = conv_act(b, y, d->kernel, d->stride, hidden);
   else {
     if (d->expand > 1) y = conv_act(b, y, 1, 1, hidden);
     y = depthwise_act(b, y, d->kernel, d->stride);
@@ -306,7 +312,8 @@ anet_net *zoo_mobilenetv1(int32_t size, int32_t width, int32_t classes, double s
   return finish(&b, seed);
 }
 
-/* ---- networks without residuals ------------------------------------------------------------------- */
+/* ---- networks without residuals
+ * ------------------------------------------------------------------- */
 
 static int32_t fire(builder *b, int32_t x, int32_t squeeze, int32_t expand)
 {
@@ -343,7 +350,66 @@ anet_net *zoo_vgg(int32_t size, int32_t width, int32_t norms, int32_t classes, d
   return finish(&b, seed);
 }
 
-/* ---- values ------------------------------------------------------------------------------------- */
+/* ---- the less usual
+ * -------------------------------------------------------------------------------- */
+
+static int32_t grouped(builder *b, int32_t x, int32_t channels)
+{
+  anet_attr attr = window(3, 1, channels);
+  attr.groups = 4;
+  return add1(b, b->act, NULL, add1(b, "norm", NULL, add1(b, "conv", &attr, x)));
+}
+
+anet_net *zoo_oddities(int32_t size, int32_t classes, double seed)
+{
+  builder b = begin("relu", 1);
+  const anet_attr thin = {.kernel = {1, 1}, .stride = {2, 2}};
+  int32_t x = conv_act(&b, input(&b, size, 3), 3, 1, 16);
+  for (int32_t i = 0; i < 2; i++) {
+    const int32_t y = conv(&b, grouped(&b, conv_act(&b, x, 1, 1, 16), 16), 1, 1, 16);
+    x = add1(&b, "relu", NULL, add2(&b, "add", NULL, x, y));
+  }
+  const int32_t half = add1(&b, "avg_pool", &thin, x);
+  const int32_t side = add2(&b, "concat", NULL, half, half);
+  x = conv(&b, conv_act(&b, x, 3, 2, 32), 3, 1, 32);
+  x = add1(&b, "relu", NULL, add2(&b, "add", NULL, x, side));
+  const int32_t left = conv(&b, x, 3, 1, 32), right = conv(&b, x, 3, 1, 32);
+  x = add1(&b, "relu", NULL, add2(&b, "add", NULL, left, right));
+  x = basic(&b, x, 1, 32);
+  classify(&b, x, classes);
+  return finish(&b, seed);
+}
+
+anet_net *zoo_densenet(int32_t size, int32_t layers, int32_t classes, double seed)
+{
+  builder b = begin("relu", 1);
+  int32_t x = conv_act(&b, input(&b, size, 3), 3, 1, 12);
+  for (int32_t i = 0; i < layers; i++) {
+    const anet_attr point = window(1, 1, 24), last = window(3, 1, 12);
+    const int32_t y = norm_act(&b, add1(&b, "conv", &point, norm_act(&b, x)));
+    x = add2(&b, "concat", NULL, x, add1(&b, "conv", &last, y));
+  }
+  classify(&b, norm_act(&b, x), classes);
+  return finish(&b, seed);
+}
+
+anet_net *zoo_inception(int32_t size, int32_t blocks, int32_t classes, double seed)
+{
+  builder b = begin("relu", 1);
+  anet_attr pool = window(3, 1, 0);
+  int32_t x = conv_act(&b, input(&b, size, 3), 3, 1, 16);
+  for (int32_t i = 0; i < blocks; i++) {
+    const int32_t in[3] = {conv_act(&b, x, 1, 1, 8 + 4 * i),
+                           conv_act(&b, conv_act(&b, x, 1, 1, 12), 3, 1, 16 + 4 * i),
+                           conv_act(&b, add1(&b, "max_pool", &pool, x), 1, 1, 8)};
+    if (!b.rc) b.rc = anet_net_add(b.net, "concat", NULL, NULL, in, 3, &x);
+  }
+  classify(&b, x, classes);
+  return finish(&b, seed);
+}
+
+/* ---- values -------------------------------------------------------------------------------------
+ */
 
 static void fill_norm(anet_net *net, int32_t node, anet_rng *rng)
 {

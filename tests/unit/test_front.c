@@ -1,6 +1,7 @@
 /* The front and the k best genomes, against brute force on random small spaces. */
 #include <stdlib.h>
 
+#include "base/alloc.h"
 #include "support/test.h"
 
 enum { MOST_POSITIONS = 6, MOST_OPTIONS = 64, MOST_GENOMES = 20000 };
@@ -38,15 +39,16 @@ static void walk(fixture *f, int32_t position, point sum)
 
 static void fixture_new(fixture *f, anet_rng *rng)
 {
-  const int32_t positions = anet_rng_int(rng, 1, MOST_POSITIONS), integers = anet_rng_int(rng, 0, 1);
+  const int32_t positions = anet_rng_int(rng, 1, MOST_POSITIONS),
+                integers = anet_rng_int(rng, 0, 1);
   int32_t trunk[MOST_POSITIONS];
   for (int32_t p = 0; p < positions; p++) trunk[p] = p && anet_rng_int(rng, 0, 4) == 0 ? p : 0;
   CHECK_OK(anet_space_new(trunk, positions, &f->space));
   for (int32_t p = 0; p < positions; p++)
     for (int32_t tries = 0; tries < 4; tries++) {
       const int32_t span = anet_rng_int(rng, 1, 3);
-      const anet_option o = {.kind = span > 1 ? ANET_MERGE : ANET_SKIP, .position = p, .span = span,
-                             .width = 1};
+      const anet_option o = {
+          .kind = span > 1 ? ANET_MERGE : ANET_SKIP, .position = p, .span = span, .width = 1};
       anet_space_add(f->space, &o); /* what does not fit is not added */
     }
   for (int32_t i = 0; i < anet_space_options(f->space); i++) {
@@ -127,7 +129,8 @@ static void check_best(fixture *f, int32_t k, double budget, int32_t seed)
   }
   qsort(f->point, (size_t)want, sizeof *f->point, by_damage);
   CHECK_OK(anet_space_best(f->space, f->cost, f->damage, budget, k, genome, &found));
-  if (found != (want < k ? want : k)) TEST_FAIL("seed %d: found %d of %d, k %d", seed, found, want, k);
+  if (found != (want < k ? want : k))
+    TEST_FAIL("seed %d: found %d of %d, k %d", seed, found, want, k);
   for (int32_t i = 0; i < found; i++) {
     const uint8_t *g = genome + i * positions;
     const point sum = figures_of(f, g);
@@ -135,7 +138,8 @@ static void check_best(fixture *f, int32_t k, double budget, int32_t seed)
     if (sum.cost > budget || sum.damage != f->point[i].damage)
       TEST_FAIL("seed %d, best %d of %d: got (%g, %g), want damage %g within %g", seed, i, k,
                 sum.cost, sum.damage, f->point[i].damage, budget);
-    for (int32_t j = 0; j < i; j++) CHECK(memcmp(g, genome + j * positions, (size_t)positions) != 0);
+    for (int32_t j = 0; j < i; j++)
+      CHECK(memcmp(g, genome + j * positions, (size_t)positions) != 0);
   }
 }
 
@@ -164,7 +168,8 @@ TEST(figures_are_checked)
   int32_t found;
   CHECK_OK(anet_space_new(trunk, 2, &space));
   cost[1] = -1;
-  CHECK_FAILS(anet_space_front(space, cost, damage, &front), ANET_RANGE, "position 1, gene 0: cost -1");
+  CHECK_FAILS(anet_space_front(space, cost, damage, &front), ANET_RANGE,
+              "position 1, gene 0: cost -1");
   CHECK(!front);
   cost[1] = 1, damage[0] = NAN;
   CHECK_FAILS(anet_space_front(space, cost, damage, &front), ANET_RANGE, "damage");
@@ -175,6 +180,39 @@ TEST(figures_are_checked)
   CHECK_FAILS(anet_space_best(space, cost, damage, 2, 0, genome, &found), ANET_RANGE, "k = 0");
   CHECK_EQ_I(found, 0);
   anet_space_release(space);
+}
+
+/* Every allocation fails once. */
+static int search(const fixture *f)
+{
+  anet_front *front = NULL;
+  uint8_t genome[MOST_POSITIONS * 8];
+  int32_t found;
+  int rc = anet_space_front(f->space, f->cost, f->damage, &front);
+  if (!rc) rc = anet_space_best(f->space, f->cost, f->damage, 1e9, 8, genome, &found);
+  anet_front_release(front);
+  return rc;
+}
+
+TEST(memory_runs_out)
+{
+  static fixture f;
+  anet_memory before, after;
+  anet_rng rng;
+  anet_rng_seed(&rng, 12);
+  fixture_new(&f, &rng);
+  anet_memory_read(&before);
+  for (int64_t n = 0;; n++) {
+    anet__alloc_arm(n);
+    const int rc = search(&f);
+    const bool fired = anet__alloc_fired();
+    anet__alloc_arm(-1);
+    anet_memory_read(&after);
+    CHECK(after.live_bytes == before.live_bytes);
+    if (!fired) break;
+    CHECK_EQ_I(rc, ANET_NOMEM);
+  }
+  anet_space_release(f.space);
 }
 
 /* Nothing but ties: a search that went breadth first would never end. */
@@ -197,4 +235,5 @@ TEST(all_alike)
   anet_space_release(space);
 }
 
-TEST_MAIN(CASE(against_brute_force), CASE(figures_are_checked), CASE(all_alike))
+TEST_MAIN(CASE(against_brute_force), CASE(figures_are_checked), CASE(memory_runs_out),
+          CASE(all_alike))

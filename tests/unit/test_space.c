@@ -47,10 +47,10 @@ static void check_trunks(const int32_t *blocks, int32_t trunks, const char *want
 
 TEST(sizes)
 {
-  check_trunks((const int32_t[]){16}, 1, "10609");         /* ResNet-50 */
-  check_trunks((const int32_t[]){33}, 1, "334745777");     /* ResNet-101 */
-  check_trunks((const int32_t[]){7, 6, 3}, 3, "4224");     /* ResNet-50 with a detector's taps */
-  check_trunks((const int32_t[]){3, 4, 6, 3}, 4, "2688");  /* with a segmenter's */
+  check_trunks((const int32_t[]){16}, 1, "10609");        /* ResNet-50 */
+  check_trunks((const int32_t[]){33}, 1, "334745777");    /* ResNet-101 */
+  check_trunks((const int32_t[]){7, 6, 3}, 3, "4224");    /* ResNet-50 with a detector's taps */
+  check_trunks((const int32_t[]){3, 4, 6, 3}, 4, "2688"); /* with a segmenter's */
   check_trunks((const int32_t[]){1}, 1, "1");
   check_trunks((const int32_t[]){256}, 1, /* tribonacci numbers, by Python's integers */
                "34796935957082855371882750194188523142001383274839666635652139388161");

@@ -10,32 +10,91 @@ enum { IMAGES = 2, MOST_VALUES = 1 << 20 };
 
 static const int32_t few[4] = {2, 2, 3, 2};
 
-/* ---- helpers ------------------------------------------------------------------------------------ */
+/* ---- helpers ------------------------------------------------------------------------------------
+ */
 
 typedef struct sample {
   const char *name;
   anet_net *(*make)(void);
 } sample;
 
-static anet_net *make_resnet20(void) { return zoo_resnet20(16, (const int32_t[]){8, 12, 16}, 2, 5, 1); }
-static anet_net *make_resnet50(void) { return zoo_resnet50(32, 12, few, 5, 2); }
-static anet_net *make_detector(void) { return zoo_detector(32, 12, few, 3); }
-static anet_net *make_segmenter(void) { return zoo_segmenter(32, 12, few, 4); }
-static anet_net *make_mobilenetv2(void) { return zoo_mobilenetv2(32, 4, 5, 5); }
-static anet_net *make_efficientnet(void) { return zoo_efficientnet(32, 5, 6); }
-static anet_net *make_mobilenetv1(void) { return zoo_mobilenetv1(32, 8, 5, 7); }
-static anet_net *make_squeezenet(void) { return zoo_squeezenet(32, 8, 5, 8); }
-static anet_net *make_vgg(void) { return zoo_vgg(16, 8, 1, 5, 9); }
-static anet_net *make_folded(void) { return zoo_vgg(16, 8, 0, 5, 10); }
-static anet_net *make_preact(void) { return zoo_preact(16, 8, 3, 5, 11); }
-static anet_net *make_edsr(void) { return zoo_edsr(8, 12, 4, 12); }
-static anet_net *make_unet(void) { return zoo_unet(16, 8, 13); }
+static anet_net *make_resnet20(void)
+{
+  return zoo_resnet20(16, (const int32_t[]){8, 12, 16}, 2, 5, 1);
+}
+static anet_net *make_resnet50(void)
+{
+  return zoo_resnet50(32, 12, few, 5, 2);
+}
+static anet_net *make_detector(void)
+{
+  return zoo_detector(32, 12, few, 3);
+}
+static anet_net *make_segmenter(void)
+{
+  return zoo_segmenter(32, 12, few, 4);
+}
+static anet_net *make_mobilenetv2(void)
+{
+  return zoo_mobilenetv2(32, 4, 5, 5);
+}
+static anet_net *make_efficientnet(void)
+{
+  return zoo_efficientnet(32, 5, 6);
+}
+static anet_net *make_mobilenetv1(void)
+{
+  return zoo_mobilenetv1(32, 8, 5, 7);
+}
+static anet_net *make_squeezenet(void)
+{
+  return zoo_squeezenet(32, 8, 5, 8);
+}
+static anet_net *make_vgg(void)
+{
+  return zoo_vgg(16, 8, 1, 5, 9);
+}
+static anet_net *make_folded(void)
+{
+  return zoo_vgg(16, 8, 0, 5, 10);
+}
+static anet_net *make_preact(void)
+{
+  return zoo_preact(16, 8, 3, 5, 11);
+}
+static anet_net *make_edsr(void)
+{
+  return zoo_edsr(8, 12, 4, 12);
+}
+static anet_net *make_unet(void)
+{
+  return zoo_unet(16, 8, 13);
+}
 
-#define SAMPLE(name) {#name, make_##name}
+static anet_net *make_oddities(void)
+{
+  return zoo_oddities(16, 5, 14);
+}
+
+static anet_net *make_densenet(void)
+{
+  return zoo_densenet(16, 4, 5, 15);
+}
+
+static anet_net *make_inception(void)
+{
+  return zoo_inception(16, 4, 5, 16);
+}
+
+#define SAMPLE(name)                                                                               \
+  {                                                                                                \
+#name, make_##name                                                                             \
+  }
 static const sample samples[] = {
-    SAMPLE(resnet20),    SAMPLE(resnet50),   SAMPLE(detector), SAMPLE(segmenter), SAMPLE(mobilenetv2),
-    SAMPLE(efficientnet), SAMPLE(mobilenetv1), SAMPLE(squeezenet), SAMPLE(vgg),   SAMPLE(folded),
-    SAMPLE(preact),      SAMPLE(edsr),       SAMPLE(unet)};
+    SAMPLE(resnet20),    SAMPLE(resnet50),     SAMPLE(detector),    SAMPLE(segmenter),
+    SAMPLE(mobilenetv2), SAMPLE(efficientnet), SAMPLE(mobilenetv1), SAMPLE(squeezenet),
+    SAMPLE(vgg),         SAMPLE(folded),       SAMPLE(preact),      SAMPLE(edsr),
+    SAMPLE(unet),        SAMPLE(oddities),     SAMPLE(densenet),    SAMPLE(inception)};
 enum { SAMPLES = sizeof samples / sizeof *samples };
 
 static anet_option option_of(int32_t kind, int32_t position, int32_t span, float width)
@@ -56,7 +115,8 @@ static int add_all(anet_supernet *s)
       o = option_of(ANET_MERGE, p, span, 1), rc = anet_supernet_add(s, &o, NULL);
     for (int32_t w = 1; !rc && face.hidden > 8 && w <= 2; w++)
       o = option_of(ANET_SHRINK, p, 1, 0.25f * (float)w), rc = anet_supernet_add(s, &o, NULL);
-    if (!rc && face.can_skip) o = option_of(ANET_SKIP, p, 1, 1), rc = anet_supernet_add(s, &o, NULL);
+    if (!rc && face.can_skip)
+      o = option_of(ANET_SKIP, p, 1, 1), rc = anet_supernet_add(s, &o, NULL);
   }
   return rc ? rc : anet_supernet_seal(s);
 }
@@ -111,7 +171,8 @@ static double distance(const float *a, const float *b, int32_t count)
 
 static float image[MOST_VALUES], left[MOST_VALUES], right[MOST_VALUES];
 
-/* ---- subnets ------------------------------------------------------------------------------------- */
+/* ---- subnets
+ * ------------------------------------------------------------------------------------- */
 
 TEST(all_keep_is_the_oracle)
 {
@@ -138,7 +199,8 @@ typedef struct frame {
 static float *slot(const anet_supernet *s, frame *f, int32_t value)
 {
   if (!f->value[value])
-    f->value[value] = malloc(IMAGES * anet__shape_size(&s->oracle->node[value].shape) * sizeof(float));
+    f->value[value] =
+        malloc(IMAGES * anet__shape_size(&s->oracle->node[value].shape) * sizeof(float));
   return f->value[value];
 }
 
@@ -153,7 +215,8 @@ static void run_piece(anet_net *net, const float *const *in, float *const *out)
   anet_plan_release(plan);
 }
 
-static void run_segments(const anet_supernet *s, const anet__segments *segments, frame *f, int32_t at)
+static void run_segments(const anet_supernet *s, const anet__segments *segments, frame *f,
+                         int32_t at)
 {
   for (int32_t i = 0; i < segments->count; i++) {
     const anet__segment *g = &segments->segment[i];
@@ -177,7 +240,8 @@ static int32_t walk(const anet_supernet *s, const uint8_t *genome, float *out)
          IMAGES * anet__shape_size(&s->oracle->node[s->oracle->input[0]].shape) * sizeof(float));
   run_segments(s, &segments, &f, 0);
   for (int32_t p = 0; p < s->space->positions;) {
-    const int32_t option = anet_space_index(s->space, p, genome[p]), span = s->space->option[option].span;
+    const int32_t option = anet_space_index(s->space, p, genome[p]),
+                  span = s->space->option[option].span;
     const float *in = slot(s, &f, s->blocks->block[p].face.entry);
     float *to = slot(s, &f, s->blocks->block[p + span - 1].face.exit);
     run_piece(s->piece[option], &in, &to);
@@ -234,7 +298,8 @@ TEST(taps)
   }
 }
 
-/* ---- merges -------------------------------------------------------------------------------------- */
+/* ---- merges
+ * -------------------------------------------------------------------------------------- */
 
 static int32_t count_ops(const anet_net *net, anet__op_id op)
 {
@@ -263,8 +328,8 @@ TEST(merges_of_basic_blocks)
   CHECK_EQ_I(count_ops(flat, ANET_OP_ADD), 1);
   CHECK_EQ_I(count_ops(across, ANET_OP_CONV), 3); /* projection */
   CHECK_EQ_I(count_ops(across, ANET_OP_NORM), 3);
-  CHECK_EQ_I(across->node[1].attr.stride[0], 2);   /* on the first spatial convolution */
-  CHECK_EQ_I(across->node[1].attr.channels, 8);    /* hidden: the first block's */
+  CHECK_EQ_I(across->node[1].attr.stride[0], 2); /* on the first spatial convolution */
+  CHECK_EQ_I(across->node[1].attr.channels, 8);  /* hidden: the first block's */
   CHECK_EQ_I(across->node[across->output[0]].shape.dim[2], 12);
   CHECK_EQ_I(from_strided->node[1].attr.stride[0], 2);
   CHECK_EQ_I(count_ops(from_strided, ANET_OP_CONV), 3);
@@ -280,7 +345,8 @@ TEST(merges_of_basic_blocks)
     }
   /* a narrower first block's weights are the corner of the wider convolution's */
   const anet_net *first = s->piece[s->space->first[1]];
-  const int32_t last = first->node[first->node[first->output[0]].in[0]].in[0] - 1; /* conv, norm, add */
+  const int32_t last =
+      first->node[first->node[first->output[0]].in[0]].in[0] - 1; /* conv, norm, add */
   const int32_t at[4] = {2, 1, 7, 5};
   CHECK_EQ_I(first->node[last].op, ANET_OP_CONV);
   CHECK_NEAR(anet_tensor_get(first->node[last].param[0], at),
@@ -303,7 +369,8 @@ TEST(merges_of_inverted_residuals)
   anet_supernet_release(s);
 }
 
-/* ---- shrinks -------------------------------------------------------------------------------------- */
+/* ---- shrinks
+ * -------------------------------------------------------------------------------------- */
 
 /* Zero what reads all but the first `keep` channels of each hidden group. */
 static void silence(anet_supernet *s, int32_t position, float width)
@@ -401,7 +468,8 @@ TEST(widths_share_one_buffer)
   anet_net_release(oracle);
 }
 
-/* ---- with data --------------------------------------------------------------------------------------- */
+/* ---- with data
+ * --------------------------------------------------------------------------------------- */
 
 TEST(importance)
 {
@@ -418,7 +486,8 @@ TEST(importance)
   CHECK(memcmp(got, again, sizeof got) == 0);
 
   /* what the last convolution reads, and how it weighs it */
-  const anet__node *last = &s->oracle->node[s->oracle->node[s->oracle->node[block->face.exit].in[1]].in[0]];
+  const anet__node *last =
+      &s->oracle->node[s->oracle->node[s->oracle->node[block->face.exit].in[1]].in[0]];
   CHECK_EQ_I(last->op, ANET_OP_CONV);
   CHECK_OK(anet__net_extract(s->oracle, s->oracle->input, 1, last->in, 1, NULL, &part));
   const int32_t values = run_net(part, image, left);
@@ -431,7 +500,8 @@ TEST(importance)
     const double want = sqrt(square / (values / 36) * weight);
     CHECK_NEAR(got[c], want, 1e-4 * want);
   }
-  CHECK_FAILS(anet_supernet_importance(s, 0, image, IMAGES, NULL, got), ANET_UNSUPPORTED, "no hidden");
+  CHECK_FAILS(anet_supernet_importance(s, 0, image, IMAGES, NULL, got), ANET_UNSUPPORTED,
+              "no hidden");
   CHECK_FAILS(anet_supernet_importance(s, 17, image, IMAGES, NULL, got), ANET_RANGE, "17");
   CHECK_FAILS(anet_supernet_importance(s, 2, image, 0, NULL, got), ANET_RANGE, "0 images");
   anet_net_release(part);
@@ -498,7 +568,9 @@ TEST(least_squares_leaves_others_alone)
   for (int32_t i = 0; i < s->space->options && found < 2; i++)
     if (s->space->option[i].kind == ANET_SHRINK) option[found++] = i;
   CHECK_EQ_I(s->space->option[option[0]].position, s->space->option[option[1]].position);
-  const int32_t count = IMAGES * (int32_t)anet__shape_size(&s->blocks->block[s->space->option[option[0]].position].face.out);
+  const int32_t count =
+      IMAGES *
+      (int32_t)anet__shape_size(&s->blocks->block[s->space->option[option[0]].position].face.out);
   CHECK_EQ_I(run_net(s->piece[option[1]], image, left), count);
   CHECK_OK(anet_supernet_solve(s, option[0], image, IMAGES, 1e-4, NULL));
   CHECK_EQ_I(run_net(s->piece[option[1]], image, right), count);
@@ -512,7 +584,35 @@ TEST(least_squares_leaves_others_alone)
   anet_supernet_release(s);
 }
 
-/* ---- errors ---------------------------------------------------------------------------------------- */
+/* MobileNetV2 whole, with merges to 3 blocks and two shrinks: 14.2 MB become 31.1, where
+ * AdaptiveNet, whose widths share nothing, has 32.9. */
+TEST(bytes)
+{
+  anet_net *oracle = zoo_mobilenetv2(32, 1, 1000, 1);
+  anet_supernet *s;
+  CHECK_OK(anet_supernet_new(oracle, &s));
+  CHECK_NEAR(anet_supernet_bytes(s) / 1e6, 14.2, 0.05);
+  for (int32_t p = 1; p < 17; p++) {
+    anet_option o;
+    for (int32_t span = 2; span <= 3 && span <= s->blocks->block[p].face.most_span; span++) {
+      o = option_of(ANET_MERGE, p, span, 1);
+      CHECK_EQ_I(anet_supernet_add(s, &o, NULL), 0);
+    }
+    for (int32_t w = 1; w <= 2 && p < 16; w++) {
+      o = option_of(ANET_SHRINK, p, 1, 0.25f * (float)w);
+      CHECK_EQ_I(anet_supernet_add(s, &o, NULL), 0);
+    }
+  }
+  char size[64];
+  CHECK_OK(anet_space_size(s->space, size, sizeof size));
+  CHECK_EQ_S(size, "102895390");
+  CHECK_NEAR(anet_supernet_bytes(s) / 1e6, 31.1, 0.1);
+  anet_supernet_release(s);
+  anet_net_release(oracle);
+}
+
+/* ---- errors
+ * ---------------------------------------------------------------------------------------- */
 
 TEST(bad_options)
 {
@@ -612,8 +712,8 @@ TEST(images)
   zoo_images(image, MOST_VALUES, 1);
 }
 
-TEST_MAIN(CASE(images), CASE(all_keep_is_the_oracle), CASE(random_subnets_equal_their_pieces), CASE(taps),
-          CASE(merges_of_basic_blocks), CASE(merges_of_inverted_residuals),
+TEST_MAIN(CASE(images), CASE(all_keep_is_the_oracle), CASE(random_subnets_equal_their_pieces),
+          CASE(taps), CASE(merges_of_basic_blocks), CASE(merges_of_inverted_residuals),
           CASE(shrinks_drop_the_least_important), CASE(widths_share_one_buffer), CASE(importance),
-          CASE(least_squares), CASE(least_squares_leaves_others_alone), CASE(bad_options),
-          CASE(nothing_elastic), CASE(memory_runs_out))
+          CASE(bytes), CASE(least_squares), CASE(least_squares_leaves_others_alone),
+          CASE(bad_options), CASE(nothing_elastic), CASE(memory_runs_out))
