@@ -315,6 +315,10 @@ ANET_API void anet_optim_release(anet_optim *optim);
  * that learns. ANET_STATE: a frozen node shares a weight with one that learns. */
 typedef struct anet_tape anet_tape;
 ANET_API int anet_tape_new(anet_net *net, int32_t batch, anet_pool *pool, anet_tape **out);
+/* 1: norms normalise by their running statistics and leave these as they are, while scale and shift
+ * still learn. What is trained is then the network as it runs, whatever comes before it: for options
+ * that are trained in many contexts. Stays through anet_tape_renew. */
+ANET_API void anet_tape_fix_norms(anet_tape *tape, int32_t fixed);
 /* Compile another net in the memory of this tape, which grows where it must: for training many nets
  * in turn. On failure the tape is empty and can only be renewed or released. */
 ANET_API int anet_tape_renew(anet_tape *tape, anet_net *net);

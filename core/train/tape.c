@@ -33,7 +33,7 @@ static void copy_node(anet_tape *tape, const anet_net *net, int32_t v)
   call->inputs = from->inputs;
   call->out_shape = from->shape;
   call->post = anet__post_none();
-  call->frozen = from->frozen;
+  call->frozen = from->frozen || (tape->fixed_norms && node->id == ANET_OP_NORM);
   if (tape->statistics && node->id == ANET_OP_NORM) {
     call->frozen = false;
     node->attr.momentum = 1.0f;
@@ -147,7 +147,7 @@ static int scan_params(anet_tape *tape, const anet_net *net, int32_t v)
     weighs |= spec[p].role == ANET_PARAM_WEIGHT;
     if (weighs && spec[p].role == ANET_PARAM_BIAS)
       node->call.post.shift = anet__f32(node->param[p]);
-    if (node->call.frozen || tape->statistics) continue;
+    if (net->node[v].frozen || tape->statistics) continue;
     if (role_learns(spec[p].role)) {
       ANET_TRY(add_param(tape, net, v, p, spec[p].role));
       node->flows = true;
@@ -167,7 +167,7 @@ static int check_frozen(const anet_tape *tape, const anet_net *net)
 {
   for (int32_t v = 0; v < tape->count; v++) {
     const anet__tape_node *node = &tape->node[v];
-    for (int32_t p = 0; node->call.frozen && p < net->node[v].params; p++)
+    for (int32_t p = 0; net->node[v].frozen && p < net->node[v].params; p++)
       for (int32_t i = 0; i < tape->params; i++)
         if (overlap(tape->param[i].tensor, node->param[p]))
           return anet_fail(ANET_STATE, "tape: %s of frozen '%s' is shared with a node that learns",
@@ -321,9 +321,17 @@ static void forget_net(anet_tape *tape)
   anet__free(tape->span);
   anet__free(tape->node);
   *tape = (anet_tape){.pool = tape->pool, .kernels = tape->kernels, .batch = tape->batch,
-                      .statistics = tape->statistics, .block = tape->block,
+                      .statistics = tape->statistics, .fixed_norms = tape->fixed_norms, .block = tape->block,
                       .block_room = tape->block_room, .scratch = tape->scratch,
                       .scratch_room = tape->scratch_room};
+}
+
+void anet_tape_fix_norms(anet_tape *tape, int32_t fixed)
+{
+  tape->fixed_norms = fixed != 0;
+  for (int32_t v = 0; v < tape->count; v++)
+    if (tape->node[v].id == ANET_OP_NORM && tape->node[v].learns[0] >= 0)
+      tape->node[v].call.frozen = tape->fixed_norms;
 }
 
 int anet_tape_renew(anet_tape *tape, anet_net *net)

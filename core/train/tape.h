@@ -58,6 +58,7 @@ struct anet_tape {
   anet__tape_node *node; /* (count) owned */
   int32_t inputs, input[ANET_MAX_INPUTS];
   int32_t outputs, output[ANET_MAX_OUTPUTS];
+  bool fixed_norms; /* norms that learn use their running statistics, and leave them */
   bool statistics; /* see anet__tape_new_statistics */
 
   struct anet__span *span; /* (spans) owned */

@@ -44,7 +44,7 @@ Distiller.__index = Distiller
 M.Distiller = Distiller
 
 M.DEFAULTS = {
-  batch = 128, optimizer = 'adamw', decay = 1e-4, momentum = 0.9, clip = 0, crop = 2, flip = true, cutout = 0, seed = 1,
+  batch = 128, optimizer = 'adamw', decay = 1e-4, momentum = 0.9, clip = 1, crop = 2, flip = true, cutout = 0, seed = 1,
 }
 
 -- Distils `s` on a data set; policy: a schedule. The weights after any step depend on the settings
@@ -53,7 +53,7 @@ M.DEFAULTS = {
 function M.new(s, dataset, input, policy, settings, pool)
   local self = setmetatable({
     supernet = s, data = dataset, input = input, policy = policy, pool = core.pool(pool), step = 0,
-    settings = setmetatable(settings or {}, {__index = M.DEFAULTS}), tapes = {}, done = false,
+    settings = setmetatable(settings or {}, {__index = M.DEFAULTS}), tapes = {}, told = {},
   }, Distiller)
   local c = self.settings
   self.steps_per_epoch = math.ceil(dataset:count() / c.batch)
@@ -142,8 +142,9 @@ end
 
 function stages.joint(self, answer)
   local n, oracle = self:fetch()
-  local loss, correct = 0, 0
-  for _, genome in ipairs(answer.genomes) do
+  local loss, correct, losses = 0, 0, {}
+  for i, genome in ipairs(answer.genomes) do
+    losses[i] = 0
     local net = self.supernet:subnet(genome)
     local regions = (answer.feature or 0) > 0 and self.supernet:region_outputs(net, genome) or {}
     local losses, wanted = joint_terms(answer, self.targets, oracle, regions)
@@ -151,12 +152,14 @@ function stages.joint(self, answer)
     if genome ~= self.keep then
       self.tape = self.tape and self.tape:renew(net, losses) or
                     train.tape(net, {batch = self.settings.batch, pool = self.pool, losses = losses})
+      -- An option meets many predecessors; statistics of a single batch would mix them all.
+      self.tape:fix_norms(answer.fixed_norms ~= false)
       local stats = self.tape:step({self.images}, wanted, n, self.step)
-      loss, correct = loss + stats.loss, correct + stats.correct / n
+      loss, correct, losses[i] = loss + stats.loss, correct + stats.correct / n, stats.loss
       self.tape:apply(self.optim, answer.rate)
     end
   end
-  return {loss = loss / #answer.genomes, correct = correct / #answer.genomes}
+  return {loss = loss / #answer.genomes, correct = correct / #answer.genomes, losses = losses}
 end
 
 -- Do the next step. Returns {stage, loss, correct, …}, nil when the policy is done.
@@ -168,6 +171,7 @@ function Distiller:advance()
   self.last = run(self, answer)
   self.last.stage = answer.stage
   self.step = self.step + 1
+  self.told[self.step] = self.last
   return self.last
 end
 
@@ -184,19 +188,19 @@ end
 
 -- Put the whole state into a bundle.
 function Distiller:save(bundle)
-  bundle:set_supernet(self.supernet):set_input(self.input):set_value('distiller', {step = self.step})
+  bundle:set_supernet(self.supernet):set_input(self.input):set_value('distiller', {told = self.told})
   local nets, count = pieces(self.supernet)
   core.check(C.anet_bundle_set_optim(bundle.handle, self.optim.handle, nets, count))
   return bundle
 end
 
--- Go on from a bundle that `save` filled (its supernet is this distiller's). The policy is asked again
--- for the steps that were done, so that its own state is what it was.
+-- Go on from a bundle that `save` filled (its supernet is this distiller's). The policy is asked again, and told
+-- again what came of it, for the steps that were done, so that its own state is what it was.
 function Distiller:restore(bundle)
-  local steps = bundle:value('distiller').step
-  while self.step < steps do
+  for _, last in ipairs(bundle:value('distiller').told) do
     self:ask()
-    self.step = self.step + 1
+    self.step, self.last = self.step + 1, last
+    self.told[self.step] = last
   end
   local nets, count = pieces(self.supernet)
   core.check(C.anet_bundle_optim(bundle.handle, self.optim.handle, nets, count))

@@ -74,6 +74,12 @@ function M.tape(n, options)
   return self
 end
 
+-- Norms normalise by their running statistics while scale and shift still learn.
+function Tape:fix_norms(fixed)
+  C.anet_tape_fix_norms(self.handle, fixed == false and 0 or 1)
+  return self
+end
+
 -- Compile another net, with its losses, in the memory of this tape.
 function Tape:renew(n, losses)
   set_losses(self, losses)

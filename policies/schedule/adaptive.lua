@@ -3,8 +3,7 @@
 -- Options: merges of 2 and 3 blocks (AdaptiveNet, §3.1), hidden widths, and skips where shapes allow.
 -- Training: every option starts by least squares on the oracle's features; then some epochs block by
 -- block on the oracle's own activations (no labels, all options at once); then joint epochs in which
--- random subnets learn from the oracle's answers and the labels. Subnets are drawn so that all sizes
--- are visited: a share of positions is changed that is itself drawn anew for each.
+-- random subnets of all sizes learn from the oracle's answers and the labels.
 
 local Adaptive = {}
 Adaptive.__index = Adaptive
@@ -34,11 +33,37 @@ local function anneal(at, total)
   return 0.5 * (1 + math.cos(math.pi * (at - warm) / math.max(1, total - warm)))
 end
 
+-- What the options of a genome are believed to add to the loss, from the subnets seen so far.
+function Adaptive:believed(space, genome)
+  local sum = 0
+  for _, option in ipairs(space:chosen(genome)) do sum = sum + (self.damage[option.index] or 0) end
+  return sum
+end
+
+-- Least mean squares: what a subnet's loss was beyond belief is shared out among its changed options.
+function Adaptive:learn(space, genomes, losses)
+  for i, genome in ipairs(genomes) do
+    local changed = {}
+    for _, option in ipairs(space:chosen(genome)) do
+      if option.kind ~= 'keep' then changed[#changed + 1] = option.index end
+    end
+    local surprise = math.log(1 + losses[i]) - self:believed(space, genome)
+    for _, index in ipairs(changed) do
+      self.damage[index] = (self.damage[index] or 0) + self.settings.belief * surprise / #changed
+    end
+  end
+end
+
+-- A subnet with a share of its positions changed; the best believed of a few, because a search will pick
+-- such ones, and hopeless subnets would drown what the good ones have to learn.
 function Adaptive:draw(space)
-  local share = self.rng:uniform() ^ 0.7
-  local genome = space:keep()
-  if share < 0.02 then return genome end
-  return space:mutate(genome, self.rng, share)
+  local share, best, least = self.rng:uniform() ^ 0.7, nil, nil
+  for _ = 1, self.settings.tournament do
+    local genome = space:mutate(space:keep(), self.rng, share)
+    local believed = self:believed(space, genome)
+    if genome ~= space:keep() and (not best or believed < least) then best, least = genome, believed end
+  end
+  return best or space:sample(self.rng)
 end
 
 -- stats: {steps_per_epoch =, space =, last =}. Answers the work of one step, nil when all is done.
@@ -55,8 +80,10 @@ function Adaptive:next(step, stats)
   at = at - block_steps
   local joint_steps = round(s.joint_epochs * stats.steps_per_epoch)
   if at > joint_steps then return nil end
+  if stats.last and stats.last.losses then self:learn(stats.space, self.genomes, stats.last.losses) end
   local genomes = {}
   for i = 1, s.paths do genomes[i] = self:draw(stats.space) end
+  self.genomes = genomes
   return {stage = 'joint', genomes = genomes, rate = s.joint_rate * anneal(at, joint_steps),
           teacher = s.teacher, labels = s.labels, temperature = s.temperature}
 end
@@ -69,14 +96,16 @@ return {
     skip = true,
     solve_images = 512,       -- images for the least-squares start; 0: none
     ridge = 1e-3,
-    block_epochs = 1,         -- epochs block by block
-    block_rate = 0.02,
-    joint_epochs = 8,         -- epochs of whole subnets
-    joint_rate = 0.02,
+    block_epochs = 0.5,       -- epochs block by block
+    block_rate = 0.001,
+    joint_epochs = 6,         -- epochs of whole subnets
+    joint_rate = 0.001,
     paths = 2,                -- subnets a step
+    tournament = 3,           -- subnets drawn for one that is trained
+    belief = 0.1,             -- how fast beliefs about options follow what is seen
     teacher = 1, labels = 0.3, temperature = 2,
   },
   new = function(options, rng)
-    return setmetatable({settings = options, rng = rng}, Adaptive)
+    return setmetatable({settings = options, rng = rng, damage = {}}, Adaptive)
   end,
 }

@@ -32,7 +32,7 @@ return {
   defaults = {
     widths = {0.5, 0.25},
     distill_epochs = 2, task_epochs = 10,
-    rate = 0.02,
+    rate = 0.002,
   },
   new = function(options, rng)
     return setmetatable({settings = options, rng = rng}, Paper)
