@@ -50,6 +50,9 @@ if(EDIT_LIBRARY AND EDIT_INCLUDE)
   target_compile_definitions(anet PRIVATE ANET_WITH_EDIT)
 endif()
 
+# For plain LuaJIT: require "anet" loads libanet.so.
+install(DIRECTORY "${CMAKE_SOURCE_DIR}/lua/anet" DESTINATION share/lua/5.1 FILES_MATCHING PATTERN "*.lua")
+install(FILES "${ANET_CDEF}" DESTINATION share/lua/5.1/anet)
 install(TARGETS anet anet_host)
 install(FILES "${CMAKE_SOURCE_DIR}/core/anet_host.h" TYPE INCLUDE)
 

@@ -452,9 +452,10 @@ ANET_API anet_space *anet_supernet_space(anet_supernet *supernet);  /* borrowed 
 ANET_API anet_net *anet_supernet_piece(anet_supernet *supernet, int32_t option);
 /* What a genome selects, as a net that shares all weights; node.region is its position. */
 ANET_API int anet_supernet_subnet(anet_supernet *supernet, const uint8_t *genome, anet_net **out);
-/* The oracle with outputs: its own first, then the boundary values 0 .. positions (the input of
- * each position, then the output of the last). For distillation block by block. */
-ANET_API int anet_supernet_taps(anet_supernet *supernet, anet_net **out);
+/* The oracle with further outputs, each value once: entry[p] and exit[p] (positions) tell which output
+ * is the input, and which the output, of position p's block. For distillation block by block. */
+ANET_API int anet_supernet_taps(anet_supernet *supernet, anet_net **out, int32_t *entry,
+                                int32_t *exit);
 /* How much each hidden channel of a position matters: root mean square of its activation over the
  * images times the norm of the weights that read it. importance: (hidden). */
 ANET_API int anet_supernet_importance(anet_supernet *supernet, int32_t position, const float *in,

@@ -104,20 +104,31 @@ static int append_oracle(const anet_net *oracle, anet_net *net)
   return ANET_OK;
 }
 
-static int append_taps(const anet_blocks *blocks, anet_net *net)
+/* Which output `value` is, appended if it is none yet. */
+static int tap(anet_net *net, int32_t value, int32_t *output)
 {
-  for (int32_t p = 0; p < blocks->count; p++)
-    ANET_TRY(anet_net_output(net, blocks->block[p].face.entry));
-  return anet_net_output(net, blocks->block[blocks->count - 1].face.exit);
+  for (int32_t i = 0; i < net->outputs; i++)
+    if (net->output[i] == value) return *output = i, ANET_OK;
+  *output = net->outputs;
+  return anet_net_output(net, value);
 }
 
-int anet_supernet_taps(anet_supernet *supernet, anet_net **out)
+static int append_taps(const anet_blocks *blocks, anet_net *net, int32_t *entry, int32_t *exit)
+{
+  for (int32_t p = 0; p < blocks->count; p++) {
+    ANET_TRY(tap(net, blocks->block[p].face.entry, &entry[p]));
+    ANET_TRY(tap(net, blocks->block[p].face.exit, &exit[p]));
+  }
+  return ANET_OK;
+}
+
+int anet_supernet_taps(anet_supernet *supernet, anet_net **out, int32_t *entry, int32_t *exit)
 {
   anet_net *net;
   *out = NULL;
   ANET_TRY(anet_net_new(&net));
   int rc = append_oracle(supernet->oracle, net);
-  if (!rc) rc = append_taps(supernet->blocks, net);
+  if (!rc) rc = append_taps(supernet->blocks, net, entry, exit);
   if (rc)
     anet_net_release(net);
   else

@@ -53,40 +53,45 @@ typedef struct profiler {
 
 /* ---- subnets that cover ------------------------------------------------------------------- */
 
-/* A random walk from boundary `from` to `to`: options not yet covered first. Keep always fits, so
- * there are no dead ends. */
-static void walk(profiler *p, int32_t from, int32_t to, uint8_t *genome)
+/* A random option from boundary `from` that ends no later than `to`; -1: there is none. */
+static int32_t pick(profiler *p, int32_t from, int32_t to, bool fresh)
 {
   const anet_space *space = p->space;
+  int32_t seen = 0, picked = -1;
+  for (int32_t i = space->first[from]; i < space->first[from + 1]; i++) {
+    if (from + space->option[i].span > to || (fresh && p->covered[i])) continue;
+    if (anet__rng_below(&p->rng, (uint32_t)++seen) == 0) picked = i;
+  }
+  return picked;
+}
+
+static void put(const profiler *p, int32_t index, uint8_t *genome)
+{
+  const anet_option *option = &p->space->option[index];
+  memset(genome + option->position, ANET_COVERED, (size_t)option->span);
+  genome[option->position] = (uint8_t)option->gene;
+  p->covered[index] = true;
+}
+
+/* A random walk between two boundaries, options not yet covered first. Keep always fits, so there
+ * are no dead ends. */
+static void walk(profiler *p, int32_t from, int32_t to, uint8_t *genome)
+{
   while (from < to) {
-    int32_t seen = 0, chosen = -1;
-    bool fresh = false;
-    for (int32_t i = space->first[from]; i < space->first[from + 1]; i++) {
-      if (from + space->option[i].span > to || (fresh && p->covered[i])) continue;
-      if (!fresh && !p->covered[i]) {
-        fresh = true;
-        seen = 0;
-      }
-      if (anet__rng_below(&p->rng, (uint32_t)++seen) == 0) chosen = i;
-    }
-    const anet_option *option = &space->option[chosen];
-    memset(genome + from, ANET_COVERED, (size_t)option->span);
-    genome[from] = (uint8_t)option->gene;
-    from += option->span;
+    int32_t picked = pick(p, from, to, true);
+    if (picked < 0) picked = pick(p, from, to, false);
+    put(p, picked, genome);
+    from += p->space->option[picked].span;
   }
 }
 
-/* A random subnet through `index`, and what it covers. */
+/* A random subnet through one option. */
 static void cover(profiler *p, int32_t index, uint8_t *genome)
 {
   const anet_option *option = &p->space->option[index];
-  const int32_t end = option->position + option->span;
-  memset(genome + option->position, ANET_COVERED, (size_t)option->span);
-  genome[option->position] = (uint8_t)option->gene;
+  put(p, index, genome);
   walk(p, 0, option->position, genome);
-  walk(p, end, p->positions, genome);
-  for (int32_t i = 0; i < p->positions; i++)
-    if (genome[i] != ANET_COVERED) p->covered[anet_space_index(p->space, i, genome[i])] = true;
+  walk(p, option->position + option->span, p->positions, genome);
 }
 
 /* ---- measuring ---------------------------------------------------------------------------- */

@@ -62,7 +62,9 @@ function M.new(s, dataset, input, policy, settings, pool)
   self.augment = ffi.new('anet_augment', c.crop, c.flip and 1 or 0, c.cutout, 0)
   self.images = tensor.new{c.batch, input.height, input.width, input.channels}
   self.targets = tensor.new{c.batch, dataset:classes()}
-  self.oracle = plan.new(s:taps(), {batch = c.batch, pool = self.pool})
+  local taps
+  taps, self.entry, self.exit = s:taps()
+  self.oracle = plan.new(taps, {batch = c.batch, pool = self.pool})
   return self
 end
 
@@ -75,7 +77,8 @@ function Distiller:ask()
   return answer
 end
 
--- Batch of the current step: how many images, and the oracle's outputs {logits, boundary 0, 1, …}.
+-- Batch of the current step: how many images, and the oracle's outputs: its answer, then what it has at the ends
+-- of its blocks (self.entry, self.exit).
 function Distiller:fetch()
   local epoch = math.floor(self.step / self.steps_per_epoch) + 1
   local index = self.step % self.steps_per_epoch + 1
@@ -113,7 +116,8 @@ function stages.block(self, answer)
   for _, option in ipairs(self.supernet:space():options()) do
     if option.kind ~= 'keep' and option.kind ~= 'skip' then
       local tape = self:piece_tape(option)
-      local stats = tape:step({oracle[1 + option.position]}, {oracle[1 + option.position + option.span]}, n, self.step)
+      local entry, exit = self.entry[option.position], self.exit[option.position + option.span - 1]
+      local stats = tape:step({oracle[entry]}, {oracle[exit]}, n, self.step)
       loss, count = loss + stats.loss, count + 1
       tape:apply(self.optim, answer.rate)
     end
@@ -122,7 +126,7 @@ function stages.block(self, answer)
 end
 
 -- The losses of a joint step and their targets; feature terms sit on the outputs that region_outputs added.
-local function joint_terms(answer, targets, oracle, regions)
+function Distiller:joint_terms(answer, oracle, regions)
   local losses, wanted = {}, {}
   local function term(loss, target)
     losses[#losses + 1] = loss
@@ -132,10 +136,10 @@ local function joint_terms(answer, targets, oracle, regions)
     term({kind = 'teacher', weight = answer.teacher, temperature = answer.temperature or 1}, oracle[1])
   end
   if (answer.labels or 0) > 0 then
-    term({kind = 'labels', weight = answer.labels, smoothing = answer.smoothing or 0}, targets)
+    term({kind = 'labels', weight = answer.labels, smoothing = answer.smoothing or 0}, self.targets)
   end
-  for i, boundary in ipairs(regions) do
-    term({kind = 'feature', output = i + 1, weight = answer.feature / #regions}, oracle[1 + boundary])
+  for i, position in ipairs(regions) do
+    term({kind = 'feature', output = i + 1, weight = answer.feature / #regions}, oracle[self.exit[position]])
   end
   return losses, wanted
 end
@@ -147,11 +151,11 @@ function stages.joint(self, answer)
     losses[i] = 0
     local net = self.supernet:subnet(genome)
     local regions = (answer.feature or 0) > 0 and self.supernet:region_outputs(net, genome) or {}
-    local losses, wanted = joint_terms(answer, self.targets, oracle, regions)
+    local terms, wanted = self:joint_terms(answer, oracle, regions)
     -- The oracle itself has nothing to learn.
     if genome ~= self.keep then
-      self.tape = self.tape and self.tape:renew(net, losses) or
-                    train.tape(net, {batch = self.settings.batch, pool = self.pool, losses = losses})
+      self.tape = self.tape and self.tape:renew(net, terms) or
+                    train.tape(net, {batch = self.settings.batch, pool = self.pool, losses = terms})
       -- An option meets many predecessors; statistics of a single batch would mix them all.
       self.tape:fix_norms(answer.fixed_norms ~= false)
       local stats = self.tape:step({self.images}, wanted, n, self.step)

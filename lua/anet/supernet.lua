@@ -146,11 +146,15 @@ function Supernet:subnet(genome)
   return net.wrap(take_net())
 end
 
--- The oracle with further outputs: the input of each position, then the output of the last.
----@return anet.Net
+-- The oracle with further outputs, and which output is the input and the output of each position.
+---@return anet.Net net, integer[] entry, integer[] exit
 function Supernet:taps()
-  core.check(C.anet_supernet_taps(self.handle, net_out))
-  return net.wrap(take_net())
+  local positions = #self:blocks()
+  local cells = ffi.new('int32_t[?]', 2 * math.max(positions, 1))
+  core.check(C.anet_supernet_taps(self.handle, net_out, cells, cells + positions))
+  local entry, exit = {}, {}
+  for p = 1, positions do entry[p], exit[p] = cells[p - 1] + 1, cells[positions + p - 1] + 1 end
+  return net.wrap(take_net()), entry, exit
 end
 
 -- What a policy is told about its space: plain data, with the times of a latency table where there is one.
@@ -160,24 +164,24 @@ function Supernet:describe(latency)
 end
 
 -- Append the output of each option of a genome to the outputs of its subnet, from the first position that is not
--- the oracle's on. Returns their boundaries, numbered as the inputs of positions (positions + 1: the end).
+-- the oracle's on. Returns the last position that each of them covers.
 ---@param n anet.Net
----@return integer[] boundaries
+---@return integer[] positions
 function Supernet:region_outputs(n, genome)
   local last = {}
   for i, node in n:nodes() do
     if node.region then last[node.region] = i end
   end
-  local boundaries, changed = {}, false
+  local positions, changed = {}, false
   for _, option in ipairs(self:space():chosen(genome)) do
     changed = changed or option.kind ~= 'keep'
     local exit = last[option.position]
     if changed and exit then
       n:output(exit)
-      boundaries[#boundaries + 1] = option.position + option.span
+      positions[#positions + 1] = option.position + option.span - 1
     end
   end
-  return boundaries
+  return positions
 end
 
 -- Bytes of all weights, shared ones once.
