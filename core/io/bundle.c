@@ -38,8 +38,10 @@ int anet_bundle_open(const char *path, anet_bundle **out)
   *out = NULL;
   ANET_TRY(anet_bundle_new(&bundle));
   int rc = anet__safetensors_read(path, bundle);
-  if (rc) anet_bundle_release(bundle);
-  else *out = bundle;
+  if (rc)
+    anet_bundle_release(bundle);
+  else
+    *out = bundle;
   return rc;
 }
 
@@ -91,7 +93,8 @@ static anet__entry *find_entry(const anet_bundle *bundle, const char *name)
 int anet_bundle_set_tensor(anet_bundle *bundle, const char *name, anet_tensor *tensor)
 {
   if (!name[0] || name[0] == '_')
-    return anet_fail(ANET_RANGE, "bundle: '%s' cannot name a tensor: empty or with a leading '_'", name);
+    return anet_fail(ANET_RANGE, "bundle: '%s' cannot name a tensor: empty or with a leading '_'",
+                     name);
   anet__entry *entry = find_entry(bundle, name);
   if (entry) {
     anet_tensor_retain(tensor);

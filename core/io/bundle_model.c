@@ -20,12 +20,13 @@ static int join(char *out, const char *prefix, const char *node, const char *par
 {
   const int n = snprintf(out, NAME_BYTES, "%s%s%s%s", prefix, node, *param ? "." : "", param);
   if (n < 0 || n >= NAME_BYTES)
-    return anet_fail(ANET_RANGE, "bundle: the name '%.40s…' has %d characters, at most %d fit", node, n,
-                     NAME_BYTES - 1);
+    return anet_fail(ANET_RANGE, "bundle: the name '%.40s…' has %d characters, at most %d fit",
+                     node, n, NAME_BYTES - 1);
   return ANET_OK;
 }
 
-/* ---- storing ---------------------------------------------------------------------------------- */
+/* ---- storing ----------------------------------------------------------------------------------
+ */
 
 static const char *stored_as(const anet_bundle *bundle, const anet__storage *storage)
 {
@@ -65,13 +66,15 @@ static int store_param(anet_bundle *bundle, json_t *windows, const char *name, a
 }
 
 /* A net's weights under `prefix`, and its structure as JSON. */
-static int store_net(anet_bundle *bundle, anet_net *net, const char *prefix, json_t *windows, json_t **out)
+static int store_net(anet_bundle *bundle, anet_net *net, const char *prefix, json_t *windows,
+                     json_t **out)
 {
   for (int32_t v = 0; v < net->count; v++) {
     for (int32_t p = 0; p < net->node[v].params; p++) {
       char name[NAME_BYTES];
       ANET_TRY(join(name, prefix, net->node[v].name, anet_net_param_name(net, v, p)));
-      if (net->node[v].param[p]) ANET_TRY(store_param(bundle, windows, name, net->node[v].param[p]));
+      if (net->node[v].param[p])
+        ANET_TRY(store_param(bundle, windows, name, net->node[v].param[p]));
     }
   }
   return anet__net_to_json(net, out);
@@ -98,8 +101,10 @@ int anet_bundle_set_net(anet_bundle *bundle, anet_net *net)
   ANET_TRY(begin_windows(bundle, &windows));
   int rc = store_net(bundle, net, "", windows, &json);
   if (!rc) rc = anet__bundle_set_json(bundle, "net", json);
-  if (rc) json_decref(windows);
-  else rc = end_windows(bundle, windows);
+  if (rc)
+    json_decref(windows);
+  else
+    rc = end_windows(bundle, windows);
   return rc;
 }
 
@@ -113,7 +118,8 @@ static int piece_prefix(char *prefix, const anet_option *option)
   return join(prefix, text, "", "");
 }
 
-static int store_option(anet_bundle *bundle, anet_supernet *supernet, int32_t index, json_t *windows, json_t *list)
+static int store_option(anet_bundle *bundle, anet_supernet *supernet, int32_t index,
+                        json_t *windows, json_t *list)
 {
   anet_option option;
   char prefix[NAME_BYTES];
@@ -122,9 +128,9 @@ static int store_option(anet_bundle *bundle, anet_supernet *supernet, int32_t in
   if (option.kind == ANET_KEEP) return ANET_OK;
   ANET_TRY(piece_prefix(prefix, &option));
   ANET_TRY(store_net(bundle, supernet->piece[index], prefix, windows, &piece));
-  json_t *json = json_pack("{s:s, s:i, s:i, s:f, s:i, s:o}", "kind", kind_names[option.kind], "position",
-                           (int)option.position, "span", (int)option.span, "width", (double)option.width,
-                           "hidden", (int)option.hidden, "piece", piece);
+  json_t *json = json_pack("{s:s, s:i, s:i, s:f, s:i, s:o}", "kind", kind_names[option.kind],
+                           "position", (int)option.position, "span", (int)option.span, "width",
+                           (double)option.width, "hidden", (int)option.hidden, "piece", piece);
   if (!json || json_array_append_new(list, json))
     return anet_fail(ANET_NOMEM, "bundle: no memory for option %d", index);
   return ANET_OK;
@@ -147,7 +153,8 @@ int anet_bundle_set_supernet(anet_bundle *bundle, anet_supernet *supernet)
   return anet__bundle_set_json(bundle, "supernet", json_pack("{s:o}", "options", list));
 }
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------
+ */
 
 /* Finds a net's parameters in a bundle; the windows that it makes live until finder_end. */
 typedef struct finder {
@@ -181,13 +188,15 @@ static anet_tensor *find_window(finder *f, const char *name, const json_t *windo
   anet_tensor *whole = stored ? anet_bundle_tensor(f->bundle, stored) : NULL, *view = NULL;
   int32_t begin[ANET_MAX_RANK];
   if (!whole) {
-    anet_fail(ANET_FORMAT, "bundle: '%s' is a window of '%s', which is not there", name, stored ? stored : "nothing");
+    anet_fail(ANET_FORMAT, "bundle: '%s' is a window of '%s', which is not there", name,
+              stored ? stored : "nothing");
     return NULL;
   }
   anet_shape size = {.rank = whole->shape.rank};
   if (!read_ints(json_object_get(window, "begin"), size.rank, begin) ||
       !read_ints(json_object_get(window, "size"), size.rank, size.dim)) {
-    anet_fail(ANET_FORMAT, "bundle: the window '%s' does not have %d numbers for begin and size", name, size.rank);
+    anet_fail(ANET_FORMAT, "bundle: the window '%s' does not have %d numbers for begin and size",
+              name, size.rank);
     return NULL;
   }
   if (anet__grow((void **)&f->made, &f->capacity, f->count, sizeof *f->made)) return NULL;
@@ -207,7 +216,8 @@ static anet_tensor *find_param(void *context, const char *name)
   return tensor;
 }
 
-static int load_net(anet_bundle *bundle, const json_t *json, const char *prefix, const json_t *windows, anet_net **out)
+static int load_net(anet_bundle *bundle, const json_t *json, const char *prefix,
+                    const json_t *windows, anet_net **out)
 {
   finder f = {.bundle = bundle, .windows = windows, .prefix = prefix};
   int rc = anet__net_from_json(json, find_param, &f, out);
@@ -238,17 +248,21 @@ static int read_option(const json_t *json, anet_option *option)
   ANET_TRY(anet__json_int(json, "span", 1, ANET_MAX_POSITIONS, &span));
   ANET_TRY(anet__json_int(json, "hidden", 0, INT32_MAX, &hidden));
   ANET_TRY(anet__json_number(json, "width", &width));
-  *option = (anet_option){.kind = -1, .position = (int32_t)position, .span = (int32_t)span,
-                          .width = (float)width, .hidden = (int32_t)hidden};
+  *option = (anet_option){.kind = -1,
+                          .position = (int32_t)position,
+                          .span = (int32_t)span,
+                          .width = (float)width,
+                          .hidden = (int32_t)hidden};
   for (int32_t k = 0; k < ANET_OPTION_COUNT; k++)
     if (strcmp(kind, kind_names[k]) == 0) option->kind = k;
-  if (option->kind < 0) return anet_fail(ANET_FORMAT, "bundle: no kind of option is called '%s'", kind);
+  if (option->kind < 0)
+    return anet_fail(ANET_FORMAT, "bundle: no kind of option is called '%s'", kind);
   return ANET_OK;
 }
 
 /* Options were stored in the space's order, so each gets the gene that its weights are named by. */
-static int load_option(anet_bundle *bundle, const json_t *json, const json_t *windows, int32_t *genes,
-                       anet_supernet *supernet)
+static int load_option(anet_bundle *bundle, const json_t *json, const json_t *windows,
+                       int32_t *genes, anet_supernet *supernet)
 {
   anet_option option;
   char prefix[NAME_BYTES];
@@ -272,8 +286,7 @@ static int load_options(anet_bundle *bundle, const json_t *list, anet_supernet *
   size_t i;
   ANET_TRY(begin_windows(bundle, &windows));
   int rc = ANET_OK;
-  json_array_foreach(list, i, json)
-  {
+  json_array_foreach (list, i, json) {
     if (!rc) rc = load_option(bundle, json, windows, genes, supernet);
   }
   json_decref(windows);
@@ -300,15 +313,16 @@ done:
   return rc;
 }
 
-/* ---- optimiser state ---------------------------------------------------------------------------- */
+/* ---- optimiser state ----------------------------------------------------------------------------
+ */
 
 /* The state of every parameter of `nets` in order: "optim/net.node.param/0" and "/1", and its steps
  * in the text "optim". Shared memory appears under its first user's name, both ways. */
-typedef int visit_state(anet_bundle *bundle, anet_optim *optim, const anet_tensor *param, const char *name,
-                        json_t *steps);
+typedef int visit_state(anet_bundle *bundle, anet_optim *optim, const anet_tensor *param,
+                        const char *name, json_t *steps);
 
-static int each_param(anet_bundle *bundle, anet_optim *optim, anet_net *const *nets, int32_t count, json_t *steps,
-                      visit_state *visit)
+static int each_param(anet_bundle *bundle, anet_optim *optim, anet_net *const *nets, int32_t count,
+                      json_t *steps, visit_state *visit)
 {
   for (int32_t n = 0; n < count; n++) {
     for (int32_t v = 0; v < nets[n]->count; v++) {
@@ -317,14 +331,16 @@ static int each_param(anet_bundle *bundle, anet_optim *optim, anet_net *const *n
         char prefix[32], name[NAME_BYTES];
         snprintf(prefix, sizeof prefix, "optim/%d.", n);
         ANET_TRY(join(name, prefix, node->name, anet_net_param_name(nets[n], v, p)));
-        if (!node->frozen && node->param[p]) ANET_TRY(visit(bundle, optim, node->param[p], name, steps));
+        if (!node->frozen && node->param[p])
+          ANET_TRY(visit(bundle, optim, node->param[p], name, steps));
       }
     }
   }
   return ANET_OK;
 }
 
-static int save_state(anet_bundle *bundle, anet_optim *optim, const anet_tensor *param, const char *name, json_t *steps)
+static int save_state(anet_bundle *bundle, anet_optim *optim, const anet_tensor *param,
+                      const char *name, json_t *steps)
 {
   anet_tensor *state[2] = {0};
   int64_t *taken = NULL;
@@ -332,12 +348,14 @@ static int save_state(anet_bundle *bundle, anet_optim *optim, const anet_tensor 
   ANET_TRY(anet__optim_state(optim, param, state, &taken));
   for (int32_t i = 0; i < 2; i++) {
     ANET_TRY(join(full, name, i ? "/1" : "/0", ""));
-    if (state[i] && !stored_as(bundle, state[i]->storage)) ANET_TRY(anet_bundle_set_tensor(bundle, full, state[i]));
+    if (state[i] && !stored_as(bundle, state[i]->storage))
+      ANET_TRY(anet_bundle_set_tensor(bundle, full, state[i]));
   }
   return json_object_set_new(steps, name, json_integer(*taken)) ? ANET_NOMEM : ANET_OK;
 }
 
-static int load_state(anet_bundle *bundle, anet_optim *optim, const anet_tensor *param, const char *name, json_t *steps)
+static int load_state(anet_bundle *bundle, anet_optim *optim, const anet_tensor *param,
+                      const char *name, json_t *steps)
 {
   anet_tensor *state[2] = {0};
   int64_t *taken = NULL;
@@ -351,7 +369,8 @@ static int load_state(anet_bundle *bundle, anet_optim *optim, const anet_tensor 
   return anet__json_int(steps, name, 0, INT64_MAX, taken);
 }
 
-int anet_bundle_set_optim(anet_bundle *bundle, anet_optim *optim, anet_net *const *nets, int32_t count)
+int anet_bundle_set_optim(anet_bundle *bundle, anet_optim *optim, anet_net *const *nets,
+                          int32_t count)
 {
   json_t *steps = json_object();
   if (!steps) return anet_fail(ANET_NOMEM, "bundle: no memory for the optimiser's state");

@@ -20,11 +20,12 @@ int anet_bundle_set_table(anet_bundle *bundle, anet_table *table)
   return anet__bundle_set_json(
       bundle, "table",
       json_pack("{s:s, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:o, s:o}", "fingerprint",
-                table->fingerprint, "batch", (int)table->batch, "threads", (int)table->threads, "rounds",
-                (int)table->rounds, "fixed_ms", table->fixed_ms, "oracle_ms", table->oracle_ms, "median_error",
-                table->median_error, "p95_error", table->p95_error, "drift", table->drift, "seconds",
-                table->seconds, "ms", numbers_json(table->ms, n), "error", numbers_json(table->error, n),
-                "cold_ms", numbers_json(table->cold_ms, n)));
+                table->fingerprint, "batch", (int)table->batch, "threads", (int)table->threads,
+                "rounds", (int)table->rounds, "fixed_ms", table->fixed_ms, "oracle_ms",
+                table->oracle_ms, "median_error", table->median_error, "p95_error",
+                table->p95_error, "drift", table->drift, "seconds", table->seconds, "ms",
+                numbers_json(table->ms, n), "error", numbers_json(table->error, n), "cold_ms",
+                numbers_json(table->cold_ms, n)));
 }
 
 static int read_numbers(const json_t *json, const char *key, int32_t count, double *out)
@@ -32,7 +33,8 @@ static int read_numbers(const json_t *json, const char *key, int32_t count, doub
   json_t *array = NULL;
   ANET_TRY(anet__json_array(json, key, &array));
   if (json_array_size(array) != (size_t)count)
-    return anet_fail(ANET_FORMAT, "table: %zu numbers in '%s', want %d", json_array_size(array), key, count);
+    return anet_fail(ANET_FORMAT, "table: %zu numbers in '%s', want %d", json_array_size(array),
+                     key, count);
   for (int32_t i = 0; i < count; i++) out[i] = json_number_value(json_array_get(array, (size_t)i));
   return ANET_OK;
 }
@@ -55,15 +57,18 @@ static int read_table(const json_t *json, anet_table *table)
     const char *key;
     double *value;
   } single[] = {
-      {"fixed_ms", &table->fixed_ms},       {"oracle_ms", &table->oracle_ms},
-      {"median_error", &table->median_error}, {"p95_error", &table->p95_error},
-      {"drift", &table->drift},             {"seconds", &table->seconds},
+      {"fixed_ms", &table->fixed_ms},
+      {"oracle_ms", &table->oracle_ms},
+      {"median_error", &table->median_error},
+      {"p95_error", &table->p95_error},
+      {"drift", &table->drift},
+      {"seconds", &table->seconds},
   };
   const char *fingerprint = NULL;
   ANET_TRY(anet__json_string(json, "fingerprint", &fingerprint));
   if (strlen(fingerprint) >= sizeof table->fingerprint)
-    return anet_fail(ANET_FORMAT, "table: a fingerprint of %zu bytes, at most %zu", strlen(fingerprint),
-                     sizeof table->fingerprint - 1);
+    return anet_fail(ANET_FORMAT, "table: a fingerprint of %zu bytes, at most %zu",
+                     strlen(fingerprint), sizeof table->fingerprint - 1);
   strcpy(table->fingerprint, fingerprint);
   ANET_TRY(read_counts(json, table));
   for (int32_t i = 0; i < ANET_COUNT(single); i++)

@@ -43,7 +43,8 @@ static bool dtype_parse(const char *name, anet_type *out)
   return false;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------ */
+/* ---- writing ------------------------------------------------------------------------------------
+ */
 
 typedef struct writer {
   int file;
@@ -59,13 +60,16 @@ static void put(writer *w, const void *data, size_t bytes)
   while (bytes && !w->failed) {
     ssize_t done = write(w->file, at, bytes);
     if (done < 0 && errno == EINTR) continue;
-    if (done < 0) w->failed = true;
-    else at += done, bytes -= (size_t)done;
+    if (done < 0)
+      w->failed = true;
+    else
+      at += done, bytes -= (size_t)done;
   }
 }
 
 /* Calls visit(context, data, bytes) for each contiguous run of the window, in order. */
-static void each_run(const anet_tensor *t, void (*visit)(void *, const void *, size_t), void *context)
+static void each_run(const anet_tensor *t, void (*visit)(void *, const void *, size_t),
+                     void *context)
 {
   const size_t size = anet__type_bytes(t->type);
   const int32_t rank = t->shape.rank;
@@ -113,7 +117,8 @@ static int header_tensor(json_t *header, const char *name, anet_type type, const
                          size_t begin, size_t end)
 {
   json_t *dims = json_array();
-  for (int32_t i = 0; i < shape->rank; i++) json_array_append_new(dims, json_integer(shape->dim[i]));
+  for (int32_t i = 0; i < shape->rank; i++)
+    json_array_append_new(dims, json_integer(shape->dim[i]));
   json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", dtype_name(type), "shape", dims,
                             "data_offsets", (json_int_t)begin, (json_int_t)end);
   if (!entry || json_object_set_new(header, name, entry))
@@ -128,7 +133,8 @@ static int header_build(const anet_bundle *bundle, json_t **out)
   json_t *metadata = json_deep_copy(bundle->text);
   size_t offset = 0;
   int32_t pads = 0;
-  int rc = header && sums && metadata ? ANET_OK : anet_fail(ANET_NOMEM, "bundle: no memory for its header");
+  int rc = header && sums && metadata ? ANET_OK
+                                      : anet_fail(ANET_NOMEM, "bundle: no memory for its header");
   for (int32_t i = 0; i < bundle->entries && !rc; i++) {
     const anet__entry *e = &bundle->entry[i];
     const size_t bytes = tensor_bytes(e->tensor), pad = padding_of(bytes);
@@ -137,11 +143,14 @@ static int header_build(const anet_bundle *bundle, json_t **out)
     each_run(e->tensor, crc_run, &crc);
     snprintf(text, sizeof text, "%08x", crc);
     if (json_object_set_new(sums, e->name, json_string(text))) rc = ANET_NOMEM;
-    if (!rc) rc = header_tensor(header, e->name, e->tensor->type, &e->tensor->shape, offset, offset + bytes);
+    if (!rc)
+      rc = header_tensor(header, e->name, e->tensor->type, &e->tensor->shape, offset,
+                         offset + bytes);
     offset += bytes;
     if (rc || !pad) continue;
     snprintf(name, sizeof name, PAD_PREFIX "%d", (int)pads++);
-    rc = header_tensor(header, name, ANET_U8, &(anet_shape){1, {(int32_t)pad}}, offset, offset + pad);
+    rc = header_tensor(header, name, ANET_U8, &(anet_shape){1, {(int32_t)pad}}, offset,
+                       offset + pad);
     offset += pad;
   }
   char *sums_text = rc ? NULL : json_dumps(sums, JSON_COMPACT);
@@ -153,8 +162,10 @@ static int header_build(const anet_bundle *bundle, json_t **out)
   free(sums_text);
   json_decref(sums);
   json_decref(metadata);
-  if (rc) json_decref(header);
-  else *out = header;
+  if (rc)
+    json_decref(header);
+  else
+    *out = header;
   return rc;
 }
 
@@ -253,7 +264,8 @@ done:
   return rc;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------ */
+/* ---- reading ------------------------------------------------------------------------------------
+ */
 
 /* A mapped file, shared by its tensors: unmapped when the last is gone. */
 typedef struct mapping {
@@ -283,7 +295,8 @@ static int map_file(const char *path, mapping **out)
   } else if (!S_ISREG(info.st_mode)) {
     rc = anet_fail(ANET_IO, "%s: not a file", path);
   } else if (info.st_size < 16) {
-    rc = anet_fail(ANET_FORMAT, "%s: %lld bytes are too few for a bundle", path, (long long)info.st_size);
+    rc = anet_fail(ANET_FORMAT, "%s: %lld bytes are too few for a bundle", path,
+                   (long long)info.st_size);
   } else {
     /* Private: training writes to its own copies of pages, never to the file. */
     m->bytes = (size_t)info.st_size;
@@ -294,8 +307,10 @@ static int map_file(const char *path, mapping **out)
     }
   }
   if (file >= 0) close(file);
-  if (rc) mapping_release(m);
-  else *out = m;
+  if (rc)
+    mapping_release(m);
+  else
+    *out = m;
   return rc;
 }
 
@@ -304,7 +319,8 @@ static int read_header(const char *path, const mapping *m, char **out, uint64_t 
 {
   memcpy(length, m->base, sizeof *length);
   if (*length < 2 || *length > header_most || *length > m->bytes - sizeof *length)
-    return anet_fail(ANET_FORMAT, "%s: header of %llu bytes in a file of %zu: cut off, or not a bundle", path,
+    return anet_fail(ANET_FORMAT,
+                     "%s: header of %llu bytes in a file of %zu: cut off, or not a bundle", path,
                      (unsigned long long)*length, m->bytes);
   char *text = anet__alloc((size_t)*length + 1);
   if (!text) return ANET_NOMEM;
@@ -316,11 +332,16 @@ static int read_header(const char *path, const mapping *m, char **out, uint64_t 
   }
   snprintf(want, sizeof want, "%08x", header_crc(*length, text));
   int rc = ANET_OK;
-  if (!digits) rc = anet_fail(ANET_FORMAT, "%s: its header has no checksum: not written by anet, or damaged", path);
+  if (!digits)
+    rc = anet_fail(ANET_FORMAT, "%s: its header has no checksum: not written by anet, or damaged",
+                   path);
   else if (strcmp(found, want) != 0)
-    rc = anet_fail(ANET_CHECKSUM, "%s: the header is damaged: checksum %s, want %s", path, want, found);
-  if (rc) anet__free(text);
-  else *out = text;
+    rc = anet_fail(ANET_CHECKSUM, "%s: the header is damaged: checksum %s, want %s", path, want,
+                   found);
+  if (rc)
+    anet__free(text);
+  else
+    *out = text;
   return rc;
 }
 
@@ -328,13 +349,14 @@ static int read_shape(const char *path, const char *name, const json_t *dims, an
 {
   const size_t rank = json_array_size(dims);
   if (!json_is_array(dims) || rank > ANET_MAX_RANK)
-    return anet_fail(ANET_FORMAT, "%s: tensor '%s' has %zu dimensions, at most %d are read", path, name, rank,
-                     ANET_MAX_RANK);
+    return anet_fail(ANET_FORMAT, "%s: tensor '%s' has %zu dimensions, at most %d are read", path,
+                     name, rank, ANET_MAX_RANK);
   shape->rank = (int32_t)rank;
   for (size_t i = 0; i < rank; i++) {
     const json_int_t dim = json_integer_value(json_array_get(dims, i));
     if (dim < 0 || dim > INT32_MAX)
-      return anet_fail(ANET_FORMAT, "%s: tensor '%s' has a dimension of %lld", path, name, (long long)dim);
+      return anet_fail(ANET_FORMAT, "%s: tensor '%s' has a dimension of %lld", path, name,
+                       (long long)dim);
     shape->dim[i] = (int32_t)dim;
   }
   return ANET_OK;
@@ -358,14 +380,15 @@ static int check_sum(const reader *r, const char *name, const char *data, size_t
   const char *want = json_string_value(json_object_get(r->sums, name));
   snprintf(sum, sizeof sum, "%08x", crc_of(0, data, bytes));
   if (!want || strcmp(want, sum) != 0)
-    return anet_fail(ANET_CHECKSUM, "%s: tensor '%s' is damaged: checksum %s, want %s", r->path, name, sum,
-                     want ? want : "one");
+    return anet_fail(ANET_CHECKSUM, "%s: tensor '%s' is damaged: checksum %s, want %s", r->path,
+                     name, sum, want ? want : "one");
   return ANET_OK;
 }
 
 /* One tensor of the header: sizes against the file, checksum, then a tensor over the map. `end` is
  * where the one before ended: the format allows no holes. */
-static int read_tensor(const reader *r, const char *name, const json_t *entry, anet_bundle *bundle, size_t *end)
+static int read_tensor(const reader *r, const char *name, const json_t *entry, anet_bundle *bundle,
+                       size_t *end)
 {
   anet_shape shape = {0};
   anet_type type = ANET_F32;
@@ -375,12 +398,14 @@ static int read_tensor(const reader *r, const char *name, const json_t *entry, a
   const json_int_t from = json_integer_value(json_array_get(offsets, 0));
   const json_int_t to = json_integer_value(json_array_get(offsets, 1));
   if (!dtype || !dtype_parse(dtype, &type))
-    return anet_fail(ANET_FORMAT, "%s: tensor '%s' has type '%s', F32, U8, I32 or I8 are read", r->path, name,
-                     dtype ? dtype : "none");
+    return anet_fail(ANET_FORMAT, "%s: tensor '%s' has type '%s', F32, U8, I32 or I8 are read",
+                     r->path, name, dtype ? dtype : "none");
   ANET_TRY(read_shape(r->path, name, json_object_get(entry, "shape"), &shape));
   if (!anet__shape_count(&shape, &count) || !anet__mul(count, anet__type_bytes(type), &bytes) ||
-      from < 0 || (size_t)from != *end || to < from || (size_t)(to - from) != bytes || (size_t)to > r->bytes)
-    return anet_fail(ANET_FORMAT, "%s: tensor '%s' spans bytes %lld to %lld of %zu, its shape needs %zu at %zu",
+      from < 0 || (size_t)from != *end || to < from || (size_t)(to - from) != bytes ||
+      (size_t)to > r->bytes)
+    return anet_fail(ANET_FORMAT,
+                     "%s: tensor '%s' spans bytes %lld to %lld of %zu, its shape needs %zu at %zu",
                      r->path, name, (long long)from, (long long)to, r->bytes, bytes, *end);
   *end = (size_t)to;
   char *data = r->map->base + r->data + from;
@@ -404,9 +429,9 @@ static int read_metadata(reader *r, json_t *header, anet_bundle *bundle)
   const char *key, *sums = json_string_value(json_object_get(metadata, "checksums"));
   if (!sums) return anet_fail(ANET_FORMAT, "%s: no checksums in its metadata", r->path);
   ANET_TRY(anet__json_parse(sums, strlen(sums), r->path, &r->sums));
-  json_object_foreach(metadata, key, value)
-  {
-    if (!json_is_string(value)) return anet_fail(ANET_FORMAT, "%s: metadata '%s' is not text", r->path, key);
+  json_object_foreach (metadata, key, value) {
+    if (!json_is_string(value))
+      return anet_fail(ANET_FORMAT, "%s: metadata '%s' is not text", r->path, key);
     if (!strcmp(key, "checksums") || !strcmp(key, "checksum") || !strcmp(key, "format")) continue;
     if (json_object_set(bundle->text, key, value))
       return anet_fail(ANET_NOMEM, "%s: no memory for metadata '%s'", r->path, key);
@@ -419,8 +444,7 @@ static int read_tensors(const reader *r, json_t *header, anet_bundle *bundle)
   const char *name;
   json_t *entry;
   size_t end = 0;
-  json_object_foreach(header, name, entry)
-  {
+  json_object_foreach (header, name, entry) {
     if (strcmp(name, "__metadata__") == 0) continue;
     ANET_TRY(read_tensor(r, name, entry, bundle, &end));
   }

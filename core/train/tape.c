@@ -320,9 +320,14 @@ static void forget_net(anet_tape *tape)
   anet__free(tape->param);
   anet__free(tape->span);
   anet__free(tape->node);
-  *tape = (anet_tape){.pool = tape->pool, .kernels = tape->kernels, .batch = tape->batch,
-                      .statistics = tape->statistics, .fixed_norms = tape->fixed_norms, .block = tape->block,
-                      .block_room = tape->block_room, .scratch = tape->scratch,
+  *tape = (anet_tape){.pool = tape->pool,
+                      .kernels = tape->kernels,
+                      .batch = tape->batch,
+                      .statistics = tape->statistics,
+                      .fixed_norms = tape->fixed_norms,
+                      .block = tape->block,
+                      .block_room = tape->block_room,
+                      .scratch = tape->scratch,
                       .scratch_room = tape->scratch_room};
 }
 

@@ -19,9 +19,10 @@ local M = {}
 ---@param oracle anet.Net
 ---@param policy anet.Policy
 ---@param images? anet.Tensor
----@return anet.Supernet? supernet, string? message, string? code
+-- Returns the supernet, and what it refused of the policy's options: {{position, kind, reason}, …}.
+---@return anet.Supernet? supernet, table[]|string refused, string? code
 function M.elastify(oracle, policy, images, pool)
-  local s, message = supernet.new(oracle), nil
+  local s, refused, message = supernet.new(oracle), {}, nil
   for position, block in ipairs(s:blocks()) do
     local options
     options, message = policy:options(block)
@@ -29,10 +30,11 @@ function M.elastify(oracle, policy, images, pool)
     local importance = images and block.hidden > 0 and s:importance(position, images, pool) or nil
     for _, option in ipairs(options) do
       option.position = position
-      s:add(option, importance)
+      local ok, reason = s:offer(option, importance)
+      if not ok then refused[#refused + 1] = {position = position, kind = option.kind, reason = reason} end
     end
   end
-  return s:seal()
+  return s:seal(), refused
 end
 
 -- ---- the distiller -----------------------------------------------------------------------------------

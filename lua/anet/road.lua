@@ -52,7 +52,9 @@ function M.open_policy(ui, kind, spec, seed) return ui:try(policy.load(spec, {ki
 -- A supernet of an oracle. images: how many tell which hidden channels matter.
 function M.elastify(ui, model, schedule, dataset, images, pool)
   local sample = dataset and dataset:tensor(model.input, images)
-  local s = ui:try(distill.elastify(model.oracle, schedule, sample, pool))
+  local s, refused = distill.elastify(model.oracle, schedule, sample, pool)
+  if not s then ui:fail('%s', refused) end
+  for _, r in ipairs(refused) do ui:line('block %d, no %s: %s', r.position, r.kind, r.reason) end
   ui:line('%s', tostring(s))
   return s
 end

@@ -75,9 +75,18 @@ end
 -- Add an option: {kind = 'merge'|'shrink'|'skip', position, span, width}. importance: a tensor of the
 -- hidden channels, from Supernet:importance; by weight norm without.
 function Supernet:add(option, importance)
+  local ok, message = self:offer(option, importance)
+  return core.must(ok, '%s', message)
+end
+
+-- As add, but an option that its blocks do not allow (a width that rounds to one there is, a run that no single
+-- block can stand for) gives nil and the reason.
+---@return anet.Supernet? self, string? reason
+function Supernet:offer(option, importance)
   local weights = importance and dense(importance, 'importance') or nil
-  core.check(C.anet_supernet_add(self.handle, space.option_struct(option), weights))
-  return self
+  local status = C.anet_supernet_add(self.handle, space.option_struct(option), weights)
+  if status == 0 then return self end
+  return nil, core.message(status)
 end
 
 -- No more options from here on.

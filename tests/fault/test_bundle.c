@@ -27,7 +27,8 @@ static anet_net *small_net(void)
 {
   anet_net *net = NULL;
   int32_t x = 0;
-  const anet_attr conv = {.kernel = {3, 3}, .pad = {1, 1, 1, 1}, .channels = 5, .bias = 1}, none = {0};
+  const anet_attr conv = {.kernel = {3, 3}, .pad = {1, 1, 1, 1}, .channels = 5, .bias = 1},
+                  none = {0};
   const anet_attr head = {.channels = 3, .bias = 1};
   CHECK_OK(anet_net_new(&net));
   CHECK_OK(anet_net_input(net, "image", &(anet_shape){3, {6, 6, 2}}, &x));
@@ -161,8 +162,10 @@ TEST(every_changed_byte_is_refused)
     data[i] = (char)(old ^ (1 << (i % 8)));
     write_file(data, bytes);
     int rc = anet_bundle_open(path, &bundle);
-    if (rc != ANET_FORMAT && rc != ANET_CHECKSUM) TEST_FAIL("byte %zu: status %d (%s)", i, rc, anet_error());
-    if (!strstr(anet_error(), path)) TEST_FAIL("byte %zu: the message '%s' lacks the path", i, anet_error());
+    if (rc != ANET_FORMAT && rc != ANET_CHECKSUM)
+      TEST_FAIL("byte %zu: status %d (%s)", i, rc, anet_error());
+    if (!strstr(anet_error(), path))
+      TEST_FAIL("byte %zu: the message '%s' lacks the path", i, anet_error());
     test_checks++;
     anet_bundle_release(bundle);
     data[i] = old;
@@ -202,7 +205,7 @@ TEST(a_killed_save_leaves_a_whole_file)
     anet_tensor *loose = bundle ? anet_bundle_tensor(bundle, "loose") : NULL;
     const float first = loose ? *(float *)anet_tensor_data(loose) : 0;
     CHECK(first == 1 || first == 2);
-    first == 1 ? old++ : new++;
+    first == 1 ? old++ : new ++;
     anet_bundle_release(bundle);
   }
   printf("killed saves: %d left the old file, %d the new\n", old, new);

@@ -131,6 +131,65 @@ TEST(gradients_are_slopes)
   free(e);
 }
 
+/* With fixed norms the net is trained as it runs: slopes are those of the running statistics, which
+ * stay. */
+TEST(fixed_norms_train_the_net_as_it_runs)
+{
+  anet_net *net = mixed_net("swish");
+  anet_tape *tape;
+  anet_step_stats stats;
+  example *e = example_new();
+  const int32_t norm = anet_net_find(net, "n1");
+  float before[2][4];
+  fill_normal(anet_tensor_data(anet_net_param(net, norm, 2)), 4, 21);
+  for (int32_t i = 0; i < 2; i++)
+    memcpy(before[i], anet_tensor_data(anet_net_param(net, norm, 2 + i)), sizeof before[i]);
+  CHECK_OK(anet_tape_new(net, BATCH, NULL, &tape));
+  anet_tape_fix_norms(tape, 1);
+  for (int32_t v = 0; v < anet_net_count(net); v++)
+    for (int32_t p = 0; p < ANET_MAX_PARAMS; p++) {
+      mixed_step(tape, e, &stats);
+      if (anet_tape_grad(tape, v, p)) check_slope(net, tape, e, v, p);
+    }
+  for (int32_t i = 0; i < 2; i++)
+    CHECK(memcmp(before[i], anet_tensor_data(anet_net_param(net, norm, 2 + i)), sizeof before[i]) ==
+          0);
+  const float *in = e->in, *out = NULL;
+  float kept[BATCH * CLASSES];
+  memcpy(kept, anet_tape_value(tape, anet_net_output_at(net, 0)), sizeof kept);
+  CHECK_OK(anet_tape_forward(tape, &in, BATCH, 0, 0));
+  out = anet_tape_value(tape, anet_net_output_at(net, 0));
+  CHECK(memcmp(kept, out, sizeof kept) == 0);
+  anet_tape_release(tape);
+  anet_net_release(net);
+  free(e);
+}
+
+/* A tape that was another net's gives the bits of a new one, with memory left over or too small. */
+TEST(a_renewed_tape_is_as_a_new_one)
+{
+  anet_net *small = net_resnet(8, 1, 4, 1, CLASSES), *large = mixed_net("relu");
+  anet_tape *fresh, *used;
+  anet_step_stats want, got;
+  example *e = example_new();
+  const int32_t head = anet_net_find(large, "head");
+  CHECK_OK(anet_tape_new(large, BATCH, NULL, &fresh));
+  CHECK_OK(anet_tape_new(small, BATCH, NULL, &used));
+  for (int32_t round = 0; round < 2; round++) {
+    CHECK_OK(anet_tape_renew(used, large));
+    mixed_step(fresh, e, &want);
+    mixed_step(used, e, &got);
+    CHECK_NEAR(got.loss, want.loss, 0);
+    CHECK(memcmp(anet_tape_grad(fresh, head, 0), anet_tape_grad(used, head, 0), 4 * CLASSES) == 0);
+    CHECK_OK(anet_tape_renew(used, small));
+  }
+  anet_tape_release(used);
+  anet_tape_release(fresh);
+  anet_net_release(large);
+  anet_net_release(small);
+  free(e);
+}
+
 /* With every value an output, nothing is fused, overwritten or shared; the gradients are the same
  * but for rounding. */
 static void check_same_gradients(anet_net *net, anet_tape *plain, anet_tape *open)
@@ -788,7 +847,8 @@ TEST(steps_do_not_allocate)
   anet_net_release(net);
 }
 
-TEST_MAIN(CASE(gradients_are_slopes), CASE(sharing_memory_changes_nothing),
+TEST_MAIN(CASE(gradients_are_slopes), CASE(fixed_norms_train_the_net_as_it_runs),
+          CASE(a_renewed_tape_is_as_a_new_one), CASE(sharing_memory_changes_nothing),
           CASE(sharing_memory_in_random_nets), CASE(forward_agrees_with_a_plan),
           CASE(losses_by_hand), CASE(losses_of_maps), CASE(momentum_by_hand), CASE(adamw_by_hand),
           CASE(clipping_keeps_the_direction), CASE(a_gradient_that_is_not_finite_changes_nothing),

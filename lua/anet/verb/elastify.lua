@@ -17,8 +17,10 @@ local function show(ui, s)
                        table.concat(by_position[p], ', ')}
   end
   ui:table(rows)
+  local oracle = s:oracle()
   for _, f in ipairs(s:frozen()) do
-    ui:line('frozen: %s%s: %s', f.first, f.last ~= f.first and ' … ' .. f.last or '', f.reason)
+    local first, last = oracle:get(f.first).name, oracle:get(f.last).name
+    ui:line('frozen: %s%s: %s', first, last ~= first and ' … ' .. last or '', f.reason)
   end
 end
 
