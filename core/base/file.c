@@ -93,40 +93,78 @@ int anet__file_read(const char *path, size_t limit, char **out, size_t *bytes)
 
 /* ---- writing ------------------------------------------------------------------------------ */
 
-static int write_all(int file, const char *path, const char *from, size_t bytes)
+struct anet__sink {
+  int file;
+  const char *path; /* that it will have, for messages */
+};
+
+int anet__sink_put(anet__sink *sink, const void *data, size_t bytes)
 {
+  const char *from = data;
   for (size_t done = 0; done < bytes;) {
-    const ssize_t put = write(file, from + done, bytes - done);
+    const ssize_t put = write(sink->file, from + done, bytes - done);
     if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return fail_io("write", path);
+    if (put < 0) return fail_io("write", sink->path);
     done += (size_t)put;
   }
-  if (fsync(file)) return fail_io("sync", path);
   return ANET_OK;
 }
 
-/* Writes the file `temporary` (a template of mkstemp) and gives it the name `path`. */
-static int write_and_rename(char *temporary, const char *path, const void *data, size_t bytes)
+/* A new name in a folder must survive a power cut: sync the folder, where the file system can.
+ * `path` is of a file in it, and cut short. */
+static void sync_folder(char *path)
+{
+  char *slash = strrchr(path, '/');
+  if (slash) slash[1] = '\0';
+  const int file = open(slash ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (file < 0) return;
+  (void)fsync(file);
+  close(file);
+}
+
+/* Fills the file `temporary` (a template of mkstemp) and gives it the name `path`. */
+static int fill_and_rename(char *temporary, const char *path, anet__fill fill, void *context)
 {
   const mode_t mode = S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH;
-  const int file = mkstemp(temporary);
-  if (file < 0) return fail_io("create", path);
-  int rc = write_all(file, path, data, bytes);
-  if (!rc && fchmod(file, mode)) rc = fail_io("set the mode of", path);
-  if (close(file) && !rc) rc = fail_io("write", path);
+  anet__sink sink = {mkstemp(temporary), path};
+  if (sink.file < 0) return fail_io("create", path);
+  int rc = fill(&sink, context);
+  if (!rc && fsync(sink.file)) rc = fail_io("sync", path);
+  if (!rc && fchmod(sink.file, mode)) rc = fail_io("set the mode of", path);
+  if (close(sink.file) && !rc) rc = fail_io("write", path);
   if (!rc && rename(temporary, path)) rc = fail_io("rename to", path);
-  if (rc) unlink(temporary);
+  if (rc)
+    unlink(temporary);
+  else
+    sync_folder(temporary);
   return rc;
 }
 
-int anet__file_write(const char *path, const void *data, size_t bytes)
+int anet__file_save(const char *path, anet__fill fill, void *context)
 {
   static const char suffix[] = ".XXXXXX";
   const size_t room = strlen(path) + sizeof suffix;
   char *temporary = anet__alloc(room);
   if (!temporary) return ANET_NOMEM;
   snprintf(temporary, room, "%s%s", path, suffix);
-  const int rc = write_and_rename(temporary, path, data, bytes);
+  const int rc = fill_and_rename(temporary, path, fill, context);
   anet__free(temporary);
   return rc;
+}
+
+typedef struct whole {
+  const void *data;
+  size_t bytes;
+} whole;
+
+static int put_whole(anet__sink *sink, void *context)
+{
+  const whole *all = context;
+  return anet__sink_put(sink, all->data, all->bytes);
+}
+
+int anet__file_write(const char *path, const void *data, size_t bytes)
+{
+  whole all = {data, bytes};
+  return anet__file_save(path, put_whole, &all);
 }

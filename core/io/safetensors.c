@@ -17,6 +17,7 @@
 #include <zlib.h>
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "io/bundle.h"
 #include "tensor/tensor.h"
@@ -46,37 +47,16 @@ static bool dtype_parse(const char *name, anet_type *out)
 /* ---- writing ------------------------------------------------------------------------------------
  */
 
-typedef struct writer {
-  int file;
-  size_t offset; /* of the tensor data so far */
-  uint32_t crc;  /* of the tensor being written */
-  bool failed;   /* errno says why */
-} writer;
-
-static void put(writer *w, const void *data, size_t bytes)
-{
-  const char *at = data;
-  w->crc = crc_of(w->crc, data, bytes);
-  while (bytes && !w->failed) {
-    ssize_t done = write(w->file, at, bytes);
-    if (done < 0 && errno == EINTR) continue;
-    if (done < 0)
-      w->failed = true;
-    else
-      at += done, bytes -= (size_t)done;
-  }
-}
+typedef int visit_run(void *context, const void *data, size_t bytes);
 
 /* Calls visit(context, data, bytes) for each contiguous run of the window, in order. */
-static void each_run(const anet_tensor *t, void (*visit)(void *, const void *, size_t),
-                     void *context)
+static int each_run(const anet_tensor *t, visit_run *visit, void *context)
 {
   const size_t size = anet__type_bytes(t->type);
   const int32_t rank = t->shape.rank;
   const size_t row = rank ? (size_t)t->shape.dim[rank - 1] : 1;
-  size_t rows = 1;
+  size_t rows = row ? 1 : 0;
   for (int32_t i = 0; i + 1 < rank; i++) rows *= (size_t)t->shape.dim[i];
-  if (row == 0) return;
   for (size_t r = 0; r < rows; r++) {
     int64_t at = t->offset;
     size_t rest = r;
@@ -84,19 +64,20 @@ static void each_run(const anet_tensor *t, void (*visit)(void *, const void *, s
       at += (int64_t)(rest % (size_t)t->shape.dim[i]) * t->stride[i];
       rest /= (size_t)t->shape.dim[i];
     }
-    visit(context, (const char *)t->storage->data + (size_t)at * size, row * size);
+    ANET_TRY(visit(context, (const char *)t->storage->data + (size_t)at * size, row * size));
   }
+  return ANET_OK;
 }
 
-static void put_run(void *context, const void *data, size_t bytes)
+static int put_run(void *sink, const void *data, size_t bytes)
 {
-  put(context, data, bytes);
+  return anet__sink_put(sink, data, bytes);
 }
 
-static void crc_run(void *context, const void *data, size_t bytes)
+static int crc_run(void *crc, const void *data, size_t bytes)
 {
-  uint32_t *crc = context;
-  *crc = crc_of(*crc, data, bytes);
+  *(uint32_t *)crc = crc_of(*(uint32_t *)crc, data, bytes);
+  return ANET_OK;
 }
 
 static size_t tensor_bytes(const anet_tensor *t)
@@ -140,7 +121,7 @@ static int header_build(const anet_bundle *bundle, json_t **out)
     const size_t bytes = tensor_bytes(e->tensor), pad = padding_of(bytes);
     uint32_t crc = 0;
     char text[16], name[32];
-    each_run(e->tensor, crc_run, &crc);
+    (void)each_run(e->tensor, crc_run, &crc);
     snprintf(text, sizeof text, "%08x", crc);
     if (json_object_set_new(sums, e->name, json_string(text))) rc = ANET_NOMEM;
     if (!rc)
@@ -206,61 +187,34 @@ static int header_text(const anet_bundle *bundle, char **out, uint64_t *length)
   return ANET_OK;
 }
 
-static void write_all(writer *w, const anet_bundle *bundle, const char *header, uint64_t length)
+typedef struct contents {
+  const anet_bundle *bundle;
+  const char *header;
+  uint64_t length; /* of the header */
+} contents;
+
+static int put_contents(anet__sink *sink, void *context)
 {
   static const char zeros[ANET_ALIGN];
-  put(w, &length, sizeof length);
-  put(w, header, (size_t)length);
-  for (int32_t i = 0; i < bundle->entries && !w->failed; i++) {
-    each_run(bundle->entry[i].tensor, put_run, w);
-    put(w, zeros, padding_of(tensor_bytes(bundle->entry[i].tensor)));
+  const contents *c = context;
+  ANET_TRY(anet__sink_put(sink, &c->length, sizeof c->length));
+  ANET_TRY(anet__sink_put(sink, c->header, (size_t)c->length));
+  for (int32_t i = 0; i < c->bundle->entries; i++) {
+    const anet_tensor *tensor = c->bundle->entry[i].tensor;
+    ANET_TRY(each_run(tensor, put_run, sink));
+    ANET_TRY(anet__sink_put(sink, zeros, padding_of(tensor_bytes(tensor))));
   }
-  if (!w->failed && fsync(w->file)) w->failed = true;
-}
-
-/* The rename itself must survive a power cut: sync the folder, where the file system allows it. */
-static void sync_folder(const char *path)
-{
-  const char *slash = strrchr(path, '/');
-  char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
-  const int file = folder ? open(folder, O_RDONLY | O_DIRECTORY) : -1;
-  if (file >= 0) {
-    (void)fsync(file);
-    close(file);
-  }
-  free(folder);
+  return ANET_OK;
 }
 
 int anet__safetensors_write(const char *path, const anet_bundle *bundle)
 {
-  const size_t size = strlen(path) + sizeof ".XXXXXX";
-  char *header = NULL, *name = anet__alloc(size);
+  char *header = NULL;
   uint64_t length = 0;
-  if (!name) return ANET_NOMEM;
-  int rc = header_text(bundle, &header, &length);
-  if (rc) goto done;
-  snprintf(name, size, "%s.XXXXXX", path);
-  writer w = {.file = mkstemp(name)};
-  if (w.file < 0) {
-    rc = anet_fail(ANET_IO, "%s: cannot write beside it: %s", path, strerror(errno));
-    goto done;
-  }
-  const mode_t mask = umask(0);
-  umask(mask);
-  (void)fchmod(w.file, 0666 & ~mask);
-  write_all(&w, bundle, header, length);
-  int why = errno;
-  if (close(w.file) && !w.failed) w.failed = true, why = errno;
-  if (!w.failed && rename(name, path)) w.failed = true, why = errno;
-  if (w.failed) {
-    (void)unlink(name);
-    rc = anet_fail(ANET_IO, "%s: cannot write it: %s", path, strerror(why));
-  } else {
-    sync_folder(path);
-  }
-done:
+  ANET_TRY(header_text(bundle, &header, &length));
+  contents c = {bundle, header, length};
+  const int rc = anet__file_save(path, put_contents, &c);
   anet__free(header);
-  anet__free(name);
   return rc;
 }
 
