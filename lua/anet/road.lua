@@ -8,6 +8,7 @@ local explore = require 'anet.explore'
 local latency = require 'anet.latency'
 local plan = require 'anet.plan'
 local policy = require 'anet.policy'
+local rungs = require 'anet.rungs'
 local text = require 'anet.text'
 local C = core.C
 
@@ -36,6 +37,22 @@ function M.open_supernet(ui, path)
   local model = M.open_model(ui, path)
   if not model.supernet then ui:fail("%s holds a network, not a supernet ('anet elastify' makes one)", path) end
   return model
+end
+
+-- The net that a verb means: rung `rung` of the ladder, the subnet of `genome`, or the oracle.
+---@return anet.Net
+function M.pick_net(ui, model, genome, rung)
+  if not genome and not rung then return model.oracle end
+  local flag = rung and 'rung' or 'genome'
+  if not model.supernet then ui:fail('--%s: %s holds a network, not a supernet', flag, model.path) end
+  if genome then
+    ui:try(model.supernet:space():check(genome))
+    return model.supernet:subnet(genome)
+  end
+  local list = rungs.open(model.bundle, model.supernet)
+  if not list then ui:fail("--rung: %s has no ladder ('anet search' makes one)", model.path) end
+  if not list[rung] then ui:fail('--rung: got %d, the ladder has 1 to %d', rung, #list) end
+  return list[rung].net
 end
 
 function M.open_data(ui, path, part, limit, seed)
@@ -156,7 +173,7 @@ end
 -- The picks as rungs {genome, net, plan, score, predicted_ms, measured_ms, ratio}, in the order of the
 -- budgets, the oracle first. A pick that measures over its budget is replaced by the best genome seen that is
 -- predicted to be as much faster.
-function M.rungs(ui, s, times, e, picks, dataset, input, options, pool)
+function M.measure_rungs(ui, s, times, e, picks, dataset, input, options, pool)
   local sample = dataset:tensor(input, math.min(dataset:count(), options.calibrate or 1024))
   local cache = {}
   local function make(genome)

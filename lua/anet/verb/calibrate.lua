@@ -5,12 +5,7 @@ local road = require 'anet.road'
 local function run(options, ui)
   local pool = anet.pool(options.threads)
   local model = road.open_model(ui, options.model)
-  local net = model.oracle
-  if options.genome then
-    if not model.supernet then ui:fail('--genome: %s holds a network, not a supernet', options.model) end
-    ui:try(model.supernet:space():check(options.genome))
-    net = model.supernet:subnet(options.genome)
-  end
+  local net = road.pick_net(ui, model, options.genome)
   local dataset = road.open_data(ui, options.data, options.part, options.images, options.seed)
   local before = anet.plan(net, {batch = 100, pool = pool}):accuracy(dataset, model.input)
   local calibrated = ui:try(net:calibrate(dataset:tensor(model.input), {batch = options.batch, pool = pool}))

@@ -23,7 +23,7 @@ local function make_supernet(ui, options, model, train, results, pool)
   return s
 end
 
-local function measure_rungs(ui, list, test, input, results, pool)
+local function show_ladder(ui, list, test, input, results, pool)
   local ladder, rows = {}, {{'genome', 'predicted ms', 'measured ms', '% of oracle', 'test accuracy', 'retained'}}
   for i, r in ipairs(list) do
     r.accuracy = accuracy_of(r.net, test, input, pool)
@@ -70,8 +70,8 @@ local function run(options, ui)
   results.search = {seconds = explorer.seconds, evaluated = #explorer.order, saving = saving, ideal_saving = ideal}
   ui:line('%d subnets on %d private images in %s; shared prefixes saved %.1f %%', #explorer.order, private:count(),
           text.duration(explorer.seconds), 100 * saving)
-  local list = road.rungs(ui, s, times, explorer, picks, private, model.input, settings, pool)
-  measure_rungs(ui, list, test, model.input, results, pool)
+  local list = road.measure_rungs(ui, s, times, explorer, picks, private, model.input, settings, pool)
+  show_ladder(ui, list, test, model.input, results, pool)
   results.oracle = {accuracy = list[1].accuracy, ms = list[1].measured_ms}
   results.cloud = explorer:cloud()
 

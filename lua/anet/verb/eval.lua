@@ -32,12 +32,7 @@ end
 local function run(options, ui)
   local pool = anet.pool(options.threads)
   local model = road.open_model(ui, options.model)
-  local net = model.oracle
-  if options.genome then
-    if not model.supernet then ui:fail('--genome: %s holds a network, not a supernet', options.model) end
-    ui:try(model.supernet:space():check(options.genome))
-    net = model.supernet:subnet(options.genome)
-  end
+  local net = road.pick_net(ui, model, options.genome)
   local dataset = road.open_data(ui, options.data, options.part, options.limit)
   if not dataset:labels() then ui:fail('%s: the images have no labels', options.data) end
   local plan = anet.plan(net, {batch = options.batch, pool = pool})

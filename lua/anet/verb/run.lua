@@ -28,12 +28,7 @@ end
 
 local function run(options, ui)
   local model = road.open_model(ui, options.model)
-  local net = model.oracle
-  if options.genome then
-    if not model.supernet then ui:fail('--genome: %s holds a network, not a supernet', options.model) end
-    ui:try(model.supernet:space():check(options.genome))
-    net = model.supernet:subnet(options.genome)
-  end
+  local net = road.pick_net(ui, model, options.genome)
   local plan = anet.plan(net, {pool = anet.pool(options.threads)})
   if #plan:output_shape() ~= 1 then
     ui:fail('%s: its output is %s, want a row of classes', options.model, table.concat(plan:output_shape(), 'x'))

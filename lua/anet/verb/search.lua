@@ -43,7 +43,7 @@ local function run(options, ui)
   local saving, ideal = explorer:saving()
   ui:line('%d subnets in %s; shared prefixes saved %.1f %% of the work (ideal %.1f %%)', #explorer.order,
           text.duration(explorer.seconds), 100 * saving, 100 * ideal)
-  local list = road.rungs(ui, model.supernet, times, explorer, picks, dataset, model.input, settings, pool)
+  local list = road.measure_rungs(ui, model.supernet, times, explorer, picks, dataset, model.input, settings, pool)
   show(ui, list, settings.budgets, list[1])
   local about = {policy = options.policy, data = options.data, images = dataset:count(), seed = options.seed,
                  seconds = explorer.seconds, cloud = explorer:cloud()}
