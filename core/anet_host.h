@@ -5,7 +5,8 @@
  *   if (anet_policy_new(&desc, ladder, &policy)) fail(anet_error());
  *   for (;;) {
  *     anet_session_run(session, in, out, 1);
- *     if (anet_policy_pick(policy, session)) log(anet_error()); // the frame was served all the same
+ *     if (anet_policy_pick(policy, session)) log(anet_error()); // the frame was served all the
+ * same
  *   }
  *
  * The session must have been made with ANET_POLICY_HOST. A policy runs in a sandbox: it can reach
@@ -23,19 +24,19 @@ typedef struct anet_policy_desc {
   const char *text;    /* the policy itself, where not NULL; `name` is then for messages only */
   const char *options; /* a JSON object, or NULL; an unknown key is an error */
   double seed;
-  double steps;        /* of one pick; 0: 1 million */
-  double seconds;      /* processor time of one pick, a net below the steps; 0: 0.1 */
-  double bytes;        /* of everything; 0: 64 MiB */
+  double steps;   /* of one pick; 0: 1 million */
+  double seconds; /* processor time of one pick, a net below the steps; 0: 0.1 */
+  double bytes;   /* of everything; 0: 64 MiB */
 } anet_policy_desc;
 
-/* Load a latency policy for the rungs of a ladder, which is read once. ANET_ABSENT, ANET_IO: no such
- * policy. ANET_POLICY: it is none, or fails. ANET_FORMAT: the options are no JSON object. */
+/* Load a latency policy for the rungs of a ladder, which is read once. ANET_ABSENT, ANET_IO: no
+ * such policy. ANET_POLICY: it is none, or fails. ANET_FORMAT: the options are no JSON object. */
 ANET_API int anet_policy_new(const anet_policy_desc *desc, const anet_ladder *ladder,
                              anet_policy **out);
 ANET_API void anet_policy_release(anet_policy *policy);
 
-/* Ask for the rung of the next frame and switch the session to it. ANET_POLICY: the policy failed and
- * the session stays where it is; where it had been reloaded, the one before it is back. */
+/* Ask for the rung of the next frame and switch the session to it. ANET_POLICY: the policy failed
+ * and the session stays where it is; where it had been reloaded, the one before it is back. */
 ANET_API int anet_policy_pick(anet_policy *policy, anet_session *session);
 
 /* Replace the policy while the session runs. The new one is asked beside the old for `frames` picks

@@ -8,7 +8,8 @@
 /* Invariants: piece[i] is the net of option i of the space, with one input of the shape of its
  * first block's entry and one output of the shape of its last block's exit; keep's pieces share the
  * oracle's parameters and are frozen; shrinks of a position share one buffer a parameter, in
- * order of importance, each a prefix of it. */
+ * order of importance, each a prefix of it (until least squares gives one a last convolution of its
+ * own). */
 struct anet_supernet {
   atomic_int refs;
   anet_net *oracle;     /* retained, frozen */

@@ -148,13 +148,13 @@ static int host_make_folder(lua_State *L)
 void anet__host_open(lua_State *L)
 {
   static const luaL_Reg functions[] = {
-    {"file", host_file},
-    {"files", host_files},
-    {"catch_interrupts", host_catch_interrupts},
-    {"interrupted", host_interrupted},
-    {"terminal", host_terminal},
-    {"make_folder", host_make_folder},
-    {NULL, NULL},
+      {"file", host_file},
+      {"files", host_files},
+      {"catch_interrupts", host_catch_interrupts},
+      {"interrupted", host_interrupted},
+      {"terminal", host_terminal},
+      {"make_folder", host_make_folder},
+      {NULL, NULL},
   };
   lua_getglobal(L, "package");
   lua_getfield(L, -1, "loaded");

@@ -64,13 +64,13 @@ static void push_json(lua_State *L, const json_t *value)
   luaL_checkstack(L, 4, "the options have too many levels");
   if (json_is_object(value)) {
     lua_newtable(L);
-    json_object_foreach((json_t *)value, key, item) {
+    json_object_foreach ((json_t *)value, key, item) {
       push_json(L, item);
       lua_setfield(L, -2, key);
     }
   } else if (json_is_array(value)) {
     lua_newtable(L);
-    json_array_foreach(value, index, item) {
+    json_array_foreach (value, index, item) {
       push_json(L, item);
       lua_rawseti(L, -2, (int)index + 1);
     }
@@ -93,8 +93,10 @@ typedef struct start_args {
 static int push_start(lua_State *L, void *data)
 {
   const start_args *args = data;
-  if (args->options) push_json(L, args->options);
-  else lua_newtable(L);
+  if (args->options)
+    push_json(L, args->options);
+  else
+    lua_newtable(L);
   lua_pushnumber(L, args->seed);
   lua_pushliteral(L, "latency");
   return 3;
@@ -185,8 +187,8 @@ void anet_policy_release(anet_policy *policy)
   anet__free(policy);
 }
 
-int anet_policy_reload(anet_policy *policy, const anet_policy_desc *desc,
-                       const anet_ladder *ladder, int32_t frames)
+int anet_policy_reload(anet_policy *policy, const anet_policy_desc *desc, const anet_ladder *ladder,
+                       int32_t frames)
 {
   anet__sandbox *shadow;
   ANET_TRY(load(desc, ladder, &shadow));

@@ -107,8 +107,8 @@ static int edit_start(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-  {"read", edit_read}, {"remember", edit_remember}, {"load", edit_load},
-  {"save", edit_save}, {"start", edit_start},       {NULL, NULL},
+    {"read", edit_read}, {"remember", edit_remember}, {"load", edit_load},
+    {"save", edit_save}, {"start", edit_start},       {NULL, NULL},
 };
 #else
 static const luaL_Reg functions[] = {{NULL, NULL}};

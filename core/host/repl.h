@@ -1,4 +1,5 @@
-/* Line editing for the REPL: the module "anet.edit", an empty table where the build has no libedit. */
+/* Line editing for the REPL: the module "anet.edit", an empty table where the build has no libedit.
+ */
 #ifndef ANET_REPL_H
 #define ANET_REPL_H
 

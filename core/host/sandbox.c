@@ -27,9 +27,9 @@ struct anet__sandbox {
   double held, most_bytes; /* bytes */
   double steps, most_steps;
   double most_ms, cpu_began, deadline; /* see late */
-  bool armed;    /* a call is running */
-  bool over;     /* it went over its budget */
-  int trampoline, dispatch, chunk; /* registry references: see ask, and build */
+  bool armed;                          /* a call is running */
+  bool over;                           /* it went over its budget */
+  int trampoline, dispatch, chunk;     /* registry references: see ask, and build */
 };
 
 /* ---- budgets ------------------------------------------------------------------------------- */
@@ -59,8 +59,8 @@ static double cpu_ms(void)
   return (double)anet__cpu_ns() * 1e-6;
 }
 
-/* Has the call used up its processor time? The wall clock, which is cheap to read, says when that can
- * be at the earliest; on a busy machine it goes on for longer. */
+/* Has the call used up its processor time? The wall clock, which is cheap to read, says when that
+ * can be at the earliest; on a busy machine it goes on for longer. */
 static bool late(anet__sandbox *s)
 {
   double now = anet_clock_ms();
@@ -230,8 +230,8 @@ static void run_file(lua_State *L, const char *path, int arguments)
   lua_call(L, arguments, LUA_MULTRET);
 }
 
-/* Runs protected with a plan as light userdata. The prelude gives the dispatcher and the environment of
- * the policy's chunk, and that is all that the chunk can reach. */
+/* Runs protected with a plan as light userdata. The prelude gives the dispatcher and the
+ * environment of the policy's chunk, and that is all that the chunk can reach. */
 static int build(lua_State *L)
 {
   const plan *p = lua_touserdata(L, 1);
@@ -353,15 +353,23 @@ static const char *copy_value(copier *c, int index, int depth)
   size_t size;
   const char *text;
   switch (lua_type(c->from, index)) {
-    case LUA_TNIL: lua_pushnil(c->to); return NULL;
-    case LUA_TBOOLEAN: lua_pushboolean(c->to, lua_toboolean(c->from, index)); return NULL;
-    case LUA_TNUMBER: lua_pushnumber(c->to, lua_tonumber(c->from, index)); return NULL;
+    case LUA_TNIL:
+      lua_pushnil(c->to);
+      return NULL;
+    case LUA_TBOOLEAN:
+      lua_pushboolean(c->to, lua_toboolean(c->from, index));
+      return NULL;
+    case LUA_TNUMBER:
+      lua_pushnumber(c->to, lua_tonumber(c->from, index));
+      return NULL;
     case LUA_TSTRING:
       text = lua_tolstring(c->from, index, &size);
       lua_pushlstring(c->to, text, size);
       return NULL;
-    case LUA_TTABLE: return copy_table(c, index, depth);
-    default: return "only nil, booleans, numbers, strings and tables of them may cross";
+    case LUA_TTABLE:
+      return copy_table(c, index, depth);
+    default:
+      return "only nil, booleans, numbers, strings and tables of them may cross";
   }
 }
 

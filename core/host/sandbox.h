@@ -1,8 +1,8 @@
 /* A policy's own Lua state: no way out, and bounds on memory, steps and time.
  *
  * The state has no JIT, an allocator with a cap, and only the globals that lua/anet/policy/
- * prelude.lua grants. A count hook charges the instructions of every call, coroutines included, and an
- * allocation charges its size, so that nothing that costs time is free. Once a call is over its
+ * prelude.lua grants. A count hook charges the instructions of every call, coroutines included, and
+ * an allocation charges its size, so that nothing that costs time is free. Once a call is over its
  * budget the hook raises at every instruction: no pcall can hide it. Values cross as plain data.
  */
 #ifndef ANET_SANDBOX_H
@@ -26,17 +26,18 @@ typedef struct anet__sandbox_desc {
 int anet__sandbox_new(const anet__sandbox_desc *desc, anet__sandbox **out);
 void anet__sandbox_release(anet__sandbox *sandbox);
 
-/* Push the arguments of a question, at most 16; gives how many. Runs protected: it may raise on `to`. */
+/* Push the arguments of a question, at most 16; gives how many. It may raise on `to`. */
 typedef int anet__sandbox_push(lua_State *to, void *data);
 
 /* Ask for `method` of the prelude's dispatcher. *results values are then on the stack of
- * anet__sandbox_state from 1 on, until the next question. ANET_POLICY with the policy's own message. */
+ * anet__sandbox_state from 1 on, until the next question. ANET_POLICY with the policy's own
+ * message. */
 int anet__sandbox_ask(anet__sandbox *sandbox, const char *method, anet__sandbox_push *push,
                       void *data, int *results);
 lua_State *anet__sandbox_state(anet__sandbox *sandbox);
 
-/* Push the value at `index` of one state on another as plain data: nil, booleans, numbers, strings and
- * tables of them; no metamethod of it runs. NULL, or why not (nothing is pushed then). */
+/* Push the value at `index` of one state on another as plain data: nil, booleans, numbers, strings
+ * and tables of them; no metamethod of it runs. NULL, or why not (nothing is pushed then). */
 const char *anet__sandbox_copy(lua_State *from, int index, lua_State *to);
 
 /* Steps charged and bytes held, for reports and tests. */

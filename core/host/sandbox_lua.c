@@ -92,10 +92,10 @@ static int sandbox_bytes(lua_State *L)
 void anet__sandbox_open(lua_State *L)
 {
   static const luaL_Reg methods[] = {
-    {"ask", sandbox_ask},
-    {"steps", sandbox_steps},
-    {"bytes", sandbox_bytes},
-    {NULL, NULL},
+      {"ask", sandbox_ask},
+      {"steps", sandbox_steps},
+      {"bytes", sandbox_bytes},
+      {NULL, NULL},
   };
   luaL_newmetatable(L, TYPE);
   lua_pushcfunction(L, sandbox_gc);

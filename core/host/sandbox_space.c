@@ -59,8 +59,8 @@ static double *check_list(lua_State *L, int argument, int count)
 {
   luaL_checktype(L, argument, LUA_TTABLE);
   if ((int)lua_objlen(L, argument) != count)
-    luaL_error(L, "got %d figures, want one for each of %d options",
-               (int)lua_objlen(L, argument), count);
+    luaL_error(L, "got %d figures, want one for each of %d options", (int)lua_objlen(L, argument),
+               count);
   double *list = lua_newuserdata(L, (size_t)(count + 1) * sizeof *list);
   for (int i = 0; i < count; i++) list[i] = number_at(L, argument, i + 1);
   return list;
@@ -152,8 +152,10 @@ static int native_best(lua_State *L)
   uint8_t *genomes = lua_newuserdata(L, (size_t)k * (size_t)positions + 1);
   int32_t found = 0;
   int status = anet_space_best(space, cost, damage, budget, k, genomes, &found);
-  if (status != ANET_INFEASIBLE) check(L, status);
-  else found = 0;
+  if (status != ANET_INFEASIBLE)
+    check(L, status);
+  else
+    found = 0;
   lua_createtable(L, found, 0);
   for (int i = 0; i < found; i++) {
     push_genome(L, space, genomes + (size_t)i * (size_t)positions);

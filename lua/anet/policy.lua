@@ -1,5 +1,4 @@
 -- Policies: scripts that answer questions from inside a sandbox.
-local core = require 'anet.core'
 local sandbox = require 'anet.sandbox'
 local text = require 'anet.text'
 

@@ -121,15 +121,43 @@ function Session:run(images)
   return self.answers, self.policy and self:pick() or nil
 end
 
--- Let the scripted policy choose the next frame's rung. Returns nil, or what went wrong.
+-- The rung that a policy picks, or nil and what went wrong.
+local function ask(policy, state)
+  local rung, message = policy:pick(state)
+  if type(rung) == 'number' and rung >= 1 and rung <= state.rungs then return math.floor(rung) end
+  return nil, message or ('pick gives %s, want a rung of 1 to %d'):format(tostring(rung), state.rungs)
+end
+
+-- Let the scripted policy choose the next frame's rung. One that fails leaves the rung as it is, and the policy
+-- before it, if there was one, is back.
 ---@return string? warning
 function Session:pick()
   local state = self:state()
-  local choice, message = self.policy:pick(state)
-  if type(choice) ~= 'number' or not (choice >= 1 and choice <= state.rungs) then
-    return message or ('pick gives %s, want a rung of 1 to %d'):format(tostring(choice), state.rungs)
+  local rung, message = ask(self.policy, state)
+  if not rung then
+    self.policy, self.previous = self.previous or self.policy, nil
+    return message
   end
-  self:switch(math.floor(choice))
+  self:switch(rung)
+  if not self.shadow then return nil end
+  rung, message = ask(self.shadow, state)
+  if not rung then
+    self.shadow = nil
+    return 'the reloaded policy was dropped: ' .. message
+  end
+  self.shadow_frames = self.shadow_frames - 1
+  if self.shadow_frames > 0 then return nil end
+  self.policy, self.previous, self.shadow = self.shadow, self.policy, nil
+end
+
+-- Replace the scripted policy while the session runs: the new one is asked beside the old for some frames (32)
+-- and then takes over.
+---@param policy anet.Policy
+function Session:reload(policy, frames)
+  core.must(self.policy, 'reload: the session has no scripted policy')
+  core.must(policy:ladder(self.ladder))
+  self.shadow, self.shadow_frames = policy, frames or 32
+  return self
 end
 
 -- What the session sees of its world; unknown figures are negative, rungs count from 1.

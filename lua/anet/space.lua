@@ -144,7 +144,8 @@ local function figures(self, what, list)
   return ffi.new('double[?]', math.max(n, 1), list)
 end
 
--- All genomes of which none is cheaper and less damaged: {{genome, cost, damage}, …}, cheapest first. cost and damage: one figure an option.
+-- All genomes of which none is cheaper and less damaged: {{genome, cost, damage}, …}, cheapest first.
+-- cost and damage: one figure an option.
 ---@return table[]
 function Space:front(cost, damage)
   core.check(C.anet_space_front(self.handle, figures(self, 'front', cost),

@@ -1,6 +1,5 @@
 -- Training: optimisers, tapes, learning rates, and a trainer that can stop and go on.
 local core = require 'anet.core'
-local data = require 'anet.data'
 local net = require 'anet.net'
 local plan = require 'anet.plan'
 local tensor = require 'anet.tensor'

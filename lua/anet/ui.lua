@@ -69,7 +69,7 @@ end
 
 -- A bar of a share 0 .. 1, for progress lines.
 function Ui:bar(share)
-  local width = 20
+  local width = 12
   local full = math.floor(share * width + 0.5)
   return '[' .. ('='):rep(full) .. (' '):rep(width - full) .. ']'
 end

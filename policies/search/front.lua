@@ -186,8 +186,8 @@ end
 return {
   api = 1, kind = 'search', name = 'front',
   defaults = {
-    probe = 500,        -- images that damages are measured on, and that the races begin with
-    candidates = 24,    -- genomes of least predicted damage a budget and round
+    probe = 256,        -- images that damages are measured on, and that the races begin with
+    candidates = 16,    -- genomes of least predicted damage a budget and round
     rounds = 3,         -- of proposing and refitting
     racers = 16,        -- genomes that race a budget
     ridge = 2,          -- trust in the single-option probes, in observations

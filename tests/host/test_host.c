@@ -66,9 +66,9 @@ static int32_t rung_of(anet_session *session)
 }
 
 /* A policy whose pick is this body. */
-#define PICK(body)                                                                             \
-  "return {api = 1, kind = 'latency', defaults = {rung = 1}, new = function(options, rng) "    \
-  "local calls = 0 return {pick = function(self, ladder, state) calls = calls + 1 " body       \
+#define PICK(body)                                                                                 \
+  "return {api = 1, kind = 'latency', defaults = {rung = 1}, new = function(options, rng) "        \
+  "local calls = 0 return {pick = function(self, ladder, state) calls = calls + 1 " body           \
   " end} end}"
 
 static anet_policy *make(const char *text, const anet_ladder *ladder)
@@ -152,13 +152,15 @@ TEST(what_is_no_policy_is_refused)
     int status;
     const char *word;
   } wrong[] = {
-    {{.name = "hysteresys"}, ANET_ABSENT, "hysteresys"},
-    {{.name = "./no-such-file.lua"}, ANET_IO, "no-such-file"},
-    {{.name = NULL}, ANET_RANGE, "neither"},
-    {{.name = "x", .text = "return {"}, ANET_POLICY, "x:1"},
-    {{.name = "x", .text = "return {api = 1, kind = 'search', new = error}"}, ANET_POLICY, "want latency"},
-    {{.name = "x", .text = "while true do end"}, ANET_POLICY, "budget"},
-    {{.name = "x", .text = "\033LJ"}, ANET_POLICY, "mode"},
+      {{.name = "hysteresys"}, ANET_ABSENT, "hysteresys"},
+      {{.name = "./no-such-file.lua"}, ANET_IO, "no-such-file"},
+      {{.name = NULL}, ANET_RANGE, "neither"},
+      {{.name = "x", .text = "return {"}, ANET_POLICY, "x:1"},
+      {{.name = "x", .text = "return {api = 1, kind = 'search', new = error}"},
+       ANET_POLICY,
+       "want latency"},
+      {{.name = "x", .text = "while true do end"}, ANET_POLICY, "budget"},
+      {{.name = "x", .text = "\033LJ"}, ANET_POLICY, "mode"},
   };
   anet_ladder *ladder = small_ladder();
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
@@ -174,12 +176,15 @@ TEST(a_failing_pick_leaves_the_rung)
   static const struct {
     const char *text, *word;
   } wrong[] = {
-    {PICK("error 'oh'"), "oh"},          {PICK("return 5"), "there are 4"},
-    {PICK("return 0"), "there are 4"},   {PICK("return 0/0"), "there are 4"},
-    {PICK("return 'two'"), "a string"},  {PICK("return"), "nothing"},
-    {PICK("while true do end"), "budget"},
-    {PICK("while true do pcall(function() while true do end end) end"), "budget"},
-    {PICK("local t = {} for i = 1, 1e9 do t[i] = {} end"), ""},
+      {PICK("error 'oh'"), "oh"},
+      {PICK("return 5"), "there are 4"},
+      {PICK("return 0"), "there are 4"},
+      {PICK("return 0/0"), "there are 4"},
+      {PICK("return 'two'"), "a string"},
+      {PICK("return"), "nothing"},
+      {PICK("while true do end"), "budget"},
+      {PICK("while true do pcall(function() while true do end end) end"), "budget"},
+      {PICK("local t = {} for i = 1, 1e9 do t[i] = {} end"), ""},
   };
   anet_ladder *ladder = small_ladder();
   anet_session *session = small_session(ladder);

@@ -155,6 +155,7 @@ test.case('an interrupted training goes on as if nothing had been', function()
   pipe:close()
   if output:match '130\n$' then
     test.mentions(output, 'go on with: anet train --resume --out ' .. stopped)
+    fails('go on with --resume', ('train %s --out %s'):format(flags, stopped))
     fails('the settings are those of the checkpoint', ('train --resume --lr 3 --out %s'):format(stopped))
     test.equal(select(2, run('train --resume --quiet --out ' .. stopped)), 0)
   else

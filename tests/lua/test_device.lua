@@ -129,6 +129,26 @@ test.case('profile, evaluate, ladder, session', function()
   end
   test.equal(warnings, 3)
   test.equal(session:state().rung, 3)
+
+  local function constant(rung, calls)
+    return assert(anet.policy.load('constant', {text = ([[
+      return {api = 1, kind = 'latency', new = function()
+        local calls = 0
+        return {pick = function() calls = calls + 1 if calls > %d then error 'late' end return %d end}
+      end}]]):format(calls or 1e9, rung)}))
+  end
+  local function frame()
+    session:run(images)
+    session:run(images) -- the rung that was picked is in use
+    return session:state().rung
+  end
+  session = anet.session(ladder, {budget_ms = 1000, policy = constant(1), rung = 2, pool = pool})
+  test.equal(frame(), 1)
+  session:reload(constant(3, 5), 4) -- asked beside the old for two double frames, then alone
+  test.equal(frame(), 1)
+  frame()
+  test.equal(frame(), 3) -- it fails after this one, and the old is back
+  test.equal(frame(), 1)
 end)
 
 return test.finish()

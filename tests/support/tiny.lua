@@ -1,7 +1,8 @@
 -- A small world for tests of the road: four blocks on 8x8 images, each stretch of the road in a second.
 local anet = require 'anet'
 
-local M = {CLASSES = 3}
+-- pool: one thread, for what is too small to share.
+local M = {CLASSES = 3, pool = anet.pool(1)}
 
 local function conv_norm(n, x, channels, stride)
   return n:norm(n:conv(x, {channels = channels, kernel = 3, stride = stride, pad = 1}))
@@ -37,7 +38,7 @@ end
 -- A net that has learnt the data a little.
 function M.oracle(data, input)
   local n = M.net()
-  local trainer = anet.train.trainer(n, data, input, {batch = 16, epochs = 6, lr = 0.05})
+  local trainer = anet.train.trainer(n, data, input, {batch = 16, epochs = 6, lr = 0.05}, M.pool)
   while not trainer:done() do trainer:step() end
   return n
 end
@@ -48,7 +49,7 @@ function M.schedule(options)
   return assert(anet.policy.load(spec, {kind = 'schedule', seed = 7}))
 end
 
-function M.supernet(oracle, images) return assert(anet.distill.elastify(oracle, M.schedule(), images)) end
+function M.supernet(oracle, images) return assert(anet.distill.elastify(oracle, M.schedule(), images, M.pool)) end
 
 -- Whether two tensors hold the same bits.
 function M.same_bits(a, b)
@@ -61,6 +62,6 @@ function M.same_bits(a, b)
 end
 
 -- Answers of a net to images, as one tensor of its own.
-function M.answers(net, images) return anet.plan(net, {batch = images:dim(1)}):run(images):clone() end
+function M.answers(net, images) return anet.plan(net, {batch = images:dim(1), pool = M.pool}):run(images):clone() end
 
 return M

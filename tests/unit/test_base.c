@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/arena.h"
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/error.h"
@@ -135,22 +134,6 @@ TEST(arrays_grow)
   anet__free(array);
   capacity = INT32_MAX;
   CHECK_FAILS(anet__grow((void **)&array, &capacity, INT32_MAX, 4), ANET_NOMEM, "2147483647");
-}
-
-TEST(arena_gives_aligned_pieces)
-{
-  anet__arena arena;
-  CHECK_OK(anet__arena_new(300, &arena));
-  char *a = anet__arena_take(&arena, 1), *b = anet__arena_take(&arena, 65);
-  char *c = anet__arena_take(&arena, 108);
-  CHECK(a && b && c);
-  CHECK_EQ_I(b - a, 64);
-  CHECK_EQ_I(c - a, 192);
-  CHECK_EQ_I(arena.used, 300);
-  CHECK(anet__arena_take(&arena, 0) != NULL);
-  anet__arena_reset(&arena);
-  CHECK(anet__arena_take(&arena, 300) == a);
-  anet__arena_free(&arena);
 }
 
 /* ---- random numbers ----------------------------------------------------------------------- */
@@ -489,7 +472,7 @@ TEST_MAIN(CASE(error_is_of_its_thread), CASE(error_takes_a_prefix_and_may_quote_
           CASE(error_is_cut_not_overrun), CASE(status_has_a_text),
           CASE(memory_is_aligned_zeroed_and_counted), CASE(memory_refuses_what_cannot_be),
           CASE(memory_fails_where_it_is_told_to), CASE(arrays_grow),
-          CASE(arena_gives_aligned_pieces), CASE(rng_is_xoshiro), CASE(rng_seeds_differ),
+          CASE(rng_is_xoshiro), CASE(rng_seeds_differ),
           CASE(rng_has_its_moments), CASE(rng_integers_are_fair_and_inside),
           CASE(clocks_go_forward), CASE(cpu_knows_its_instruction_sets),
           CASE(fingerprint_has_five_fields), CASE(pool_runs_every_part_once),

@@ -671,13 +671,14 @@ static int build_and_weave(anet_net *oracle)
   anet_net *net = NULL, *taps = NULL;
   anet_rng rng;
   uint8_t genome[ANET_MAX_POSITIONS];
+  int32_t entry[ANET_MAX_POSITIONS], exit[ANET_MAX_POSITIONS];
   anet__segments segments = {0};
   anet_rng_seed(&rng, 3);
   int rc = anet_supernet_new(oracle, &s);
   if (!rc) rc = add_all(s);
   if (!rc) rc = anet_genome_sample(anet_supernet_space(s), &rng, genome);
   if (!rc) rc = anet_supernet_subnet(s, genome, &net);
-  if (!rc) rc = anet_supernet_taps(s, &taps);
+  if (!rc) rc = anet_supernet_taps(s, &taps, entry, exit);
   if (!rc) rc = anet__supernet_segments(s, &segments);
   if (!rc) rc = anet_supernet_solve(s, 1, image, 1, 1e-3, NULL);
   anet__segments_free(&segments);

@@ -148,7 +148,7 @@ for name, value in pairs(bit) do bits[name] = value end
 local Rng = {}
 Rng.__index = Rng
 
-local band, bor, bxor = bit.band, bit.bor, bit.bxor
+local bor, bxor = bit.bor, bit.bxor
 local lshift, rshift, tobit = bit.lshift, bit.rshift, bit.tobit
 
 local function word(rng)
@@ -311,19 +311,6 @@ function Space:chosen(genome)
   return list
 end
 
--- The genome with an option (of space.flat) at its place. Options that it tears apart become keep.
-function Space:with(genome, option)
-  must_be_legal(self, genome)
-  local last = option.position + option.span - 1
-  return walk(self, function(position)
-    if position == option.position then return option end
-    local old = option_at(self, genome, position)
-    local clash = old and position < option.position and position + old.span > option.position
-    if old and not clash and (position < option.position or position > last) then return old end
-    return self.at[position][1]
-  end)
-end
-
 -- The genome with this option; what it tears apart falls back to keep.
 function Space:with(genome, wanted)
   must_be_legal(self, genome)
@@ -484,10 +471,6 @@ function asked.picks()
 end
 
 function asked.done() return instance:done() and true or false end
-
-function asked.picks()
-  if instance.picks then return instance:picks() end
-end
 
 function asked.pick(state) return instance:pick(ladder, state) end
 

@@ -1,4 +1,4 @@
--- anet report: plots and a page from a ladder, or from what `adapt` or `demo` printed as JSON.
+-- anet report: plots and a page from a ladder, or from what `demo` printed as JSON.
 local json = require 'anet.json'
 local report = require 'anet.report'
 local road = require 'anet.road'

@@ -73,6 +73,11 @@ end
 
 local function start(ui, options, pool)
   if not options.architecture then ui:fail('want ARCHITECTURE, or --resume') end
+  local checkpoint = io.open(options.out .. '.ckpt')
+  if checkpoint then
+    checkpoint:close()
+    ui:fail('%s.ckpt is of a training that did not end; go on with --resume, or remove it', options.out)
+  end
   local job = {command = options.command, architecture = options.architecture, data = options.data, size = options.size,
                limit = options.limit}
   local train, test = open_data(ui, job)
@@ -128,7 +133,7 @@ local function show(ui, trainer, sums, began)
   local rate = sums.images / math.max((C.anet_clock_ms() - began) / 1000, 1e-3)
   local left = (trainer.settings.epochs * trainer.batches - trainer:steps()) * trainer.settings.batch / rate
   local at = (trainer:steps() - 1) % trainer.batches + 1
-  ui:progress('epoch %d/%d %s loss %.4f  train %.2f %%  %.0f images/s  %s left',
+  ui:progress('epoch %d/%d %s loss %.3f  train %.1f %%  %.0f images/s  %s left',
     trainer.index == 1 and trainer.epoch - 1 or trainer.epoch, trainer.settings.epochs,
     ui:bar(at / trainer.batches), sums.loss / sums.images, 100 * sums.correct / sums.images, rate,
     text.duration(left))
@@ -194,8 +199,10 @@ end
 
 return {
   summary = 'train a network on labelled images',
-  arguments = {{name = 'architecture', optional = true,
-                help = 'name (resnet20, mobilenet_v2_small, …), FILE.lua that returns a net, or FILE.anet to go on from'}},
+  arguments = {
+    {name = 'architecture', optional = true,
+     help = 'name (resnet20, …), FILE.lua that returns a net, or FILE.anet to go on from'},
+  },
   flags = flags,
   notes = 'Ctrl-C saves a checkpoint and says how to go on; the outcome is the same as without the stop.',
   run = run,
