@@ -7,7 +7,7 @@ local anet = require 'anet'
 
 -- A few hundred images are enough to see it learn; slices share memory with the whole.
 local data = assert(anet.data.open('fashion-mnist', {part = 'test'}))
-local train, held_out = data:slice(1, 800), data:slice(9001, 400)
+local train, held_out = data:slice(1, 600), data:slice(9001, 300)
 
 -- How bytes become numbers: the mean and deviation of the training images. It is kept with the network.
 local input = train:input()
@@ -22,7 +22,7 @@ print(net)
 
 -- The trainer steps through shuffled batches. The same settings give the same weights, on any number of threads.
 local trainer = anet.train.trainer(net, train, input, {
-  epochs = 8, batch = 32, lr = 0.05, schedule = 'cosine', warmup = 0.5, crop = 1, flip = true,
+  epochs = 7, batch = 32, lr = 0.05, schedule = 'cosine', warmup = 0.5, crop = 1, flip = true,
 })
 local loss, seen = 0, 0
 while not trainer:done() do

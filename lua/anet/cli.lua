@@ -1,6 +1,6 @@
 -- The command line: verbs are the files of lua/anet/verb/, each a table of
 --   summary      one line
---   arguments    {{name =, help =, optional =, many =}, …}
+--   arguments    {{name =, help =, optional =, default =, many =}, …}
 --   flags        {{name =, value = 'N' (none: a switch), type = 'number'|'integer'|nil, choices =,
 --                  default =, help =}, …}
 --   run          function(options, ui) -> status; options.name holds each argument and flag, and
@@ -111,7 +111,7 @@ local function bind_arguments(verb, given, options)
         at = at + 1
       end
     else
-      options[argument.name] = given[at]
+      options[argument.name] = given[at] or argument.default
       at = at + 1
     end
     local value = options[argument.name]

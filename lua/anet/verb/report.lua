@@ -1,4 +1,5 @@
 -- anet report: plots and a page from a ladder, or from what `demo` printed as JSON.
+local host = require 'anet.host'
 local json = require 'anet.json'
 local report = require 'anet.report'
 local road = require 'anet.road'
@@ -26,7 +27,7 @@ end
 
 local function run(options, ui)
   local results = (options.source:find '%.json$' and from_json or from_bundle)(ui, options.source)
-  os.execute(("mkdir -p '%s'"):format(options.out:gsub("'", "'\\''")))
+  ui:try(host.make_folder(options.out))
   local paths = ui:try(report.save(results, options.out))
   for _, path in ipairs(paths) do ui:line('%s', path) end
   ui:result{files = paths}
