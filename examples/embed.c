@@ -1,0 +1,213 @@
+/* anet in a C program, without Lua: link libanet alone.
+ *
+ *   embed [MODEL [DATA]]
+ *
+ * Opens a bundle, compiles the oracle and a much smaller subnet, runs an image through both, and then
+ * serves frames in a session that changes between the two as its budget changes.
+ */
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "anet.h"
+
+enum { MOST_POSITIONS = 64, MOST_OPTIONS = 1024, CLASSES = 10, IMAGES = 100 };
+
+/* Every call that can fail gives a status; anet_error() then says what went wrong. A program that
+ * must go on would return the status instead. */
+static void must(int status)
+{
+  if (status == ANET_OK) return;
+  fprintf(stderr, "embed: %s\n", anet_error());
+  exit(1);
+}
+
+/* ---- opening ------------------------------------------------------------------------------- */
+
+/* The bundle's entry "input": how the bytes of an image become the network's input. */
+static anet_input read_input(const anet_bundle *bundle)
+{
+  anet_input input = {0};
+  const char *text = anet_bundle_text(bundle, "input");
+  json_t *root = text ? json_loads(text, 0, NULL) : NULL, *mean, *deviation;
+  if (json_unpack(root, "{s:i, s:i, s:i, s:o, s:o}", "height", &input.height, "width", &input.width,
+                  "channels", &input.channels, "mean", &mean, "deviation", &deviation) ||
+      input.channels > 4) {
+    fprintf(stderr, "embed: the bundle does not say how images become its input\n");
+    exit(1);
+  }
+  for (int32_t c = 0; c < input.channels; c++) {
+    input.mean[c] = (float)json_number_value(json_array_get(mean, (size_t)c));
+    input.deviation[c] = (float)json_number_value(json_array_get(deviation, (size_t)c));
+  }
+  json_decref(root);
+  return input;
+}
+
+/* The supernet of a bundle. Where it holds a network alone, every block that can be skipped gets that
+ * option: a supernet of nothing but the oracle's own weights. */
+static anet_supernet *open_supernet(anet_bundle *bundle)
+{
+  anet_supernet *supernet;
+  int status = anet_bundle_supernet(bundle, &supernet);
+  if (status != ANET_ABSENT) {
+    must(status);
+    return supernet;
+  }
+  anet_net *oracle;
+  must(anet_bundle_net(bundle, &oracle));
+  must(anet_supernet_new(oracle, &supernet));
+  anet_net_release(oracle); /* the supernet holds it now */
+  anet_blocks *blocks = anet_supernet_blocks(supernet);
+  for (int32_t p = 0; p < anet_blocks_count(blocks); p++) {
+    anet_block block;
+    const anet_option skip = {.kind = ANET_SKIP, .position = p, .span = 1, .width = 1};
+    must(anet_blocks_get(blocks, p, &block));
+    if (block.can_skip) must(anet_supernet_add(supernet, &skip, NULL));
+  }
+  must(anet_supernet_seal(supernet));
+  return supernet;
+}
+
+/* ---- subnets -------------------------------------------------------------------------------- */
+
+/* The genome of the fewest multiply-adds. On a device the costs would be times that anet_profile
+ * measured, and the damages losses that anet_evaluate found. */
+static void find_smallest(anet_supernet *supernet, uint8_t *genome)
+{
+  anet_space *space = anet_supernet_space(supernet);
+  double macs[MOST_OPTIONS];
+  int32_t found;
+  for (int32_t i = 0; i < anet_space_options(space) && i < MOST_OPTIONS; i++) {
+    anet_cost cost;
+    anet_net_cost(anet_supernet_piece(supernet, i), &cost);
+    macs[i] = cost.macs;
+  }
+  must(anet_space_best(space, macs, macs, INFINITY, 1, genome, &found));
+}
+
+/* A subnet is a network that shares the supernet's weights; a plan is that network compiled. */
+static anet_plan *compile(anet_supernet *supernet, const uint8_t *genome)
+{
+  anet_net *net;
+  anet_plan *plan;
+  must(anet_supernet_subnet(supernet, genome, &net));
+  must(anet_plan_new(net, 1, &plan)); /* one image at a time */
+  anet_net_release(net);
+  return plan;
+}
+
+static int32_t largest(const float *row)
+{
+  int32_t best = 0;
+  for (int32_t i = 1; i < CLASSES; i++)
+    if (row[i] > row[best]) best = i;
+  return best;
+}
+
+/* Running a plan takes a workspace, which is all the memory that runs need; they allocate none. */
+static void classify(anet_plan *plan, const float *image, int32_t label)
+{
+  float answer[CLASSES], *out = answer;
+  anet_workspace *workspace;
+  must(anet_workspace_new(plan, NULL, &workspace));
+  must(anet_run(plan, workspace, &image, &out, 1));
+  printf("  the first image is of class %d, its label is %d\n", (int)largest(answer), (int)label);
+  anet_workspace_release(workspace);
+}
+
+/* ---- a session ------------------------------------------------------------------------------ */
+
+/* Measures both plans side by side and on images, and makes them a ladder, fastest first. */
+static anet_ladder *make_ladder(anet_supernet *supernet, uint8_t genomes[2][MOST_POSITIONS],
+                                anet_plan *plans[2], anet_dataset *data, const anet_input *input)
+{
+  double median[2], quartile[2], correct;
+  char text[MOST_POSITIONS + 1];
+  anet_ladder *ladder;
+  must(anet_ladder_new(&ladder));
+  must(anet_time_plans(plans, 2, NULL, 1, 10, median, quartile));
+  for (int32_t i = 0; i < 2; i++) {
+    must(anet_genome_print(anet_supernet_space(supernet), genomes[i], text));
+    must(anet_plan_accuracy(plans[i], data, input, NULL, &correct, NULL));
+    const anet_rung rung = {text, median[i], median[i], correct / IMAGES};
+    printf("%s: %.3f ms, %.0f of %d images right\n", text, median[i], correct, IMAGES);
+    must(anet_ladder_add(ladder, plans[i], &rung));
+  }
+  must(anet_ladder_sort(ladder));
+  return ladder;
+}
+
+/* Serve frames under a budget; gives the rung at the end, 0 the fastest. */
+static int32_t serve(anet_session *session, const float *image, int32_t frames, double budget_ms)
+{
+  float answer[CLASSES];
+  anet_state state;
+  must(anet_session_budget(session, budget_ms));
+  for (int32_t i = 0; i < frames; i++) must(anet_session_run(session, image, answer, 1));
+  must(anet_session_read(session, &state));
+  printf("budget %10.4f ms: %3d frames, median %.3f ms, at the end on rung %d of %d\n", budget_ms,
+         (int)frames, state.p50_ms, (int)state.rung + 1, (int)state.rungs);
+  return state.rung;
+}
+
+/* The built-in policy steps down as soon as frames are late and climbs after a calm while. The
+ * budgets here are so far apart that no other process matters. Gives whether it did so. */
+static int adapt(anet_ladder *ladder, const float *image)
+{
+  anet_session *session;
+  const anet_session_desc desc = {.budget_ms = 1e4, .policy = ANET_POLICY_HYSTERESIS, .rung = -1};
+  must(anet_session_new(ladder, NULL, &desc, &session));
+  const int32_t best = anet_ladder_count(ladder) - 1;
+  const int good = serve(session, image, 20, 1e4) == best && serve(session, image, 20, 1e-4) == 0 &&
+                   serve(session, image, 100, 1e4) == best;
+  anet_session_release(session);
+  return good;
+}
+
+int main(int argc, char **argv)
+{
+  const char *model = argc > 1 ? argv[1] : "data/resnet20.anet";
+  const char *folder = argc > 2 ? argv[2] : "/usr/share/datasets/fashion-mnist";
+  anet_bundle *bundle;
+  anet_dataset *all, *data;
+  anet_tensor *images;
+  int32_t filled;
+
+  must(anet_bundle_open(model, &bundle));
+  const anet_input input = read_input(bundle);
+  anet_supernet *supernet = open_supernet(bundle);
+  must(anet_dataset_open(folder, "test", 0, &all));
+  must(anet_dataset_slice(all, 0, IMAGES, &data));
+
+  /* One image as an input: bytes become floats, with the mean and deviation that the model wants. */
+  const anet_shape shape = {4, {1, input.height, input.width, input.channels}};
+  must(anet_tensor_new(ANET_F32, &shape, &images));
+  must(anet_dataset_batch(data, &input, NULL, 0, -1, 0, NULL, images, NULL, &filled));
+  const float *image = anet_tensor_data(images);
+  const int32_t first[1] = {0};
+  const int32_t label = (int32_t)anet_tensor_get(anet_dataset_labels(data), first);
+
+  /* A genome is one byte a block; all zero keeps every block, which is the oracle. */
+  uint8_t genomes[2][MOST_POSITIONS] = {{0}, {0}};
+  find_smallest(supernet, genomes[1]);
+  anet_plan *plans[2];
+  for (int32_t i = 0; i < 2; i++) {
+    anet_plan_info info;
+    plans[i] = compile(supernet, genomes[i]);
+    anet_plan_read(plans[i], &info);
+    printf("%s: %.1f million multiply-adds\n", i ? "smallest" : "oracle", info.macs * 1e-6);
+    classify(plans[i], image, label);
+  }
+  anet_ladder *ladder = make_ladder(supernet, genomes, plans, data, &input);
+  const int good = adapt(ladder, image);
+
+  anet_ladder_release(ladder);
+  for (int32_t i = 0; i < 2; i++) anet_plan_release(plans[i]);
+  anet_tensor_release(images);
+  anet_dataset_release(data);
+  anet_dataset_release(all);
+  anet_supernet_release(supernet);
+  anet_bundle_release(bundle);
+  return good ? 0 : 1;
+}
