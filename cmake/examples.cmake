@@ -8,7 +8,7 @@ add_executable(embed examples/embed.c)
 target_link_libraries(embed PRIVATE anet_core)
 add_example(embed embed)
 
-if(ANET_HOST)
+if(TARGET anet)
   add_executable(embed_policies examples/embed_policies.c)
   target_link_libraries(embed_policies PRIVATE anet_host)
   add_example(embed_policies embed_policies)

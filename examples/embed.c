@@ -1,9 +1,8 @@
 /* anet in a C program, without Lua: link libanet alone.
  *
- *   embed [MODEL [DATA]]
- *
- * Opens a bundle, compiles the oracle and a much smaller subnet, runs an image through both, and then
- * serves frames in a session that changes between the two as its budget changes.
+ * Opens a bundle, compiles the oracle and a much smaller subnet, runs an image through both, and
+ * then serves frames in a session that changes between the two as its budget changes. Run it from
+ * the top of the repository.
  */
 #include <jansson.h>
 #include <math.h>
@@ -44,8 +43,17 @@ static anet_input read_input(const anet_bundle *bundle)
   return input;
 }
 
-/* The supernet of a bundle. Where it holds a network alone, every block that can be skipped gets that
- * option: a supernet of nothing but the oracle's own weights. */
+/* The supernet that comes with anet, or its oracle alone. */
+static anet_bundle *open_model(void)
+{
+  anet_bundle *bundle;
+  if (anet_bundle_open("data/resnet20-supernet.anet", &bundle))
+    must(anet_bundle_open("data/resnet20.anet", &bundle));
+  return bundle;
+}
+
+/* The supernet of a bundle. Where it holds a network alone, every block that can be skipped gets
+ * that option: a supernet of nothing but the oracle's own weights. */
 static anet_supernet *open_supernet(anet_bundle *bundle)
 {
   anet_supernet *supernet;
@@ -165,22 +173,19 @@ static int adapt(anet_ladder *ladder, const float *image)
   return good;
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
-  const char *model = argc > 1 ? argv[1] : "data/resnet20.anet";
-  const char *folder = argc > 2 ? argv[2] : "/usr/share/datasets/fashion-mnist";
-  anet_bundle *bundle;
   anet_dataset *all, *data;
   anet_tensor *images;
   int32_t filled;
-
-  must(anet_bundle_open(model, &bundle));
+  anet_bundle *bundle = open_model();
   const anet_input input = read_input(bundle);
   anet_supernet *supernet = open_supernet(bundle);
-  must(anet_dataset_open(folder, "test", 0, &all));
+  must(anet_dataset_open("/usr/share/datasets/fashion-mnist", "test", 0, &all));
   must(anet_dataset_slice(all, 0, IMAGES, &data));
 
-  /* One image as an input: bytes become floats, with the mean and deviation that the model wants. */
+  /* One image as an input: bytes become floats, with the mean and deviation that the model wants.
+   */
   const anet_shape shape = {4, {1, input.height, input.width, input.channels}};
   must(anet_tensor_new(ANET_F32, &shape, &images));
   must(anet_dataset_batch(data, &input, NULL, 0, -1, 0, NULL, images, NULL, &filled));

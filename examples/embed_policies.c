@@ -2,9 +2,9 @@
  *
  *   embed_policies [POLICY]
  *
- * The program serves frames; a policy, a name or the path of a Lua file, picks the rung of each next
- * one. It runs in a sandbox, and the program goes on whatever it does: here it is replaced while the
- * session runs, and once by one that fails.
+ * The program serves frames; a policy, a name or the path of a Lua file, picks the rung of each
+ * next one. It runs in a sandbox, and the program goes on whatever it does: here it is replaced
+ * while the session runs, and once by one that fails.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +21,8 @@ static void must(int status)
 
 /* ---- the ladder ----------------------------------------------------------------------------- */
 
-/* A supernet in which every block that can be skipped may be; `genome` becomes the one that does. */
+/* A supernet in which every block that can be skipped may be; `genome` becomes the one that does.
+ */
 static anet_supernet *make_supernet(const char *path, uint8_t *genome)
 {
   anet_bundle *bundle;

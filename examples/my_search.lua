@@ -9,7 +9,7 @@
 local Climb = {}
 Climb.__index = Climb
 
--- Mutants of the best genome so far that are new and within the budget.
+-- Adds mutants of the best genome so far that are new and within the budget, until there are `most` genomes.
 function Climb:try(space, budget, best, genomes, most)
   for _ = 1, 20 * most do
     if #genomes >= most then return end
@@ -21,18 +21,22 @@ function Climb:try(space, budget, best, genomes, most)
   end
 end
 
--- `n` is how many genomes the host would like; any number will do.
+-- Where a climber begins: the genome with the fewest changes to the oracle that is fast enough.
+local function start(space, budget)
+  return space:best(function(option) return option.kind == 'keep' and 0 or 1 end, budget, 1)[1]
+end
+
+-- `n` is how many genomes the host would like; the climbers share them.
 function Climb:propose(space, n)
   self.space = space
   local genomes = {}
   for b, budget in ipairs(space.budgets) do
-    -- The fastest of all is a safe place to begin: no option does damage, so time alone decides.
-    local best = self.best[b] or space:best(function(option) return option.ms end, budget, 1)[1]
-    if best and not self.best[b] and not self.score[best] then
-      self.score[best] = -1
-      genomes[#genomes + 1] = best
-    elseif best then
-      self:try(space, budget, best, genomes, math.floor(n * b / #space.budgets))
+    local first = not self.best[b] and start(space, budget)
+    if first and not self.score[first] then
+      self.score[first] = -1
+      genomes[#genomes + 1] = first
+    elseif self.best[b] then
+      self:try(space, budget, self.best[b], genomes, math.ceil(n * b / #space.budgets))
     end
   end
   self.asked = self.asked + #genomes
@@ -40,6 +44,7 @@ function Climb:propose(space, n)
   return genomes
 end
 
+-- What came of the genomes: {{genome, ms, score, …}, …}.
 function Climb:observe(results)
   for _, r in ipairs(results) do
     self.score[r.genome] = r.score

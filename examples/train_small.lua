@@ -20,10 +20,13 @@ net:output(net:linear(net:flatten(x), {channels = train:classes()}))
 net:init(1)
 print(net)
 
+-- A pool is the threads that share the work. A network as small as this one is quickest on a single thread.
+local pool = anet.pool(1)
+
 -- The trainer steps through shuffled batches. The same settings give the same weights, on any number of threads.
 local trainer = anet.train.trainer(net, train, input, {
   epochs = 7, batch = 32, lr = 0.05, schedule = 'cosine', warmup = 0.5, crop = 1, flip = true,
-})
+}, pool)
 local loss, seen = 0, 0
 while not trainer:done() do
   local epoch = trainer.epoch
@@ -35,7 +38,7 @@ while not trainer:done() do
   end
 end
 
-local accuracy = anet.plan(net, {batch = 50}):accuracy(held_out, input)
+local accuracy = anet.plan(net, {batch = 50, pool = pool}):accuracy(held_out, input)
 print(('accuracy on %d images that it never saw: %.1f %%'):format(held_out:count(), 100 * accuracy))
 assert(accuracy > 0.6, 'it has not learnt')
 
@@ -43,5 +46,5 @@ assert(accuracy > 0.6, 'it has not learnt')
 local path = os.tmpname()
 assert(anet.bundle():set_net(net):set_input(input):save(path))
 local opened = assert(anet.bundle.open(path))
-assert(anet.plan(opened:net(), {batch = 50}):accuracy(held_out, opened:input()) == accuracy)
+assert(anet.plan(opened:net(), {batch = 50, pool = pool}):accuracy(held_out, opened:input()) == accuracy)
 os.remove(path)

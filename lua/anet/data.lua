@@ -12,8 +12,13 @@ local out, take = core.cell 'anet_dataset'
 
 local M = {Dataset = Dataset}
 
--- Short names of data sets that come as Debian packages.
-local NAMED = {['fashion-mnist'] = '/usr/share/datasets/fashion-mnist'}
+-- Short names of data sets that come as Debian packages; their files do not name the classes.
+local NAMED = {
+  ['fashion-mnist'] = {
+    path = '/usr/share/datasets/fashion-mnist',
+    classes = {'T-shirt', 'trouser', 'pullover', 'dress', 'coat', 'sandal', 'shirt', 'sneaker', 'bag', 'ankle boot'},
+  },
+}
 
 local function wrap(handle) return setmetatable({handle = handle}, Dataset) end
 M.wrap = wrap
@@ -25,10 +30,13 @@ M.wrap = wrap
 ---@return anet.Dataset? data, string? message, string? code
 function M.open(path, options)
   options = options or {}
-  local status = C.anet_dataset_open(NAMED[path] or path, options.part, options.size or 0, out)
+  local named = NAMED[path] or {path = path}
+  local status = C.anet_dataset_open(named.path, options.part, options.size or 0, out)
   local message, code = core.failure(status)
   if message then return nil, message, code end
-  return wrap(take())
+  local dataset = wrap(take())
+  dataset.names = named.classes
+  return dataset
 end
 
 -- From tensors: images u8 (count, height, width, channels), labels i32 (count), counted from 0.
@@ -44,7 +52,17 @@ function Dataset:count() return C.anet_dataset_count(self.handle) end
 function Dataset:classes() return C.anet_dataset_classes(self.handle) end
 
 -- Name of class i (from 1), or nil.
-function Dataset:class(i) return core.string(C.anet_dataset_class(self.handle, i - 1)) end
+function Dataset:class(i)
+  return core.string(C.anet_dataset_class(self.handle, i - 1)) or (self.names and self.names[i])
+end
+
+-- Names of all classes; nil where they have none.
+---@return string[]?
+function Dataset:class_names()
+  local names = {}
+  for i = 1, self:classes() do names[i] = self:class(i) end
+  return #names == self:classes() and names or nil
+end
 
 ---@return anet.Tensor
 function Dataset:images() return tensor.borrow(C.anet_dataset_images(self.handle)) end

@@ -32,6 +32,12 @@ function M.open_model(ui, path)
   return model
 end
 
+-- An empty bundle with what is true of everything made from a model: its input and its classes' names.
+---@return anet.Bundle
+function M.bundle_for(model)
+  return bundle.new():set_input(model.input):set_text('classes', model.bundle:text 'classes')
+end
+
 -- As open_model, of a supernet.
 function M.open_supernet(ui, path)
   local model = M.open_model(ui, path)

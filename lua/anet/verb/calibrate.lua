@@ -10,7 +10,7 @@ local function run(options, ui)
   local before = anet.plan(net, {batch = 100, pool = pool}):accuracy(dataset, model.input)
   local calibrated = ui:try(net:calibrate(dataset:tensor(model.input), {batch = options.batch, pool = pool}))
   local after = anet.plan(calibrated, {batch = 100, pool = pool}):accuracy(dataset, model.input)
-  ui:try(anet.bundle.new():set_net(calibrated):set_input(model.input):set_value('provenance', {
+  ui:try(road.bundle_for(model):set_net(calibrated):set_value('provenance', {
     verb = 'calibrate', version = anet.version, model = options.model, genome = options.genome,
     data = options.data, images = dataset:count(),
   }):save(options.out))

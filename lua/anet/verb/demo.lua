@@ -90,10 +90,10 @@ local function adapt(ui, options, list, test, input, results, pool)
           a.recovered_ms and (', back under the budget %d frames after the load came'):format(a.recovered_frames) or '')
 end
 
-local function save(ui, options, s, input, times, list, results)
+local function save(ui, options, s, model, times, list, results)
   if options.out == '' then return end
   ui:try(host.make_folder(options.out))
-  local bundle = anet.bundle.new():set_supernet(s):set_input(input):set_latency(times)
+  local bundle = road.bundle_for(model):set_supernet(s):set_latency(times)
   ui:try(rungs.save(bundle, list, {cloud = results.cloud}):save(options.out .. '/supernet.anet'))
   local paths, message = report.save(results, options.out)
   if not paths then return ui:note('no report: %s', message) end
@@ -114,7 +114,7 @@ local function run(options, ui)
   local times = profile(ui, options, s, results, timing_pool)
   local list = search(ui, options, s, times, private, test, model.input, results, pool, timing_pool)
   adapt(ui, options, list, test, model.input, results, pool)
-  save(ui, options, s, model.input, times, list, results)
+  save(ui, options, s, model, times, list, results)
   ui:result(results)
   return ui:interrupted() and 130 or 0
 end

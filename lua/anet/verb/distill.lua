@@ -27,7 +27,7 @@ local function resume(ui, options)
 end
 
 local function save_model(ui, distiller, model, run, out)
-  ui:try(anet.bundle.new():set_supernet(distiller.supernet):set_input(model.input):set_value('provenance', {
+  ui:try(road.bundle_for(model):set_supernet(distiller.supernet):set_value('provenance', {
     verb = 'distill', version = anet.version, policy = run.policy, data = run.data, settings = run.settings,
     steps = distiller.step, seconds = run.seconds, before = run.before,
   }):save(out))

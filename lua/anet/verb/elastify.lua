@@ -31,7 +31,7 @@ local function run(options, ui)
   local dataset = options.data ~= '' and road.open_data(ui, options.data, 'train', options.images, options.seed) or nil
   local s = road.elastify(ui, model, schedule, dataset, options.images, pool)
   show(ui, s)
-  ui:try(anet.bundle.new():set_supernet(s):set_input(model.input):set_value('provenance', {
+  ui:try(road.bundle_for(model):set_supernet(s):set_value('provenance', {
     verb = 'elastify', version = anet.version, model = options.model, policy = options.policy,
     oracle = model.bundle:value 'provenance',
   }):save(options.out))

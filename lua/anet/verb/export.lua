@@ -6,7 +6,7 @@ local text = require 'anet.text'
 local function run(options, ui)
   local model = road.open_model(ui, options.model)
   local net = road.pick_net(ui, model, options.genome, options.rung):copy()
-  ui:try(anet.bundle.new():set_net(net):set_input(model.input):set_value('provenance', {
+  ui:try(road.bundle_for(model):set_net(net):set_value('provenance', {
     verb = 'export', version = anet.version, model = options.model, genome = options.genome, rung = options.rung,
   }):save(options.out))
   local cost = net:cost()

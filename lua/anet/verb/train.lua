@@ -106,17 +106,11 @@ local function save_checkpoint(ui, trainer, run, out)
   ui:try(trainer:save(anet.bundle.new()):set_value('run', run):save(out .. '.ckpt'))
 end
 
--- Names of the classes, where the data has them.
-local function class_names(dataset)
-  local names = {}
-  for i = 1, dataset:classes() do names[i] = dataset:class(i) end
-  return #names == dataset:classes() and names or nil
-end
 
 local function save_model(ui, trainer, run, options, accuracy)
   local bundle = anet.bundle.new()
   trainer:with_average(function()
-    bundle:set_net(trainer.net):set_input(trainer.input):set_value('classes', class_names(trainer.data))
+    bundle:set_net(trainer.net):set_input(trainer.input):set_value('classes', trainer.data:class_names())
     bundle:set_value('provenance', {
       verb = 'train', version = anet.version, job = run.job, settings = trainer.settings,
       accuracy = accuracy, seconds = run.seconds, history = run.history,
