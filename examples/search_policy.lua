@@ -36,7 +36,8 @@ while not policy:done() do
   local results = {}
   for i, genome in ipairs(assert(policy:propose(8))) do
     assert(space:check(genome))
-    results[i] = {genome = genome, ms = sum(times, genome), score = 0.95 - sum(damages, genome), loss = 0, count = 100, hits = ''}
+    results[i] = {genome = genome, ms = sum(times, genome), score = 0.95 - sum(damages, genome), loss = 0,
+                  count = 100, hits = ''}
   end
   policy:observe(results)
 end
@@ -71,7 +72,7 @@ else -- options that have not learnt yet will do to see the search at work
 end
 
 local pool = anet.pool(1) -- the deployed network shall run on one thread, so it is measured on one
-local latency = assert(anet.latency.profile(supernet, {rounds = 3, held_out = 5, pool = pool}))
+local latency = assert(anet.latency.profile(supernet, {rounds = 2, held_out = 3, pool = pool}))
 print(latency)
 local oracle_ms = latency:info().oracle_ms
 local budgets = {0.8 * oracle_ms, 0.6 * oracle_ms}
@@ -79,7 +80,8 @@ local budgets = {0.8 * oracle_ms, 0.6 * oracle_ms}
 -- The explorer asks the policy, runs what it has not run before (subnets with a common beginning share it), and
 -- answers. A policy sees its own images only: these stand for the device's private ones.
 local data = assert(anet.data.open('fashion-mnist', {part = 'test'})):slice(1, 40)
-local explorer = anet.explore.new(supernet, latency, data, input, load_policy{evaluations = 48}, {budgets = budgets, n = 12}, pool)
+local explorer = anet.explore.new(supernet, latency, data, input, load_policy{evaluations = 48},
+                                  {budgets = budgets, n = 12}, pool)
 while explorer:advance() do end
 for b, genome in pairs(explorer:picks()) do
   local found = explorer:result(genome, data:count())
