@@ -80,27 +80,46 @@ typedef struct worker {
   pthread_t thread;
 } worker;
 
-/* Invariants: worker 0 is the caller and has no thread. `run`, `context` and `parts` are written
- * by the caller while no worker has an unfinished share, and read by a worker only between its
- * posted and its share of `pending`. A job whose `run` is NULL ends the workers. */
+/* Parts are claimed one by one, so that a worker which the system keeps waiting holds nobody up.
+ * Invariants: worker 0 is the caller and has no thread. `run` and `context` are written by the
+ * caller while no part is unfinished, and read by a worker only while it holds a part. `ticket` has
+ * the job's number above and its next part below: a worker that comes late, to a job that is over,
+ * finds another number and leaves. */
 struct anet_pool {
   atomic_int refs;
   int32_t threads, started; /* started: workers that have a thread, worker 0 counted */
   int64_t spin_ns;
   worker *worker; /* (threads), owned */
+  atomic_bool ending;
 
   uint32_t number; /* of the job */
   anet__job run;
   void *context;
-  int32_t parts;
-  ANET_ALIGNED(ANET_ALIGN) atomic_int pending; /* workers, the caller apart, that are not done */
-  gate done;                                   /* number of the last job that was finished */
+  atomic_int parts;
+  ANET_ALIGNED(ANET_ALIGN) atomic_uint_least64_t ticket;
+  atomic_int unfinished; /* parts */
+  gate done;             /* number of the last job that was finished */
 };
 
-static void run_share(const anet_pool *pool, int32_t index)
+/* The next part of job `number`; false where none is left. */
+static bool claim(anet_pool *pool, uint32_t number, int32_t *part)
 {
-  for (int32_t part = index; part < pool->parts; part += pool->threads)
+  uint64_t ticket = atomic_load(&pool->ticket);
+  do {
+    const uint32_t next = (uint32_t)ticket;
+    if ((uint32_t)(ticket >> 32) != number || next >= (uint32_t)atomic_load(&pool->parts))
+      return false;
+    *part = (int32_t)next;
+  } while (!atomic_compare_exchange_weak(&pool->ticket, &ticket, ticket + 1));
+  return true;
+}
+
+static void run_parts(anet_pool *pool, uint32_t number, int32_t index)
+{
+  for (int32_t part; claim(pool, number, &part);) {
     pool->run(pool->context, part, index);
+    if (atomic_fetch_sub(&pool->unfinished, 1) == 1) gate_set(&pool->done, number);
+  }
 }
 
 static void *work(void *argument)
@@ -110,17 +129,14 @@ static void *work(void *argument)
   uint32_t number = 0;
   for (;;) {
     number = gate_wait(&me->posted, number, pool->spin_ns);
-    if (!pool->run) return NULL;
-    run_share(pool, me->index);
-    if (atomic_fetch_sub(&pool->pending, 1) == 1) gate_set(&pool->done, number);
+    if (atomic_load(&pool->ending)) return NULL;
+    run_parts(pool, number, me->index);
   }
 }
 
-/* Gives the job in `pool` to workers 1 .. count. */
+/* Tells workers 1 .. count of job `number`. */
 static void post(anet_pool *pool, int32_t count)
 {
-  pool->number++;
-  atomic_store(&pool->pending, count);
   for (int32_t i = 1; i <= count; i++) gate_set(&pool->worker[i].posted, pool->number);
 }
 
@@ -130,12 +146,14 @@ void anet__pool_run(anet_pool *pool, anet__job job, void *context, int32_t parts
     for (int32_t part = 0; part < parts; part++) job(context, part, 0);
     return;
   }
+  const uint32_t before = pool->number++; /* which is in `done`, too */
   pool->run = job;
   pool->context = context;
-  pool->parts = parts;
-  const uint32_t before = pool->number; /* which is in `done`, too */
+  atomic_store(&pool->parts, parts);
+  atomic_store(&pool->unfinished, parts);
+  atomic_store(&pool->ticket, (uint64_t)pool->number << 32);
   post(pool, ANET_MIN(parts, pool->threads) - 1);
-  run_share(pool, 0);
+  run_parts(pool, pool->number, 0);
   gate_wait(&pool->done, before, pool->spin_ns);
 }
 
@@ -196,8 +214,9 @@ anet_pool *anet__pool_retain(anet_pool *pool)
 void anet_pool_release(anet_pool *pool)
 {
   if (!pool || atomic_fetch_sub(&pool->refs, 1) != 1) return;
-  pool->run = NULL;
-  if (pool->started > 1) post(pool, pool->started - 1);
+  atomic_store(&pool->ending, true);
+  pool->number++;
+  post(pool, pool->started - 1);
   for (int32_t i = 1; i < pool->started; i++) pthread_join(pool->worker[i].thread, NULL);
   anet__free(pool->worker);
   anet__free(pool);

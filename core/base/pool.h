@@ -1,6 +1,6 @@
 /* A pool of threads that all run one function on numbered parts of a job. The caller works too,
- * so a pool of 1 has no thread of its own. Parts are handed out statically (part p goes to worker
- * p mod threads), and no result may depend on which worker ran a part. */
+ * so a pool of 1 has no thread of its own. Whoever is free takes the next part, and no result may
+ * depend on which worker ran it. */
 #ifndef ANET_POOL_H
 #define ANET_POOL_H
 
