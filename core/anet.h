@@ -608,6 +608,9 @@ ANET_API int anet_bundle_set_net(anet_bundle *bundle, anet_net *net);
 ANET_API int anet_bundle_net(anet_bundle *bundle, anet_net **out);            /* ANET_ABSENT: none */
 ANET_API int anet_bundle_set_supernet(anet_bundle *bundle, anet_supernet *supernet);
 ANET_API int anet_bundle_supernet(anet_bundle *bundle, anet_supernet **out);  /* ANET_ABSENT: none */
+/* How images become the model's input. ANET_ABSENT: the bundle does not say. */
+ANET_API int anet_bundle_set_input(anet_bundle *bundle, const anet_input *input);
+ANET_API int anet_bundle_input(const anet_bundle *bundle, anet_input *out);
 ANET_API int anet_bundle_set_table(anet_bundle *bundle, anet_table *table);
 ANET_API int anet_bundle_table(anet_bundle *bundle, anet_table **out);        /* ANET_ABSENT: none */
 ANET_API int anet_bundle_set_optim(anet_bundle *bundle, anet_optim *optim, anet_net *const *nets,

@@ -4,7 +4,6 @@
  * then serves frames in a session that changes between the two as its budget changes. Run it from
  * the top of the repository.
  */
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "anet.h"
@@ -21,26 +20,6 @@ static void must(int status)
 }
 
 /* ---- opening ------------------------------------------------------------------------------- */
-
-/* The bundle's entry "input": how the bytes of an image become the network's input. */
-static anet_input read_input(const anet_bundle *bundle)
-{
-  anet_input input = {0};
-  const char *text = anet_bundle_text(bundle, "input");
-  json_t *root = text ? json_loads(text, 0, NULL) : NULL, *mean, *deviation;
-  if (json_unpack(root, "{s:i, s:i, s:i, s:o, s:o}", "height", &input.height, "width", &input.width,
-                  "channels", &input.channels, "mean", &mean, "deviation", &deviation) ||
-      input.channels > 4) {
-    fprintf(stderr, "embed: the bundle does not say how images become its input\n");
-    exit(1);
-  }
-  for (int32_t c = 0; c < input.channels; c++) {
-    input.mean[c] = (float)json_number_value(json_array_get(mean, (size_t)c));
-    input.deviation[c] = (float)json_number_value(json_array_get(deviation, (size_t)c));
-  }
-  json_decref(root);
-  return input;
-}
 
 /* The supernet that comes with anet, or its oracle alone. */
 static anet_bundle *open_model(void)
@@ -183,7 +162,8 @@ int main(void)
   anet_tensor *images;
   int32_t filled;
   anet_bundle *bundle = open_model();
-  const anet_input input = read_input(bundle);
+  anet_input input; /* how the bytes of an image become the network's input */
+  must(anet_bundle_input(bundle, &input));
   anet_supernet *supernet = open_supernet(bundle);
   must(anet_dataset_open("/usr/share/datasets/fashion-mnist", "test", 0, &all));
   must(anet_dataset_slice(all, 0, IMAGES, &data));

@@ -17,6 +17,7 @@ Bundle.__index = Bundle
 local out, take = core.cell 'anet_bundle'
 local net_out, take_net = core.cell 'anet_net'
 local supernet_out, take_supernet = core.cell 'anet_supernet'
+local input_out = ffi.new 'anet_input'
 local table_out, take_table = core.cell 'anet_table'
 
 local M = {Bundle = Bundle}
@@ -98,8 +99,9 @@ end
 -- How images become the model's input; nil where the bundle does not say.
 ---@return anet.Input?
 function Bundle:input()
-  local fields = self:value 'input'
-  return fields and data.input(fields)
+  local message, code = core.failure(C.anet_bundle_input(self.handle, input_out))
+  if message then return nil, message, code end
+  return data.from_struct(input_out)
 end
 
 ---@return anet.Supernet? supernet, string? message, string? code
@@ -126,7 +128,10 @@ function Bundle:set_latency(t)
   return self
 end
 
-function Bundle:set_input(input) return self:set_value('input', input:fields()) end
+function Bundle:set_input(input)
+  core.check(C.anet_bundle_set_input(self.handle, core.handle(input, data.Input, 'set_input')))
+  return self
+end
 
 function Bundle:__tostring()
   local model = self:supernet() or self:net()

@@ -160,6 +160,15 @@ function M.input(fields)
   return setmetatable(self, Input)
 end
 
+-- From an anet_input, copied.
+function M.from_struct(struct)
+  local fields = {height = struct.height, width = struct.width, channels = struct.channels, mean = {}, deviation = {}}
+  for c = 1, struct.channels do
+    fields.mean[c], fields.deviation[c] = struct.mean[c - 1], struct.deviation[c - 1]
+  end
+  return M.input(fields)
+end
+
 -- Its fields as a plain table.
 function Input:fields()
   return {

@@ -131,23 +131,25 @@ function M.budgets(ui, said, oracle_ms)
   return list
 end
 
-local function check_reachable(ui, s, times, budgets)
+-- room: the share of a budget that predictions may use.
+local function check_reachable(ui, s, times, budgets, room)
   local fastest = s:space():best(times:times(), times:times(), math.huge, 1)
   local least = times:predict(s:space(), fastest[1])
   for _, budget in ipairs(budgets) do
-    if budget < least then
-      ui:fail('no subnet meets the budget of %.3f ms: the fastest that this supernet has takes %.3f ms (%.1f %% of the oracle)',
-              budget, least, 100 * least / times:info().oracle_ms)
+    if budget * room < least then
+      ui:fail('no subnet meets the budget of %.3f ms: the fastest that this supernet has takes %.3f ms (%.1f %% of ' ..
+              'the oracle), and %.0f %% of the budget stays free', budget, least,
+              100 * least / times:info().oracle_ms, 100 * (1 - room))
     end
   end
 end
 
 -- Search for all budgets. Returns the explorer and one genome a budget.
 function M.search(ui, s, times, dataset, input, search_policy, options, pool)
-  check_reachable(ui, s, times, options.budgets)
   local room = 1 - (options.margin or 0.03)
   local aims = {}
   for i, budget in ipairs(options.budgets) do aims[i] = budget * room end
+  check_reachable(ui, s, times, options.budgets, room)
   local e = explore.new(s, times, dataset, input, search_policy, {budgets = aims, byte_limit = options.byte_limit}, pool)
   local began = C.anet_clock_ms()
   while true do

@@ -73,7 +73,7 @@ typedef struct test_case {
 } test_case;
 
 /* Runs all cases, or those named on the command line. */
-static int test_run(const test_case *cases, int count, int argc, char **argv)
+__attribute__((unused)) static int test_run(const test_case *cases, int count, int argc, char **argv)
 {
   for (int i = 0; i < count; i++) {
     int wanted = argc < 2;

@@ -220,7 +220,8 @@ TEST(clocks_go_forward)
   for (int i = 0; i < 1000000; i++) x = x * 1.0000001;
   CHECK(anet__now_ns() > wall);
   CHECK(anet__cpu_ns() > cpu);
-  CHECK_NEAR(anet_clock_ms() - ms, (double)(anet__now_ns() - wall) * 1e-6, 5);
+  const double took = anet_clock_ms() - ms; /* within the span of the other clock */
+  CHECK(took >= 0 && took <= (double)(anet__now_ns() - wall) * 1e-6 + 1e-3);
 }
 
 TEST(cpu_knows_its_instruction_sets)
