@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include "anet_host.h"
 
-enum { MOST_POSITIONS = 64, SIDE = 28, CLASSES = 10 };
+enum { MOST_POSITIONS = 64, CLASSES = 10 };
 
 static void must(int status)
 {
@@ -94,14 +94,18 @@ static int32_t serve(anet_session *session, anet_policy *policy, const float *im
   return state.rung;
 }
 
-/* The first test image, as the network wants it. */
-static anet_tensor *load_image(const char *folder)
+/* The first test image, as the model at `path` wants it. */
+static anet_tensor *load_image(const char *path, const char *folder)
 {
-  const anet_input input = {SIDE, SIDE, 1, {0.286f}, {0.353f}};
-  const anet_shape shape = {4, {1, SIDE, SIDE, 1}};
+  anet_bundle *bundle;
   anet_dataset *data;
   anet_tensor *images;
+  anet_input input;
   int32_t filled;
+  must(anet_bundle_open(path, &bundle));
+  must(anet_bundle_input(bundle, &input));
+  anet_bundle_release(bundle);
+  const anet_shape shape = {4, {1, input.height, input.width, input.channels}};
   must(anet_dataset_open(folder, "test", 0, &data));
   must(anet_tensor_new(ANET_F32, &shape, &images));
   must(anet_dataset_batch(data, &input, NULL, 0, -1, 0, NULL, images, NULL, &filled));
@@ -112,8 +116,9 @@ static anet_tensor *load_image(const char *folder)
 int main(int argc, char **argv)
 {
   const char *mine = argc > 1 ? argv[1] : "examples/my_latency.lua";
-  anet_ladder *ladder = make_ladder("data/resnet20.anet");
-  anet_tensor *images = load_image("/usr/share/datasets/fashion-mnist");
+  const char *model = "data/resnet20.anet";
+  anet_ladder *ladder = make_ladder(model);
+  anet_tensor *images = load_image(model, "/usr/share/datasets/fashion-mnist");
   const float *image = anet_tensor_data(images);
 
   /* ANET_POLICY_HOST: the session changes its rung only when it is told to. */
