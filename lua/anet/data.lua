@@ -69,6 +69,12 @@ function Dataset:images() return tensor.borrow(C.anet_dataset_images(self.handle
 ---@return anet.Tensor?
 function Dataset:labels() return tensor.borrow(C.anet_dataset_labels(self.handle)) end
 
+-- Whether its images have labels (an unlabelled one has -1).
+function Dataset:labelled()
+  local labels = self:labels()
+  return labels ~= nil and labels:count() > 0 and labels:data()[0] >= 0
+end
+
 -- Height, width and channels of an image.
 ---@return integer[]
 function Dataset:shape()

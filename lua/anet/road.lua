@@ -9,6 +9,7 @@ local latency = require 'anet.latency'
 local plan = require 'anet.plan'
 local policy = require 'anet.policy'
 local rungs = require 'anet.rungs'
+local tensor = require 'anet.tensor'
 local text = require 'anet.text'
 local C = core.C
 
@@ -165,6 +166,26 @@ function M.search(ui, s, times, dataset, input, search_policy, options, pool)
   return e, e:picks()
 end
 
+-- The same images with the oracle's answers as labels, where they have none.
+local function labelled(s, dataset, input, pool)
+  if dataset:labelled() then return dataset end
+  local labels = tensor.new({dataset:count()}, 'i32')
+  local images = tensor.new{100, input.height, input.width, input.channels}
+  local oracle, classes = plan.new(s:oracle(), {batch = 100, pool = pool}), dataset:classes()
+  local to, done, index = labels:data(), 0, 1
+  while done < dataset:count() do
+    local n = dataset:batch(input, images, nil, index, {pool = pool})
+    local answers = oracle:run(images):data()
+    for i = 0, n - 1 do
+      for c = 1, classes - 1 do
+        if answers[i * classes + c] > answers[i * classes + to[done + i]] then to[done + i] = c end
+      end
+    end
+    done, index = done + n, index + 1
+  end
+  return data.new(dataset:images(), labels, classes)
+end
+
 -- A subnet ready to run: norms recalibrated on unlabelled images where that helps on `dataset`.
 local function ready(s, genome, dataset, input, sample, pool)
   local net = s:subnet(genome)
@@ -182,6 +203,7 @@ end
 -- budgets, the oracle first. A pick that measures over its budget is replaced by the best genome seen that is
 -- predicted to be as much faster.
 function M.measure_rungs(ui, s, times, e, picks, dataset, input, options, pool)
+  dataset = labelled(s, dataset, input, pool)
   local sample = dataset:tensor(input, math.min(dataset:count(), options.calibrate or 1024))
   local cache = {}
   local function make(genome)

@@ -103,6 +103,15 @@ end)
 
 local settings = {budgets = {between(0.9), between(0.4)}, margin = 0, rounds = 5, calibrate = 32, pool = tiny.pool}
 
+test.case('rungs of unlabelled data are scored by agreement with the oracle', function()
+  local unlabelled = anet.data(data:images(), nil, data:classes())
+  test.check(data:labelled() and not unlabelled:labelled())
+  local e, picks = search('front:probe=20', unlabelled, settings.budgets)
+  local list = road.measure_rungs(ui, s, times, e, picks, unlabelled, input, settings, tiny.pool)
+  test.equal(list[1].score, 1)
+  for i = 2, #list do test.check(list[i].score > 0 and list[i].score <= 1, list[i].genome) end
+end)
+
 test.case('picks become rungs, which travel in a bundle with their own norms', function()
   local e, picks = search('front:probe=20', data, settings.budgets)
   local list = road.measure_rungs(ui, s, times, e, picks, data, input, settings, tiny.pool)

@@ -34,7 +34,7 @@ local function run(options, ui)
   local model = road.open_model(ui, options.model)
   local net = road.pick_net(ui, model, options.genome)
   local dataset = road.open_data(ui, options.data, options.part, options.limit)
-  if not dataset:labels() then ui:fail('%s: the images have no labels', options.data) end
+  if not dataset:labelled() then ui:fail('%s: the images have no labels', options.data) end
   local plan = anet.plan(net, {batch = options.batch, pool = pool})
   local began = anet.clock()
   local accuracy, hits = plan:accuracy(dataset, model.input)
