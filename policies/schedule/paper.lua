@@ -21,10 +21,11 @@ function Paper:next(step, stats)
   if step > first + second then return nil end
   local genomes = {stats.space:sample(self.rng)}
   if step <= first then
-    return {stage = 'joint', genomes = genomes, rate = s.rate, feature = 1}
+    return {stage = 'joint', genomes = genomes, rate = s.rate, feature = 1, fixed_norms = false}
   end
   local at = (step - first) / math.max(1, second)
-  return {stage = 'joint', genomes = genomes, rate = s.rate * 0.5 * (1 + math.cos(math.pi * at)), labels = 1}
+  return {stage = 'joint', genomes = genomes, rate = s.rate * 0.5 * (1 + math.cos(math.pi * at)), labels = 1,
+          fixed_norms = false}
 end
 
 return {
