@@ -147,7 +147,7 @@ end
 
 -- Search for all budgets. Returns the explorer and one genome a budget.
 function M.search(ui, s, times, dataset, input, search_policy, options, pool)
-  local room = 1 - (options.margin or 0.03)
+  local room = 1 - (options.margin or 0.01)
   local aims = {}
   for i, budget in ipairs(options.budgets) do aims[i] = budget * room end
   check_reachable(ui, s, times, options.budgets, room)

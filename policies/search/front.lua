@@ -5,7 +5,8 @@
 --   2 propose  for each budget the genomes of least predicted damage (exact, k best paths)
 --   3 refit    what was seen corrects the damages (ridge regression on the candidates' losses), and
 --              the corrected front may add candidates
---   4 race     the candidates of each budget on more and more images until one is left
+--   4 race     the candidates of each budget on more and more images; of those that accuracy cannot tell
+--              apart the one of least loss is picked, since a mean loss varies far less than a count of hits
 
 local Front = {}
 Front.__index = Front
@@ -96,7 +97,9 @@ function Front:begin_races(space)
     end)
     local names = {}
     for i = 1, math.min(#group, self.options.racers) do names[i] = group[i] end
-    self.race[b] = race.new(names, {total = space.images, first = self.options.probe})
+    self.race[b] = race.new(names, {
+      total = space.images, first = self.options.probe, deviations = self.options.deviations, ties = true,
+    })
   end
 end
 
@@ -136,7 +139,7 @@ end
 function Front:observe(results)
   for _, r in ipairs(results) do
     if self.phase ~= 'race' then self.loss[r.genome] = r.loss end
-    self.hits[r.genome] = r.hits
+    self.raced[r.genome], self.hits[r.genome] = r.loss, r.hits
   end
   if self.phase == 'probe' then
     self:learn_damages(self.space)
@@ -179,7 +182,11 @@ end
 -- One genome a budget, in their order; nil where the budget cannot be met.
 function Front:picks()
   local list = {}
-  for b, r in ipairs(self.race) do list[b] = r:winner() end
+  for b, r in ipairs(self.race) do
+    for _, genome in ipairs(r.alive) do
+      if not list[b] or self.raced[genome] < self.raced[list[b]] then list[b] = genome end
+    end
+  end
   return list
 end
 
@@ -190,10 +197,11 @@ return {
     candidates = 16,    -- genomes of least predicted damage a budget and round
     rounds = 3,         -- of proposing and refitting
     racers = 16,        -- genomes that race a budget
+    deviations = 1.2,   -- of a paired difference in hits, beyond which a racer is dropped
     ridge = 2,          -- trust in the single-option probes, in observations
   },
   new = function(options)
-    return setmetatable({options = options, phase = 'probe', round = 0, loss = {}, hits = {},
+    return setmetatable({options = options, phase = 'probe', round = 0, loss = {}, raced = {}, hits = {},
                          group = {}, race = {}}, Front)
   end,
 }

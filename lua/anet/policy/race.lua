@@ -1,7 +1,8 @@
 -- Racing: finds the best of some candidates on a finite set of images with a fraction of the work.
 -- All candidates that are alive see the same images, more and more of them; one whose paired
 -- difference to the leader is beyond its confidence bound is dropped (Maron & Moore 1997; the pairing
--- cancels what is hard about an image). What is left when the images are used up is decided exactly.
+-- cancels what is hard about an image). When the images are used up the leader has won; or, where they
+-- stand for more of their kind (`ties`), all are left whom it does not beat beyond chance.
 -- Pure Lua: policies have it as the global `race`.
 
 local byte, ceil, ipairs, max, min, setmetatable, sqrt =
@@ -33,12 +34,12 @@ local function discordant(a, b, n)
 end
 
 -- candidates: list of names. options: total (images there are), first (images of round one), grow
--- (factor a round), deviations (of the paired difference, beyond which a candidate is dropped).
+-- (factor a round), deviations (of the paired difference, beyond which a candidate is dropped), ties.
 function Race.new(candidates, options)
   local self = setmetatable({
     total = options.total, count = min(options.first or 64, options.total),
     grow = options.grow or 1.6,
-    deviations = options.deviations or 2.4, alive = {}, hits = {}, work = 0,
+    deviations = options.deviations or 2.4, ties = options.ties, finished = false, alive = {}, hits = {}, work = 0,
   }, Race)
   for i, name in ipairs(candidates) do self.alive[i] = name end
   return self
@@ -69,22 +70,24 @@ function Race:settle()
   local n = self.count
   local leader = self:leader(n)
   -- Of a finite set: what is not yet seen bounds what can still change.
-  local unseen = sqrt(max(0, 1 - n / self.total))
+  local unseen = self.ties and 1 or sqrt(max(0, 1 - n / self.total))
   local kept = {}
   for _, name in ipairs(self.alive) do
     local ahead, behind = discordant(self.hits[leader], self.hits[name], n)
     local beaten = name ~= leader and ahead - behind > self.deviations * unseen * sqrt(ahead + behind)
     if not beaten then kept[#kept + 1] = name end
   end
-  if n >= self.total then kept = {leader} end
+  self.finished = n >= self.total
+  if self.finished and not self.ties then kept = {leader} end
   self.alive = kept
   self.count = min(self.total, ceil(n * self.grow))
 end
 
 function Race:done()
-  return #self.alive <= 1
+  return self.finished or #self.alive <= 1
 end
 
+-- Who has won; with ties, the first of those that are left in the order of the candidates.
 function Race:winner()
   return self.alive[1]
 end

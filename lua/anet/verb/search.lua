@@ -69,7 +69,7 @@ return {
     {name = 'part', value = 'NAME', default = 'train', help = 'train or test, where the data has both'},
     {name = 'images', value = 'N', type = 'integer', min = 1, default = 3000, help = 'how many of them'},
     {name = 'unlabelled', help = "score by agreement with the oracle, without labels"},
-    {name = 'margin', value = 'X', type = 'number', min = 0, max = 50, default = 3, help = '% of each budget kept free for the error of predictions'},
+    {name = 'margin', value = 'X', type = 'number', min = 0, max = 50, default = 1, help = '% of each budget kept free for the error of predictions'},
     {name = 'memory', value = 'N', type = 'number', min = 0.001, default = 256, help = 'MiB for features that are kept'},
     {name = 'profile', help = 'measure the options anew'},
     {name = 'seed', value = 'N', type = 'integer', min = 0, default = 1, help = 'of all randomness'},
