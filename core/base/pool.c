@@ -101,6 +101,8 @@ struct anet_pool {
   gate done;             /* number of the last job that was finished */
 };
 
+static const uint64_t CLOSED = UINT32_MAX; /* a part that no job has, of a job that is none */
+
 /* The next part of job `number`; false where none is left. */
 static bool claim(anet_pool *pool, uint32_t number, int32_t *part)
 {
@@ -146,7 +148,11 @@ void anet__pool_run(anet_pool *pool, anet__job job, void *context, int32_t parts
     for (int32_t part = 0; part < parts; part++) job(context, part, 0);
     return;
   }
-  const uint32_t before = pool->number++; /* which is in `done`, too */
+  const uint32_t before = pool->number;      /* which is in `done`, too */
+  if (++pool->number == 0) pool->number = 1; /* no job has number 0 */
+  /* A worker that is late may still compare the old ticket with `parts`: close it before they
+   * change. */
+  atomic_store(&pool->ticket, CLOSED);
   pool->run = job;
   pool->context = context;
   atomic_store(&pool->parts, parts);
