@@ -100,7 +100,7 @@ function M.run(ui, list, dataset, input, policy, options, pool)
   for _, r in ipairs(list) do ladder:add(r.plan, r) end
   local steps = ladder:sort():rungs()
   local budget = options.budget_ms or steps[#steps].ms * options.budget
-  local served = session.new(ladder, {budget_ms = budget, policy = policy, pool = pool})
+  local served = session.new(ladder, {budget_ms = budget, policy = policy, pool = pool, window = options.window or 12})
   local warned
   local classes = dataset:classes()
   local images = tensor.new{options.batch, input.height, input.width, input.channels}
