@@ -90,7 +90,7 @@ end
 
 local function label_of(value, step)
   local digits = math.max(0, -math.floor(math.log10(step) + 1e-9))
-  return (('%%.%df'):format(digits)):format(value)
+  return (('%%.%df'):format(digits)):format(value == 0 and 0 or value) -- no minus zero
 end
 
 -- ---- drawing --------------------------------------------------------------------------------------

@@ -133,6 +133,7 @@ end
 ---@return string? warning
 function Session:pick()
   local state = self:state()
+  self.seen = state -- what the choice was made on: for who wants to log the frame
   local rung, message = ask(self.policy, state)
   if not rung then
     self.policy, self.previous = self.previous or self.policy, nil

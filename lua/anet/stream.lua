@@ -121,7 +121,7 @@ function M.run(ui, list, dataset, input, policy, options, pool)
         if warning and not warned then ui:note('%s; the rung stays as it is', warning) end
         warned = warned or warning
         right, seen = right + count_right(answers, targets, n, classes), seen + n
-        local state = served:state()
+        local state = served.seen -- of this frame, before the policy switched
         trace[frame] = {frame = frame, ms = state.last_ms, rung = rung, load = phase.load}
         ui:progress('frame %d  %7.2f ms of %.2f  rung %d/%d  %s%s', frame, state.last_ms, budget, rung, state.rungs,
                     ui:bar(math.min(state.last_ms / budget / 2, 1)), phase.load > 0 and '  under load' or '')

@@ -112,6 +112,21 @@ test.case('rungs of unlabelled data are scored by agreement with the oracle', fu
   for i = 2, #list do test.check(list[i].score > 0 and list[i].score <= 1, list[i].genome) end
 end)
 
+test.case('a stream tells the time of every frame, those of a switch too', function()
+  local e, picks = search('front:probe=20', data, settings.budgets)
+  local list = road.measure_rungs(ui, s, times, e, picks, data, input, settings, tiny.pool)
+  for i, r in ipairs(list) do r.accuracy = 1 - i / 10 end
+  local turns = 'return {api = 1, kind = "latency", name = "turns", defaults = {}, new = function() return {n = 0, ' ..
+                  'pick = function(self, ladder) self.n = self.n + 1 return self.n % #ladder + 1 end} end}'
+  local policy = assert(anet.policy.load('turns', {kind = 'latency', text = turns}))
+  local result = require('anet.stream').run(ui, list, data, input, policy, {
+    batch = 4, frames = 20, budget = 1.25, phases = {{share = 1, load = 0}},
+  }, tiny.pool)
+  test.equal(result.frames, 20)
+  test.check(result.switches > 10, 'the rungs take turns')
+  for _, t in ipairs(result.trace) do test.check(t.ms > 0, ('frame %d took %g ms'):format(t.frame, t.ms)) end
+end)
+
 test.case('picks become rungs, which travel in a bundle with their own norms', function()
   local e, picks = search('front:probe=20', data, settings.budgets)
   local list = road.measure_rungs(ui, s, times, e, picks, data, input, settings, tiny.pool)
