@@ -166,10 +166,13 @@ function Supernet:taps()
   return net.wrap(take_net()), entry, exit
 end
 
--- What a policy is told about its space: plain data, with the times of a latency table where there is one.
+-- What a policy is told about its space: plain data, with each option's multiply-adds, and the times of a latency
+-- table where there is one.
 ---@param latency? anet.Latency
 function Supernet:describe(latency)
-  return self:space():describe(latency and latency:times(), latency and latency:info().fixed_ms)
+  local description = self:space():describe(latency and latency:times(), latency and latency:info().fixed_ms)
+  for _, option in ipairs(description.options) do option.macs = self:piece(option.index):cost().macs end
+  return description
 end
 
 -- Append the output of each option of a genome to the outputs of its subnet, from the first position that is not

@@ -56,13 +56,13 @@ end
 function M.mobilenet_v2_small(options)
   local n, x = net.new{input = options.input}
   x = n:relu6(conv_norm(n, x, 'stem', {channels = 16, kernel = 3}))
-  for stage, s in ipairs{{1, 16, 1, 1}, {4, 24, 3, 2}, {4, 40, 4, 2}, {4, 64, 2, 1}} do
+  for stage, s in ipairs{{1, 16, 1, 1}, {4, 32, 3, 2}, {4, 64, 4, 2}, {4, 96, 2, 1}} do
     for b = 1, s[3] do
       local stride = b == 1 and s[4] or 1
       x = inverted_block(n, x, ('stage%d_%d'):format(stage, b), s[1], s[2], stride)
     end
   end
-  x = n:relu6(conv_norm(n, x, 'head', {channels = 160, kernel = 1}))
+  x = n:relu6(conv_norm(n, x, 'head', {channels = 256, kernel = 1}))
   return finish(n, x, options.classes)
 end
 

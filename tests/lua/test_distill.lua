@@ -63,6 +63,22 @@ test.case('elastification gives the options that the blocks allow, and says what
   for _, o in ipairs(few:space():options()) do test.check(o.span <= 2 and o.kind ~= 'skip', o.kind) end
 end)
 
+test.case('the default schedule aims at what a search would pick: many subnets, none of them wasteful', function()
+  local s = elastic()
+  local space, macs, seen, count = s:space(), {}, {}, 0
+  for i, o in ipairs(s:describe().options) do macs[i] = o.macs end
+  local policy = assert(anet.policy.load('adaptive:solve_images=0,block_epochs=0,joint_epochs=1,focus=1,paths=1', {seed = 3}))
+  policy:space(s:describe())
+  for step = 1, 60 do
+    local answer = policy:next(step, {steps_per_epoch = 60, batch = 16, last = {losses = {0.5}}})
+    local genome = answer.genomes[1]
+    test.check(space:check(genome), genome)
+    if not seen[genome] then seen[genome], count = true, count + 1 end
+  end
+  test.check(count >= 10, count .. ' different subnets')
+  test.check(not seen[space:keep()], 'the oracle has nothing to learn')
+end)
+
 test.case('training changes the options, and never the oracle', function()
   local s = elastic()
   local oracle = s:oracle()

@@ -91,7 +91,8 @@ test.case('a space in the sandbox is the same space', function()
   local policy = probe [[
     local damages = space.damages
     return {size = space:size(), keep = space:keep(), front = space:front(damages), best = space:best(damages, space.budget, 5),
-            latency = space:latency(space:keep()), none = space:best(damages, 0.1, 1)}]]
+            latency = space:latency(space:keep()), none = space:best(damages, 0.1, 1),
+            other = space:best(damages, 3, 4, function(option) return option.span end)}]]
   local description = s:describe(times, 2)
   description.damages, description.budget = damages, s:front(times, damages)[1].cost + 4
   test.check(policy:space(description))
@@ -105,6 +106,9 @@ test.case('a space in the sandbox is the same space', function()
     test.near(got.front[i].ms, point.cost + 2, 1e-9)
   end
   test.same(got.best, s:best(times, damages, description.budget - 2, 5))
+  local spans = {}
+  for i, o in ipairs(s:options()) do spans[i] = o.span end
+  test.same(got.other, s:best(spans, damages, 3, 4) or {})
   test.equal(#got.none, 0)
   local sum = 2
   for _, o in ipairs(s:options()) do if o.kind == 'keep' then sum = sum + times[o.index] end end

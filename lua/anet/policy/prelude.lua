@@ -363,16 +363,13 @@ local function figures(self, what, given)
   return list
 end
 
-local function costs(self)
-  local list = {}
-  for i, option in ipairs(self.flat) do list[i] = option.ms or 0 end
-  return list
-end
+-- What an option costs unless a policy says otherwise: its time.
+local function time_of(option) return option.ms or 0 end
 
 -- All genomes of which none is faster and less damaged: {{genome, ms, damage}, …}, fastest first.
 -- damage: a number an option, in the order of space.flat, or a function of an option.
 function Space:front(damage)
-  local front = native.front(self.trunk, self.flat, costs(self), figures(self, 'damage', damage))
+  local front = native.front(self.trunk, self.flat, figures(self, 'cost', time_of), figures(self, 'damage', damage))
   charge(#front * self.positions)
   for _, point in ipairs(front) do
     point.ms, point.cost = point.cost + (self.fixed_ms or 0), nil
@@ -380,11 +377,13 @@ function Space:front(damage)
   return front
 end
 
--- The k genomes of least damage that are predicted to take at most `budget` ms, best first.
-function Space:best(damage, budget, k)
+-- The k genomes of least damage that are predicted to take at most `budget` ms, best first. cost: what the budget
+-- is of instead (as damage), summed over a genome's options.
+function Space:best(damage, budget, k, cost)
   charge((k or 1) * self.positions * 16)
-  return native.best(self.trunk, self.flat, costs(self), figures(self, 'damage', damage),
-                     budget - (self.fixed_ms or 0), k or 1)
+  if not cost then budget = budget - (self.fixed_ms or 0) end
+  return native.best(self.trunk, self.flat, figures(self, 'cost', cost or time_of),
+                     figures(self, 'damage', damage), budget, k or 1)
 end
 
 -- ---- what a policy sees ---------------------------------------------------------------------------
