@@ -63,14 +63,14 @@ test.case('elastification gives the options that the blocks allow, and says what
   for _, o in ipairs(few:space():options()) do test.check(o.span <= 2 and o.kind ~= 'skip', o.kind) end
 end)
 
-test.case('the default schedule aims at what a search would pick: many subnets, none of them wasteful', function()
+test.case('the default schedule aims at many subnets, and never at the oracle', function()
   local s = elastic()
-  local space, macs, seen, count = s:space(), {}, {}, 0
-  for i, o in ipairs(s:describe().options) do macs[i] = o.macs end
+  local space, seen, count = s:space(), {}, 0
   local policy = assert(anet.policy.load('adaptive:solve_images=0,block_epochs=0,joint_epochs=1,focus=1,paths=1', {seed = 3}))
   policy:space(s:describe())
   for step = 1, 60 do
-    local answer = policy:next(step, {steps_per_epoch = 60, batch = 16, last = {losses = {0.5}}})
+    local last = step > 1 and {losses = {0.5}} or nil
+    local answer = assert(policy:next(step, {steps_per_epoch = 60, batch = 16, last = last}))
     local genome = answer.genomes[1]
     test.check(space:check(genome), genome)
     if not seen[genome] then seen[genome], count = true, count + 1 end
