@@ -15,6 +15,7 @@ typedef struct anet__slot {
 /* One op with what was fused into it. in[] and add are numbers of slots. */
 typedef struct anet__step {
   anet__op_id op;
+  anet__method method;
   anet_attr attr;
   int32_t inputs, in[ANET_MAX_INPUTS], out, add; /* add: slot of a fused addition, -1 none */
   anet_shape in_shape[ANET_MAX_INPUTS], out_shape;

@@ -80,9 +80,26 @@ static void fold_norms(const anet__draft *draft)
   }
 }
 
+/* The cheapest way to do a step, by the op's own estimate. */
+static anet__method choose(const anet__step *step)
+{
+  const anet__op *op = anet__op_get(step->op);
+  anet__method best = ANET_METHOD_DIRECT;
+  anet__call call;
+  double least = INFINITY;
+  if (!op->cost) return best;
+  anet__step_call(step, 1, NULL, &call);
+  for (anet__method m = ANET_METHOD_DIRECT; m < ANET_METHOD_COUNT; m++) {
+    const double cost = op->cost(&call, m);
+    if (cost > 0 && cost < least) best = m, least = cost;
+  }
+  return best;
+}
+
 int anet__plan_pack(anet__draft *draft)
 {
   anet_plan *plan = draft->plan;
+  for (int32_t i = 0; i < plan->steps; i++) plan->step[i].method = choose(&plan->step[i]);
   size_t floats = lay_out(draft, NULL);
   plan->weights = anet__alloc_array(floats, sizeof(float));
   if (!plan->weights) return ANET_NOMEM;

@@ -66,6 +66,32 @@ typedef struct anet__depthwise_grad_args {
   size_t dw_ld;
 } anet__depthwise_grad_args;
 
+/* A tile of a Winograd convolution (winopoints.h) has n x n input pixels, n = m + 2. Its points:
+ * v[point][tile][c] = (BT d B)[point] of channel c. */
+typedef struct anet__winograd_in_args {
+  const float *const *tap; /* (tiles, n * n) pixels of the tiles, line by line */
+  int32_t m, tiles, channels;
+  float *v;                /* (n * n, tiles, channels), leading dimensions ld_point, ld_tile */
+  size_t ld_point, ld_tile;
+} anet__winograd_in_args;
+
+/* Where a tile's m x m output pixels go; rows, cols <= m of them are inside the image. */
+typedef struct anet__winograd_spot {
+  size_t at; /* floats from `out`, and from post.add */
+  int32_t rows, cols;
+} anet__winograd_spot;
+
+/* out = post(AT product A), pixel (y, x) of a tile at out + at + y * ld_line + x * ld_pixel. */
+typedef struct anet__winograd_out_args {
+  const float *product; /* (n * n, tiles, channels), leading dimensions ld_point, ld_tile */
+  size_t ld_point, ld_tile;
+  const anet__winograd_spot *spot; /* (tiles) */
+  int32_t m, tiles, channels;
+  float *out;
+  size_t ld_line, ld_pixel;
+  anet__post post; /* add lies as out does; add_ld is not used */
+} anet__winograd_out_args;
+
 /* One parameter update over a dense run of n values. */
 typedef struct anet__sgd_args {
   float *w, *momentum;
@@ -106,6 +132,10 @@ typedef enum anet__act {
   X(void, conv_pack, (float *packed, const float *w, int32_t taps, int32_t cin, int32_t cout, size_t ld_tap, size_t ld_in, size_t ld_out)) \
   X(void, conv, (const anet__conv_args *a)) \
   X(void, conv_grad, (const anet__conv_grad_args *a)) \
+  /* the n * n matrices (cin, cout) of 3 x 3 filters one after the other, each as conv_pack lays it out */ \
+  X(void, winograd_pack, (float *packed, const float *w, int32_t m, int32_t cin, int32_t cout, size_t ld_tap, size_t ld_in, size_t ld_out)) \
+  X(void, winograd_in, (const anet__winograd_in_args *a)) \
+  X(void, winograd_out, (const anet__winograd_out_args *a)) \
   X(void, depthwise, (const anet__depthwise_args *a)) \
   X(void, depthwise_grad, (const anet__depthwise_grad_args *a)) \
   /* -- pooling: rows of taps, padding taps are NULL here and skipped ------------------------ */ \

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "op/phase.h"
 #include "op/sweep.h"
+#include "op/winograd.h"
 #include "op/work.h"
 
 #include <string.h>
@@ -57,21 +58,46 @@ static anet__filter conv_filter(const anet__call *c)
   };
 }
 
+/* Side of a Winograd tile; 0: the method is a sweep. */
+static int32_t tile_side(const anet__call *c)
+{
+  return c->method == ANET_METHOD_WINOGRAD_2 ? 2 : c->method == ANET_METHOD_WINOGRAD_4 ? 4 : 0;
+}
+
 static size_t conv_pack_size(const anet__call *c)
 {
   const anet__filter f = conv_filter(c);
-  return anet__filter_floats(c->kernels, &f);
+  const int32_t m = tile_side(c);
+  return m ? anet__winograd_floats(c->kernels, &f, m) : anet__filter_floats(c->kernels, &f);
 }
 
 static void conv_pack(const anet__call *c, float *packed)
 {
   const anet__filter f = conv_filter(c);
-  anet__filter_pack(c->kernels, c->pool, &f, packed);
+  const int32_t m = tile_side(c);
+  if (m)
+    anet__winograd_pack(c->kernels, c->pool, &f, m, packed);
+  else
+    anet__filter_pack(c->kernels, c->pool, &f, packed);
+}
+
+static anet__winograd winograd_of(const anet__call *c)
+{
+  return (anet__winograd){.m = tile_side(c),
+                          .filter = conv_filter(c),
+                          .packed = c->packed,
+                          .in = c->in[0],
+                          .out = c->out,
+                          .images = c->n,
+                          .pad = {c->attr->pad[0], c->attr->pad[1]},
+                          .in_shape = &c->in_shape[0],
+                          .out_shape = &c->out_shape,
+                          .post = c->post};
 }
 
 /* Scratch, as offsets in floats; backward starts anew. */
 typedef struct layout {
-  size_t outside, packed, gather, partial, sums, floats;
+  size_t outside, packed, spread, winograd, gather, partial, sums, floats;
 } layout;
 
 static layout forward_layout(const anet__call *c)
@@ -79,6 +105,13 @@ static layout forward_layout(const anet__call *c)
   layout l = {0};
   l.outside = anet__take(&l.floats, (size_t)c->in_shape[0].dim[2] / (size_t)c->attr->groups);
   l.packed = anet__take(&l.floats, c->packed ? 0 : conv_pack_size(c));
+  if (tile_side(c)) {
+    const anet__winograd w = winograd_of(c);
+    l.winograd = anet__take(&l.floats, anet__winograd_scratch(&w, c->pool));
+  } else {
+    const anet__taps taps = anet__taps_window(c->attr, &c->in_shape[0], &c->out_shape);
+    l.spread = anet__take(&l.floats, anet__taps_spread_floats(&taps, c->n));
+  }
   return l;
 }
 
@@ -126,27 +159,48 @@ static size_t conv_scratch(const anet__call *c, bool training)
   return ANET_MAX(forward, backward) * sizeof(float);
 }
 
-static void conv_forward(const anet__call *c)
+static void conv_winograd(const anet__call *c, const float *packed, const float *outside,
+                          float *scratch)
 {
-  const layout l = forward_layout(c);
-  float *scratch = c->scratch, *outside = scratch + l.outside;
+  anet__winograd w = winograd_of(c);
+  w.packed = packed;
+  w.outside = outside;
+  w.scratch = scratch;
+  anet__winograd_run(c->kernels, c->pool, &w);
+}
+
+static void conv_sweep(const anet__call *c, const float *packed, const float *outside,
+                       float *scratch)
+{
   anet__sweep s = {
       .kernels = c->kernels,
       .filter = conv_filter(c),
-      .packed = c->packed,
+      .packed = packed,
       .taps = anet__taps_window(c->attr, &c->in_shape[0], &c->out_shape),
       .images = c->n,
       .post = c->post,
   };
-  memset(outside, 0, (size_t)s.filter.cin * sizeof *outside);
   s.taps.base = c->in[0];
   s.taps.outside = outside;
-  if (!s.packed) {
-    conv_pack(c, scratch + l.packed);
-    s.packed = scratch + l.packed;
-  }
+  anet__taps_spread(c->pool, &s.taps, c->n, scratch);
   anet__sweep_dense(&s, c->out);
   anet__sweep_conv(c->pool, &s);
+}
+
+static void conv_forward(const anet__call *c)
+{
+  const layout l = forward_layout(c);
+  float *scratch = c->scratch, *outside = scratch + l.outside;
+  const float *packed = c->packed;
+  memset(outside, 0, (size_t)c->in_shape[0].dim[2] / (size_t)c->attr->groups * sizeof *outside);
+  if (!packed) {
+    conv_pack(c, scratch + l.packed);
+    packed = scratch + l.packed;
+  }
+  if (tile_side(c))
+    conv_winograd(c, packed, outside, scratch + l.winograd);
+  else
+    conv_sweep(c, packed, outside, scratch + l.spread);
 }
 
 static void conv_backward(const anet__grad_call *g)
@@ -179,6 +233,23 @@ static void conv_backward(const anet__grad_call *g)
   }
 }
 
+/* A sweep runs near the peak where a register tile has some depth. A matrix of Winograd's runs as
+ * well, its tiles cover more pixels than there are, and transforms move every point through the
+ * caches; where an image has few tiles, the larger weights come from memory and are hardly used. */
+static double conv_cost(const anet__call *c, anet__method method)
+{
+  const double cin = c->in_shape[0].dim[2], cout = c->out_shape.dim[2];
+  if (method == ANET_METHOD_DIRECT)
+    return (double)anet__pixels(&c->out_shape) * c->attr->kernel[0] * c->attr->kernel[1] * cin *
+           cout / c->attr->groups;
+  if (!anet__winograd_fits(c->attr)) return 0;
+  const int32_t m = method == ANET_METHOD_WINOGRAD_2 ? 2 : 4;
+  const double points = (m + 2) * (m + 2);
+  const double tiles =
+      (double)((c->out_shape.dim[0] + m - 1) / m) * (double)((c->out_shape.dim[1] + m - 1) / m);
+  return points * (tiles * (cin * cout + 20 * (cin + cout)) + 6 * cin * cout);
+}
+
 static double conv_macs(const anet_attr *a, const anet_shape *in, const anet_shape *out)
 {
   return (double)anet__shape_size(out) * a->kernel[0] * a->kernel[1] * in->dim[2] / a->groups;
@@ -197,5 +268,6 @@ const anet__op anet__op_conv = {
     .scratch = conv_scratch,
     .pack_size = conv_pack_size,
     .pack = conv_pack,
+    .cost = conv_cost,
     .macs = conv_macs,
 };

@@ -37,6 +37,14 @@ typedef struct anet__param_spec {
 } anet__param_spec;
 
 
+/* How an op computes its output, where there is a choice. Weights are packed for one method. */
+typedef enum anet__method {
+  ANET_METHOD_DIRECT,
+  ANET_METHOD_WINOGRAD_2, /* conv, tiles of 2 x 2 and 4 x 4 output pixels (op/winograd.h) */
+  ANET_METHOD_WINOGRAD_4,
+  ANET_METHOD_COUNT
+} anet__method;
+
 /* Weights laid out for the kernels. Made by `pack` when a plan is compiled; NULL in training,
  * where the op packs into scratch. */
 typedef struct anet__call {
@@ -49,7 +57,8 @@ typedef struct anet__call {
   anet_shape in_shape[ANET_MAX_INPUTS], out_shape;
   float *out;
   const anet_tensor *param[ANET_MAX_PARAMS];   /* windows allowed; NULL: absent */
-  const float *packed;                         /* by `pack`, or NULL */
+  anet__method method;
+  const float *packed;                         /* by `pack`, for the method, or NULL */
   anet__post post;                             /* conv, depthwise, linear: the fused epilogue. Without
                                                   fusion: no scale, shift = bias, no clamp */
   bool training, frozen;                       /* norm: batch statistics iff training && !frozen */
@@ -88,6 +97,9 @@ typedef struct anet__op {
   /* Floats of packed weights, and the packing; NULL: the op uses its parameters as they are. */
   size_t (*pack_size)(const anet__call *call);
   void (*pack)(const anet__call *call, float *packed);
+  /* What a method is thought to cost for one image, in multiply-adds; 0: the op cannot do it so. NULL: it has
+   * one method. */
+  double (*cost)(const anet__call *call, anet__method method);
   double (*macs)(const anet_attr *attr, const anet_shape *in, const anet_shape *out); /* NULL: 0 */
 } anet__op;
 

@@ -1,5 +1,9 @@
 #include "op/taps.h"
 
+#include <string.h>
+
+#include "op/work.h"
+
 anet__taps anet__taps_window(const anet_attr *a, const anet_shape *in, const anet_shape *out)
 {
   anet__taps t = {.pixel = (size_t)in->dim[2]};
@@ -94,4 +98,70 @@ void anet__taps_fill(const anet__taps *t, size_t first, size_t rows, const float
     x = 0;
     if (++y == t->out[0]) y = 0, base += image;
   }
+}
+
+/* ---- spreading ------------------------------------------------------------------------------ */
+
+enum { PAGE_FLOATS = 1024, ROOM = 16, FEW = 8 };
+
+static bool collides(const anet__taps *t)
+{
+  return t->pixel * (size_t)t->stride[1] % PAGE_FLOATS == 0 && t->out[0] * t->out[1] > FEW;
+}
+
+/* Every output pixel reads one input pixel, none of them padding. */
+static bool picks(const anet__taps *t)
+{
+  bool one = anet__taps_count(t) == 1;
+  for (int32_t i = 0; i < 2; i++)
+    one = one && t->offset[i] == 0 && (t->out[i] - 1) * t->stride[i] < t->in[i];
+  return one;
+}
+
+/* Lines and columns of the copy. */
+static const int32_t *spread_size(const anet__taps *t)
+{
+  return picks(t) ? t->out : t->in;
+}
+
+size_t anet__taps_spread_floats(const anet__taps *t, int32_t images)
+{
+  const int32_t *size = spread_size(t);
+  if (!collides(t)) return 0;
+  return (size_t)images * (size_t)size[0] * (size_t)size[1] * (t->pixel + ROOM);
+}
+
+typedef struct spread {
+  const anet__taps *taps;
+  float *copy;
+} spread;
+
+/* Lines [begin, end) of the copy, counted over all images. */
+static void spread_lines(const void *context, size_t begin, size_t end)
+{
+  const spread *s = context;
+  const anet__taps *t = s->taps;
+  const int32_t *size = spread_size(t);
+  const bool pick = picks(t);
+  const size_t width = (size_t)size[1], height = (size_t)size[0], row = (size_t)t->in[1] * t->pixel;
+  const size_t step = (pick ? (size_t)t->stride[1] : 1) * t->pixel;
+  for (size_t line = begin; line < end; line++) {
+    const size_t image = line / height, y = line % height * (pick ? (size_t)t->stride[0] : 1);
+    const float *from = t->base + (image * (size_t)t->in[0] + y) * row;
+    float *to = s->copy + line * width * (t->pixel + ROOM);
+    for (size_t x = 0; x < width; x++, from += step, to += t->pixel + ROOM)
+      memcpy(to, from, t->pixel * sizeof *to);
+  }
+}
+
+void anet__taps_spread(anet_pool *pool, anet__taps *t, int32_t images, float *copy)
+{
+  const int32_t *size = spread_size(t);
+  const spread s = {t, copy};
+  if (!collides(t)) return;
+  anet__split(pool, (size_t)images * (size_t)size[0], (size_t)size[1] * t->pixel, spread_lines, &s);
+  if (picks(t))
+    for (int32_t i = 0; i < 2; i++) t->in[i] = t->out[i], t->stride[i] = 1;
+  t->base = copy;
+  t->pixel += ROOM;
 }

@@ -104,6 +104,16 @@ int op_run_new(const op_case *what, double seed, const anet__kernels *kernels, a
   return make_buffers(run, &rng);
 }
 
+int op_run_method(op_run *run, anet__method method)
+{
+  anet__call *c = &run->grad.call;
+  c->method = method;
+  anet__free(c->scratch);
+  run->scratch_bytes = run->op->scratch ? run->op->scratch(c, true) : 0;
+  c->scratch = anet__alloc(run->scratch_bytes);
+  return c->scratch ? ANET_OK : ANET_NOMEM;
+}
+
 void op_run_free(op_run *run)
 {
   for (int32_t i = 0; i < ANET_MAX_INPUTS; i++) {

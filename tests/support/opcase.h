@@ -30,6 +30,7 @@ typedef struct op_run {
 /* Random inputs, parameters and dout from `seed`: the same for any pool and kernels. */
 int op_run_new(const op_case *what, double seed, const anet__kernels *kernels, anet_pool *pool,
                op_run *run);
+int op_run_method(op_run *run, anet__method method); /* how it runs from now on */
 void op_run_free(op_run *run);
 void op_run_forward(op_run *run);
 void op_run_backward(op_run *run); /* fills scratch with NaN first */
