@@ -97,20 +97,36 @@ static anet__winograd winograd_of(const anet__call *c)
 
 /* Scratch, as offsets in floats; backward starts anew. */
 typedef struct layout {
-  size_t outside, packed, spread, winograd, gather, partial, sums, floats;
+  size_t outside, packed, copy, winograd, gather, partial, sums, floats;
 } layout;
+
+/* Joining taps wants all channels in one group, and the weights of a line of taps side by side. */
+static bool joined(const anet__call *c)
+{
+  const anet__taps taps = anet__taps_window(c->attr, &c->in_shape[0], &c->out_shape);
+  const anet__filter f = conv_filter(c);
+  return f.groups == 1 && f.ld_tap == (size_t)f.cin * f.ld_in && anet__taps_joins(&taps);
+}
+
+/* Zeros that padding reads: a pixel, or a line of taps. */
+static size_t outside_floats(const anet__call *c)
+{
+  return (size_t)c->in_shape[0].dim[2] / (size_t)c->attr->groups *
+         (joined(c) ? (size_t)c->attr->kernel[1] : 1);
+}
 
 static layout forward_layout(const anet__call *c)
 {
   layout l = {0};
-  l.outside = anet__take(&l.floats, (size_t)c->in_shape[0].dim[2] / (size_t)c->attr->groups);
+  l.outside = anet__take(&l.floats, outside_floats(c));
   l.packed = anet__take(&l.floats, c->packed ? 0 : conv_pack_size(c));
   if (tile_side(c)) {
     const anet__winograd w = winograd_of(c);
     l.winograd = anet__take(&l.floats, anet__winograd_scratch(&w, c->pool));
   } else {
     const anet__taps taps = anet__taps_window(c->attr, &c->in_shape[0], &c->out_shape);
-    l.spread = anet__take(&l.floats, anet__taps_spread_floats(&taps, c->n));
+    l.copy = anet__take(&l.floats, joined(c) ? anet__taps_join_floats(&taps, c->n)
+                                             : anet__taps_spread_floats(&taps, c->n));
   }
   return l;
 }
@@ -182,7 +198,13 @@ static void conv_sweep(const anet__call *c, const float *packed, const float *ou
   };
   s.taps.base = c->in[0];
   s.taps.outside = outside;
-  anet__taps_spread(c->pool, &s.taps, c->n, scratch);
+  if (joined(c)) {
+    anet__taps_join(c->pool, &s.taps, c->n, scratch);
+    s.filter.cin *= c->attr->kernel[1];
+    s.filter.taps = c->attr->kernel[0];
+  } else {
+    anet__taps_spread(c->pool, &s.taps, c->n, scratch);
+  }
   anet__sweep_dense(&s, c->out);
   anet__sweep_conv(c->pool, &s);
 }
@@ -192,7 +214,7 @@ static void conv_forward(const anet__call *c)
   const layout l = forward_layout(c);
   float *scratch = c->scratch, *outside = scratch + l.outside;
   const float *packed = c->packed;
-  memset(outside, 0, (size_t)c->in_shape[0].dim[2] / (size_t)c->attr->groups * sizeof *outside);
+  memset(outside, 0, outside_floats(c) * sizeof *outside);
   if (!packed) {
     conv_pack(c, scratch + l.packed);
     packed = scratch + l.packed;
@@ -200,7 +222,7 @@ static void conv_forward(const anet__call *c)
   if (tile_side(c))
     conv_winograd(c, packed, outside, scratch + l.winograd);
   else
-    conv_sweep(c, packed, outside, scratch + l.spread);
+    conv_sweep(c, packed, outside, scratch + l.copy);
 }
 
 static void conv_backward(const anet__grad_call *g)

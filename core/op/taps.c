@@ -165,3 +165,60 @@ void anet__taps_spread(anet_pool *pool, anet__taps *t, int32_t images, float *co
   t->base = copy;
   t->pixel += ROOM;
 }
+
+/* ---- joining -------------------------------------------------------------------------------- */
+
+enum { FEW_CHANNELS = 8 };
+
+bool anet__taps_joins(const anet__taps *t)
+{
+  return t->pixel < FEW_CHANNELS && t->kernel[1] > 1 && t->step[1] == 1;
+}
+
+/* Pixels that lines have to have. */
+static int32_t reach(const anet__taps *t)
+{
+  return (t->out[1] - 1) * t->stride[1] + t->kernel[1];
+}
+
+static bool padded(const anet__taps *t)
+{
+  return t->offset[1] < 0 || t->offset[1] + reach(t) > t->in[1];
+}
+
+size_t anet__taps_join_floats(const anet__taps *t, int32_t images)
+{
+  if (!padded(t)) return 0;
+  return (size_t)images * (size_t)t->in[0] * (size_t)reach(t) * t->pixel;
+}
+
+/* Lines [begin, end) of all images: zeros, what there is of the line, zeros. */
+static void pad_lines(const void *context, size_t begin, size_t end)
+{
+  const spread *s = context;
+  const anet__taps *t = s->taps;
+  const int32_t left = ANET_MAX(-t->offset[1], 0), skip = ANET_MAX(t->offset[1], 0);
+  const int32_t width = reach(t), count = ANET_MIN(t->in[1] - skip, width - left);
+  const size_t before = (size_t)left * t->pixel, middle = (size_t)count * t->pixel;
+  const size_t whole = (size_t)width * t->pixel;
+  for (size_t line = begin; line < end; line++) {
+    float *to = s->copy + line * whole;
+    memset(to, 0, before * sizeof *to);
+    memcpy(to + before, t->base + (line * (size_t)t->in[1] + (size_t)skip) * t->pixel,
+           middle * sizeof *to);
+    memset(to + before + middle, 0, (whole - before - middle) * sizeof *to);
+  }
+}
+
+void anet__taps_join(anet_pool *pool, anet__taps *t, int32_t images, float *copy)
+{
+  const spread s = {t, copy};
+  const int32_t width = reach(t);
+  if (padded(t)) {
+    anet__split(pool, (size_t)images * (size_t)t->in[0], (size_t)width * t->pixel, pad_lines, &s);
+    t->base = copy;
+    t->in[1] = width;
+    t->offset[1] = 0;
+  }
+  t->kernel[1] = 1;
+}

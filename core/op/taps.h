@@ -48,4 +48,12 @@ size_t anet__taps_spread_floats(const anet__taps *t, int32_t images);
 /* Fills the copy and makes the window read it. */
 void anet__taps_spread(anet_pool *pool, anet__taps *t, int32_t images, float *copy);
 
+/* With few channels, the taps of a line are one tap with the channels of all: they lie side by
+ * side, and packed weights do as well, if they are dense. For that, lines need their padding in
+ * them: a copy of the images, of so many floats; 0 where there is none. `outside` then has to have
+ * kernel[1] pixels. */
+bool anet__taps_joins(const anet__taps *t);
+size_t anet__taps_join_floats(const anet__taps *t, int32_t images);
+void anet__taps_join(anet_pool *pool, anet__taps *t, int32_t images, float *copy);
+
 #endif
