@@ -24,16 +24,32 @@ void anet__step_call(const anet__step *step, int32_t n, anet_pool *pool, anet__c
   for (int32_t i = 0; i < ANET_MAX_PARAMS; i++) call->param[i] = step->param[i];
 }
 
+anet__fused anet__step_fused(const anet__step *step, int32_t n, anet_pool *pool, anet__call *calls)
+{
+  for (int32_t i = 0; i < step->fused; i++) anet__step_call(&step[i], n, pool, &calls[i]);
+  if (step->fused == 2) return (anet__fused){NULL, &calls[0], &calls[1]};
+  return (anet__fused){&calls[0], &calls[1], &calls[2]};
+}
+
+static size_t step_scratch(const anet_plan *plan, const anet__step *step, anet_pool *pool)
+{
+  const anet__op *op = anet__op_get(step->op);
+  anet__call calls[ANET_FUSED_MOST];
+  size_t bytes = 0;
+  if (step->fused) {
+    const anet__fused fused = anet__step_fused(step, plan->batch, pool, calls);
+    bytes = anet__fused_scratch(&fused);
+  }
+  if (!op->scratch) return bytes;
+  anet__step_call(step, plan->batch, pool, calls);
+  return ANET_MAX(bytes, op->scratch(calls, false));
+}
+
 size_t anet__plan_arena(const anet_plan *plan, anet_pool *pool)
 {
   size_t most = 0;
-  for (int32_t i = 0; i < plan->steps; i++) {
-    const anet__op *op = anet__op_get(plan->step[i].op);
-    anet__call call;
-    if (!op->scratch) continue;
-    anet__step_call(&plan->step[i], plan->batch, pool, &call);
-    most = ANET_MAX(most, op->scratch(&call, false));
-  }
+  for (int32_t i = 0; i < plan->steps; i++)
+    most = ANET_MAX(most, step_scratch(plan, &plan->step[i], pool));
   return plan->scratch_offset + most;
 }
 

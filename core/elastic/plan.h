@@ -3,6 +3,7 @@
 #define ANET_PLAN_H
 
 #include "graph/net.h"
+#include "op/fused.h"
 
 /* Where a value lives: in the arena, or outside (an input or output of the run). */
 typedef enum anet__place { ANET_PLACE_ARENA, ANET_PLACE_INPUT, ANET_PLACE_OUTPUT } anet__place;
@@ -24,6 +25,7 @@ typedef struct anet__step {
   float *scale, *shift;                      /* fused norm and bias; owned by the plan, or NULL */
   float low, high;                           /* fused clamp */
   int32_t region;
+  int32_t fused; /* so many steps from here on can be run as one (op/fused.h); 0: none */
 } anet__step;
 
 /* Immutable once anet_plan_new returns, so threads may share one.
@@ -51,6 +53,8 @@ struct anet_plan {
 
 /* What a step's op is called with, but for the pointers to data (in, out, add, scratch). */
 void anet__step_call(const anet__step *step, int32_t n, anet_pool *pool, anet__call *call);
+/* The calls of a chain of steps, and the chain of these calls. */
+anet__fused anet__step_fused(const anet__step *step, int32_t n, anet_pool *pool, anet__call *calls);
 /* Bytes of arena that runs of the plan need when this pool works. */
 size_t anet__plan_arena(const anet_plan *plan, anet_pool *pool);
 

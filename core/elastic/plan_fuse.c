@@ -129,6 +129,36 @@ static int32_t gather(anet__draft *draft, anet__step *step)
   return steps;
 }
 
+/* Whether step[i + 1] alone reads what step[i] makes, inside one region. */
+static bool leads(const anet__draft *draft, const anet__step *step)
+{
+  return step[1].inputs == 1 && step[1].in[0] == step[0].out && step[1].add != step[0].out &&
+         draft->readers[step[0].out] == 1 && step[0].region == step[1].region;
+}
+
+/* How many of the `left` steps from here on are a chain; 0: none. */
+static int32_t fused_length(const anet__draft *draft, anet__step *step, int32_t left)
+{
+  const bool expand = step->op == ANET_OP_CONV;
+  const int32_t length = expand ? 3 : 2;
+  anet__call calls[ANET_FUSED_MOST];
+  if (left < length) return 0;
+  if (step[length - 2].op != ANET_OP_DEPTHWISE || step[length - 1].op != ANET_OP_CONV) return 0;
+  for (int32_t i = 0; i < length - 1; i++)
+    if (step[i].add >= 0 || !leads(draft, &step[i])) return 0;
+  step->fused = length;
+  const anet__fused fused = anet__step_fused(step, 1, NULL, calls);
+  return anet__fused_fits(&fused) ? length : 0;
+}
+
+static void find_fused(const anet__draft *draft)
+{
+  anet__step *step = draft->plan->step;
+  const int32_t steps = draft->plan->steps;
+  for (int32_t i = 0; i < steps; i += ANET_MAX(step[i].fused, 1))
+    step[i].fused = fused_length(draft, &step[i], steps - i);
+}
+
 int anet__plan_fuse(anet__draft *draft)
 {
   anet_plan *plan = draft->plan;
@@ -140,5 +170,7 @@ int anet__plan_fuse(anet__draft *draft)
   plan->step = anet__alloc_array((size_t)plan->steps, sizeof *step);
   if (plan->step && plan->steps) memcpy(plan->step, step, (size_t)plan->steps * sizeof *step);
   anet__free(step);
-  return plan->step ? ANET_OK : ANET_NOMEM;
+  if (!plan->step) return ANET_NOMEM;
+  find_fused(draft);
+  return ANET_OK;
 }

@@ -32,6 +32,11 @@ static void find_last_reads(const placing *p)
     for (int32_t k = 0; k < step->inputs; k++) p->last[step->in[k]] = i;
     if (step->add >= 0) p->last[step->add] = i;
   }
+  /* a chain reads its input until its last step has written the last line */
+  for (int32_t i = 0; i < plan->steps; i++)
+    if (plan->step[i].fused)
+      p->last[plan->step[i].in[0]] =
+          ANET_MAX(p->last[plan->step[i].in[0]], i + plan->step[i].fused);
   for (int32_t i = 0; i < net->outputs; i++)
     p->last[p->draft->source[net->output[i]]] = plan->steps;
 }

@@ -56,6 +56,21 @@ typedef struct anet__depthwise_args {
   anet__post post;
 } anet__depthwise_args;
 
+/* The same for lines of output pixels, found by lines of input pixels: tap (ky, kx) of pixel (y, x) is column
+ * x * stride[1] + offset + kx of line[y * stride[0] + ky]; a line that is NULL and columns that are not there
+ * are padding. */
+typedef struct anet__depthwise_lines_args {
+  const float *const *line; /* ((lines - 1) * stride[0] + kernel[0]), each (columns, channels) */
+  int32_t kernel[2], stride[2], offset, columns;
+  int32_t lines, pixels, channels; /* of the output */
+  size_t pixel;        /* floats from one input pixel to the next */
+  const float *weight; /* (kernel, channels), leading dimension weight_ld */
+  size_t weight_ld;
+  float *out;          /* (lines, pixels, channels), leading dimension out_ld of a pixel */
+  size_t out_ld;
+  anet__post post;     /* rows are pixels */
+} anet__depthwise_lines_args;
+
 /* dw[t][c] += sum over rows of tap(r, t)[c] * dy[r][c]. */
 typedef struct anet__depthwise_grad_args {
   const float *const *tap;
@@ -137,6 +152,7 @@ typedef enum anet__act {
   X(void, winograd_in, (const anet__winograd_in_args *a)) \
   X(void, winograd_out, (const anet__winograd_out_args *a)) \
   X(void, depthwise, (const anet__depthwise_args *a)) \
+  X(void, depthwise_lines, (const anet__depthwise_lines_args *a)) \
   X(void, depthwise_grad, (const anet__depthwise_grad_args *a)) \
   /* -- pooling: rows of taps, padding taps are NULL here and skipped ------------------------ */ \
   /* y[r][c] = max over taps; index[r][c] (may be NULL) = the tap that won, the first of equals */ \

@@ -102,6 +102,32 @@ void anet__ref_depthwise(const anet__depthwise_args *a)
     }
 }
 
+/* As depthwise, but for taps that are padding: they do not count. */
+static void lines_pixel(float *acc, const anet__depthwise_lines_args *a, int32_t y, int32_t x,
+                        int32_t c0, int32_t n)
+{
+  memset(acc, 0, BLOCK * sizeof *acc);
+  for (int32_t t = 0; t < a->kernel[0] * a->kernel[1]; t++) {
+    const float *line = a->line[y * a->stride[0] + t / a->kernel[1]];
+    const int32_t column = x * a->stride[1] + a->offset + t % a->kernel[1];
+    if (!line || column < 0 || column >= a->columns) continue;
+    const float *v = line + (size_t)column * a->pixel + c0;
+    const float *w = a->weight + (size_t)t * a->weight_ld + c0;
+    for (int32_t c = 0; c < n; c++) acc[c] += v[c] * w[c];
+  }
+}
+
+void anet__ref_depthwise_lines(const anet__depthwise_lines_args *a)
+{
+  float acc[BLOCK];
+  for (size_t r = 0; r < (size_t)a->lines * (size_t)a->pixels; r++)
+    for (int32_t c = 0; c < a->channels; c += BLOCK) {
+      const int32_t n = ANET_MIN(BLOCK, a->channels - c);
+      lines_pixel(acc, a, (int32_t)r / a->pixels, (int32_t)r % a->pixels, c, n);
+      finish(a->out + r * a->out_ld + c, acc, n, &a->post, r, c);
+    }
+}
+
 void anet__ref_depthwise_grad(const anet__depthwise_grad_args *a)
 {
   for (size_t r = 0; r < (size_t)a->rows; r++) {

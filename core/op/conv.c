@@ -39,7 +39,7 @@ static int conv_params(const anet_attr *a, const anet_shape *in, anet__param_spe
 }
 
 /* Taps of a window lie evenly apart only if it is cut along its last two axes alone. */
-static anet__filter conv_filter(const anet__call *c)
+anet__filter anet__conv_filter(const anet__call *c)
 {
   const anet_attr *a = c->attr;
   const anet_tensor *w = c->param[0];
@@ -66,14 +66,14 @@ static int32_t tile_side(const anet__call *c)
 
 static size_t conv_pack_size(const anet__call *c)
 {
-  const anet__filter f = conv_filter(c);
+  const anet__filter f = anet__conv_filter(c);
   const int32_t m = tile_side(c);
   return m ? anet__winograd_floats(c->kernels, &f, m) : anet__filter_floats(c->kernels, &f);
 }
 
 static void conv_pack(const anet__call *c, float *packed)
 {
-  const anet__filter f = conv_filter(c);
+  const anet__filter f = anet__conv_filter(c);
   const int32_t m = tile_side(c);
   if (m)
     anet__winograd_pack(c->kernels, c->pool, &f, m, packed);
@@ -84,7 +84,7 @@ static void conv_pack(const anet__call *c, float *packed)
 static anet__winograd winograd_of(const anet__call *c)
 {
   return (anet__winograd){.m = tile_side(c),
-                          .filter = conv_filter(c),
+                          .filter = anet__conv_filter(c),
                           .packed = c->packed,
                           .in = c->in[0],
                           .out = c->out,
@@ -104,7 +104,7 @@ typedef struct layout {
 static bool joined(const anet__call *c)
 {
   const anet__taps taps = anet__taps_window(c->attr, &c->in_shape[0], &c->out_shape);
-  const anet__filter f = conv_filter(c);
+  const anet__filter f = anet__conv_filter(c);
   return f.groups == 1 && f.ld_tap == (size_t)f.cin * f.ld_in && anet__taps_joins(&taps);
 }
 
@@ -133,7 +133,7 @@ static layout forward_layout(const anet__call *c)
 
 static anet__data_grad data_grad(const anet__call *c)
 {
-  const anet__filter f = conv_filter(c);
+  const anet__filter f = anet__conv_filter(c);
   return (anet__data_grad){.call = c,
                            .weight = f.w,
                            .ld_tap = f.ld_tap,
@@ -145,7 +145,7 @@ static anet__data_grad data_grad(const anet__call *c)
 
 static anet__filter_grad filter_grad(const anet__call *c)
 {
-  const anet__filter f = conv_filter(c);
+  const anet__filter f = anet__conv_filter(c);
   return (anet__filter_grad){.kernels = c->kernels,
                              .taps = anet__taps_window(c->attr, &c->in_shape[0], &c->out_shape),
                              .images = c->n,
@@ -190,7 +190,7 @@ static void conv_sweep(const anet__call *c, const float *packed, const float *ou
 {
   anet__sweep s = {
       .kernels = c->kernels,
-      .filter = conv_filter(c),
+      .filter = anet__conv_filter(c),
       .packed = packed,
       .taps = anet__taps_window(c->attr, &c->in_shape[0], &c->out_shape),
       .images = c->n,

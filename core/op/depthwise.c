@@ -1,6 +1,7 @@
 /* depthwise: in (h, w, c), weight (kh, kw, c), out (ho, wo, c).
  * attr: kernel stride dilation pad bias. */
 #include "base/error.h"
+#include "op/lines.h"
 #include "op/phase.h"
 #include "op/sweep.h"
 #include "op/work.h"
@@ -29,7 +30,7 @@ static int depthwise_params(const anet_attr *a, const anet_shape *in, anet__para
   return ANET_OK;
 }
 
-static anet__filter depthwise_filter(const anet__call *c)
+anet__filter anet__depthwise_filter(const anet__call *c)
 {
   const anet_tensor *w = c->param[0];
   ANET_ASSERT(w->stride[0] == c->attr->kernel[1] * w->stride[1]);
@@ -47,7 +48,7 @@ static anet__filter depthwise_filter(const anet__call *c)
 
 static anet__data_grad data_grad(const anet__call *c)
 {
-  const anet__filter f = depthwise_filter(c);
+  const anet__filter f = anet__depthwise_filter(c);
   return (anet__data_grad){.call = c,
                            .weight = f.w,
                            .ld_tap = f.ld_tap,
@@ -97,7 +98,7 @@ static void depthwise_forward(const anet__call *c)
   float *outside = c->scratch;
   anet__sweep s = {
       .kernels = c->kernels,
-      .filter = depthwise_filter(c),
+      .filter = anet__depthwise_filter(c),
       .taps = anet__taps_window(c->attr, &c->in_shape[0], &c->out_shape),
       .images = c->n,
       .post = c->post,
@@ -106,7 +107,10 @@ static void depthwise_forward(const anet__call *c)
   s.taps.base = c->in[0];
   s.taps.outside = outside;
   anet__sweep_dense(&s, c->out);
-  anet__sweep_depthwise(c->pool, &s);
+  if (anet__lines_fit(&s.taps))
+    anet__lines_depthwise(c->pool, &s);
+  else
+    anet__sweep_depthwise(c->pool, &s);
 }
 
 static void depthwise_backward(const anet__grad_call *g)

@@ -49,6 +49,18 @@ size_t anet__filter_floats(const anet__kernels *k, const anet__filter *f)
   return (size_t)f->groups * group_floats(k, f);
 }
 
+/* Vector tables lay panels of at most 32 channels out one after the other; ref has none. */
+int32_t anet__filter_panel(const anet__kernels *k)
+{
+  return k->lanes > 1 ? BLOCK / 2 : BLOCK;
+}
+
+size_t anet__filter_offset(const anet__kernels *k, const anet__filter *f, int32_t channel)
+{
+  const size_t in_block = (size_t)f->taps * (size_t)f->cin * (size_t)(channel % BLOCK);
+  return unit_offset(k, f, unit_at(f, (size_t)(channel / BLOCK))) + in_block;
+}
+
 typedef struct packing {
   const anet__kernels *kernels;
   const anet__filter *filter;

@@ -11,11 +11,20 @@ typedef struct anet__filter {
   size_t ld_tap, ld_in, ld_out, ld_group;
 } anet__filter;
 
+/* The filters of the ops of those names (conv.c, depthwise.c). */
+anet__filter anet__conv_filter(const anet__call *call);
+anet__filter anet__depthwise_filter(const anet__call *call);
+
 /* Packed weights: for each group, blocks of so many output channels, each as conv_pack lays it out.
  * Workers share an image by rows where it has many, else by blocks. */
 size_t anet__filter_floats(const anet__kernels *kernels, const anet__filter *filter);
 void anet__filter_pack(const anet__kernels *kernels, anet_pool *pool, const anet__filter *filter,
                        float *packed);
+
+/* Output channels that can be asked of conv by themselves, from a multiple of so many on, and where their packed
+ * weights start (groups 1). */
+int32_t anet__filter_panel(const anet__kernels *kernels);
+size_t anet__filter_offset(const anet__kernels *kernels, const anet__filter *filter, int32_t channel);
 
 /* Output pixel (image, y, x) lies at out + image * ld_image + y * ld_line + x * ld_pixel, its
  * channels (groups, cout) side by side. post.add: rows of pixels where the output has no gaps,

@@ -28,18 +28,45 @@ static float *slot_data(const execution *e, int32_t number)
   }
 }
 
+/* Where a step's output goes, and what is added to it. */
+static void step_outputs(const execution *e, const anet__step *step, anet__call *call)
+{
+  call->out = slot_data(e, step->out);
+  if (step->add >= 0) {
+    call->post.add = slot_data(e, step->add);
+    call->post.add_ld = (size_t)anet__channels(&step->out_shape);
+  }
+  call->scratch = e->workspace->arena + e->plan->scratch_offset;
+}
+
 static void run_step(const execution *e, const anet__step *step)
 {
   anet__call call;
   anet__step_call(step, e->n, e->workspace->pool, &call);
   for (int32_t i = 0; i < step->inputs; i++) call.in[i] = slot_data(e, step->in[i]);
-  call.out = slot_data(e, step->out);
-  if (step->add >= 0) {
-    call.post.add = slot_data(e, step->add);
-    call.post.add_ld = (size_t)anet__channels(&step->out_shape);
-  }
-  call.scratch = e->workspace->arena + e->plan->scratch_offset;
+  step_outputs(e, step, &call);
   anet__op_get(step->op)->forward(&call);
+}
+
+/* A chain of steps at once, where that pays. Returns how many steps were run. */
+static int32_t run_fused(const execution *e, const anet__step *step)
+{
+  anet__call calls[ANET_FUSED_MOST];
+  const anet__fused fused = anet__step_fused(step, e->n, e->workspace->pool, calls);
+  anet__call *last = &calls[step->fused - 1];
+  if (!anet__fused_pays(&fused)) return 0;
+  calls[0].in[0] = slot_data(e, step->in[0]);
+  step_outputs(e, &step[step->fused - 1], last);
+  anet__fused_run(&fused);
+  return step->fused;
+}
+
+/* One step, or the chain that begins here. Returns how many steps that was. */
+static int32_t advance(const execution *e, const anet__step *step)
+{
+  const int32_t done = step->fused ? run_fused(e, step) : 0;
+  if (!done) run_step(e, step);
+  return done ? done : 1;
 }
 
 static void copy_outputs(const execution *e)
@@ -72,7 +99,7 @@ int anet_run(const anet_plan *plan, anet_workspace *workspace, const float *cons
 {
   const execution e = {plan, workspace, in, out, n};
   ANET_TRY(check(&e));
-  for (int32_t i = 0; i < plan->steps; i++) run_step(&e, &plan->step[i]);
+  for (int32_t i = 0; i < plan->steps;) i += advance(&e, &plan->step[i]);
   copy_outputs(&e);
   return ANET_OK;
 }
@@ -84,14 +111,14 @@ int anet__run_timed(const anet_plan *plan, anet_workspace *workspace, const floa
   int32_t region = -1;
   ANET_TRY(check(&e));
   int64_t begin = anet__now_ns();
-  for (int32_t i = 0; i < plan->steps; i++) {
+  for (int32_t i = 0; i < plan->steps;) {
     if (plan->step[i].region != region) {
       int64_t now = anet__now_ns();
       time[region + 1] += now - begin;
       begin = now;
       region = plan->step[i].region;
     }
-    run_step(&e, &plan->step[i]);
+    i += advance(&e, &plan->step[i]);
   }
   copy_outputs(&e);
   time[region + 1] += anet__now_ns() - begin;

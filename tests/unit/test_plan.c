@@ -1,6 +1,6 @@
 /* Plans: what is fused, where values live, and that runs give what the nodes would one by one. */
 #include <stdlib.h>
-#include "support/test.h"
+#include "support/nets.h"
 #include "base/alloc.h"
 #include "run/workspace.h"
 
@@ -473,6 +473,80 @@ TEST(chain_uses_two_slots)
 /* ---- refusals and failures ----------------------------------------------------------------------
  */
 
+/* ---- chains that run as one ---------------------------------------------------------------- */
+
+/* expand, depthwise, project, and the input added where the shapes agree. */
+static int32_t inverted(anet_net *net, int32_t x, int32_t hidden, int32_t channels, int32_t stride)
+{
+  const anet_attr depth = {.kernel = {3, 3}, .stride = {stride, stride}, .pad = {1, 1, 1, 1}};
+  int32_t y = net_conv(net, NULL, x, hidden, 1, 1, 0);
+  y = net_op(net, "relu6", net_op(net, "norm", y));
+  y = net_put(net, "depthwise", NULL, &depth, y, -1);
+  y = net_op(net, "relu6", net_op(net, "norm", y));
+  y = net_op(net, "norm", net_conv(net, NULL, y, channels, 1, 1, 0));
+  if (!anet__shape_equal(&net->node[x].shape, &net->node[y].shape)) return y;
+  return net_put(net, "add", NULL, NULL, y, x);
+}
+
+/* open: every value is an output, so that no step has a single reader. */
+static anet_net *mobile_net(bool open)
+{
+  anet_net *net;
+  anet_rng rng;
+  CHECK_OK(anet_net_new(&net));
+  int32_t x = net_conv(net, NULL, net_image(net, 50, 3), 8, 3, 1, 0);
+  x = inverted(net, x, 24, 8, 1);
+  x = inverted(net, x, 40, 12, 2);
+  x = inverted(net, x, 36, 12, 1);
+  x = inverted(net, x, 36, 12, 1);
+  CHECK_OK(anet_net_output(net, x));
+  for (int32_t v = 0; open && v < x; v++) CHECK_OK(anet_net_output(net, v));
+  CHECK_OK(anet_net_init(net, 5));
+  anet_rng_seed(&rng, 8);
+  stir(&rng, net);
+  return net;
+}
+
+static float *mobile_answers(bool open, int32_t threads)
+{
+  enum { IMAGES = 3, SIZE = 50 * 50 * 3, OUT = 25 * 25 * 12 };
+  anet_net *net = mobile_net(open);
+  anet_pool *pool;
+  anet_plan *plan;
+  anet_workspace *workspace;
+  float *out[ANET_MAX_OUTPUTS], *in = calloc((size_t)IMAGES * SIZE, sizeof *in);
+  CHECK_OK(anet_pool_new(threads, &pool));
+  CHECK_OK(anet_plan_new(net, IMAGES, &plan));
+  CHECK_OK(anet_workspace_new(plan, pool, &workspace));
+  int32_t fused = 0;
+  for (int32_t i = 0; i < plan->steps; i++) fused += plan->step[i].fused > 0;
+  CHECK_EQ_I(fused, open ? 0 : 4);
+  fill_normal(in, (size_t)IMAGES * SIZE, 4);
+  for (int32_t i = 0; i < plan->outputs; i++)
+    out[i] = calloc(IMAGES * anet__shape_size(&plan->output[i]), sizeof(float));
+  const float *from = in;
+  CHECK_OK(anet_run(plan, workspace, &from, out, IMAGES));
+  for (int32_t i = 1; i < plan->outputs; i++) free(out[i]);
+  free(in);
+  anet_workspace_release(workspace);
+  anet_plan_release(plan);
+  anet_pool_release(pool);
+  anet_net_release(net);
+  return out[0];
+}
+
+TEST(chains_run_as_one_give_the_same_bits)
+{
+  enum { OUT = 3 * 25 * 25 * 12 };
+  float *want = mobile_answers(true, 1);
+  for (int32_t threads = 1; threads <= 3; threads++) {
+    float *got = mobile_answers(false, threads);
+    CHECK(memcmp(got, want, OUT * sizeof *got) == 0);
+    free(got);
+  }
+  free(want);
+}
+
 TEST(refuse)
 {
   int32_t x, y;
@@ -546,5 +620,6 @@ TEST(every_allocation_fails_once)
 
 TEST_MAIN(CASE(random_networks), CASE(residual_block_is_two_steps),
           CASE(projection_is_added_by_the_later_branch), CASE(fusion_stops),
-          CASE(what_nobody_needs_does_not_run), CASE(chain_uses_two_slots), CASE(refuse),
+          CASE(what_nobody_needs_does_not_run), CASE(chain_uses_two_slots),
+          CASE(chains_run_as_one_give_the_same_bits), CASE(refuse),
           CASE(every_allocation_fails_once))
