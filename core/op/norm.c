@@ -39,9 +39,9 @@ static size_t rows_of(const anet__call *c)
   return (size_t)c->n * anet__pixels(&c->in_shape[0]);
 }
 
-/* Scratch, as offsets in floats: three vectors of coefficients, and sums. */
+/* Scratch, as offsets in floats: vectors of coefficients, and sums. */
 typedef struct layout {
-  size_t a, b, c, sums, floats;
+  size_t a, b, c, scale, shift, sums, floats;
 } layout;
 
 static layout layout_of(const anet__call *call, bool training)
@@ -51,6 +51,8 @@ static layout layout_of(const anet__call *call, bool training)
   l.a = anet__take(&l.floats, (size_t)channels);
   l.b = anet__take(&l.floats, (size_t)channels);
   l.c = anet__take(&l.floats, (size_t)channels);
+  l.scale = anet__take(&l.floats, (size_t)channels);
+  l.shift = anet__take(&l.floats, (size_t)channels);
   l.sums = anet__take(&l.floats, training ? anet__sums_floats(rows_of(call), channels) : 0);
   return l;
 }
@@ -140,7 +142,7 @@ static void coefficients(const anet__call *call, float *scale, float *shift)
 static void norm_forward(const anet__call *call)
 {
   const layout l = layout_of(call, call->training);
-  float *scratch = call->scratch, *scale = scratch + l.a, *shift = scratch + l.b;
+  float *scratch = call->scratch, *scale = scratch + l.scale, *shift = scratch + l.shift;
   if (learns(call)) batch_statistics(call, (double *)(scratch + l.sums));
   coefficients(call, scale, shift);
   rows_job job = {.call = call, .post = call->post, .x = call->in[0], .y = call->out};
@@ -154,36 +156,58 @@ static void norm_forward(const anet__call *call)
 
 typedef struct grad_job {
   const anet__grad_call *grad;
-  const float *a, *b, *c;
+  anet__norm_args norm; /* of row 0 */
 } grad_job;
 
 static void grad_rows(const void *context, size_t begin, size_t end)
 {
   const grad_job *j = context;
-  const anet__call *call = &j->grad->call;
-  const int32_t channels = anet__channels(&call->in_shape[0]);
-  const size_t at = begin * (size_t)channels;
-  call->kernels->norm_grad(j->grad->din[0] + at, j->grad->dout + at, call->in[0] + at, j->a, j->b,
-                           j->c, (int32_t)(end - begin), channels, j->grad->add[0]);
+  const size_t at = begin * (size_t)j->norm.channels;
+  anet__norm_args norm = j->norm;
+  norm.dy += at;
+  norm.x += at;
+  norm.rows = (int32_t)(end - begin);
+  j->grad->call.kernels->norm_grad(j->grad->din[0] + at, &norm, j->grad->add[0]);
 }
 
-/* sum[c] of dout and dot[c] of dout * (in - mean), for statistics of either kind. */
-static void grad_sums(const anet__grad_call *g, const float *mean, double *partial)
+/* What the kernels read: the rows, and the clamp's bounds as the forward pass had them. */
+static anet__norm_args norm_args(const anet__grad_call *g, float *scratch, layout l)
+{
+  const anet__call *call = &g->call;
+  anet__norm_args norm = {
+      .dy = g->dout,
+      .x = call->in[0],
+      .rows = (int32_t)rows_of(call),
+      .channels = anet__channels(&call->in_shape[0]),
+      .mean = learns(call) ? call->saved : anet__f32(call->param[MEAN]),
+      .a = scratch + l.a,
+      .b = scratch + l.b,
+      .c = scratch + l.c,
+  };
+  if (!g->clamped) return norm;
+  coefficients(call, scratch + l.scale, scratch + l.shift);
+  norm.scale = scratch + l.scale;
+  norm.shift = scratch + l.shift;
+  norm.low = call->post.low;
+  norm.high = call->post.high;
+  return norm;
+}
+
+/* sum[c] of the gradient and dot[c] of gradient * (in - mean), for statistics of either kind. */
+static void grad_sums(const anet__grad_call *g, const anet__norm_args *norm, double *partial)
 {
   const anet__call *call = &g->call;
   const anet__sums sums = {.kernels = call->kernels,
                            .kind = ANET_SUM_DOT,
-                           .x = g->dout,
-                           .y = call->in[0],
-                           .mean = mean,
+                           .norm = norm,
                            .rows = rows_of(call),
-                           .channels = anet__channels(&call->in_shape[0]),
+                           .channels = norm->channels,
                            .partial = partial};
   anet__sums_run(call->pool, &sums);
 }
 
 /* din = gamma * inverse * (dout - sum / rows - normalised * dot * inverse / rows). */
-static void backward_batch(const anet__grad_call *g, float *scratch, layout l)
+static void batch_coefficients(const anet__grad_call *g, float *scratch, layout l)
 {
   const anet__call *call = &g->call;
   const int32_t channels = anet__channels(&call->in_shape[0]);
@@ -191,7 +215,6 @@ static void backward_batch(const anet__grad_call *g, float *scratch, layout l)
   const float *mean = call->saved, *inverse = mean + channels;
   const double rows = (double)rows_of(call), *sum = (double *)(scratch + l.sums);
   const double *dot = sum + channels;
-  grad_sums(g, mean, (double *)(scratch + l.sums));
   for (int32_t c = 0; c < channels; c++) {
     const double r = (double)inverse[c], k = (double)gamma[c] * r, b = -k * r * r * dot[c] / rows;
     if (g->dparam[GAMMA]) g->dparam[GAMMA][c] += (float)(dot[c] * r);
@@ -200,21 +223,28 @@ static void backward_batch(const anet__grad_call *g, float *scratch, layout l)
     scratch[l.b + (size_t)c] = (float)b;
     scratch[l.c + (size_t)c] = (float)(-k * sum[c] / rows - b * (double)mean[c]);
   }
-  const grad_job job = {g, scratch + l.a, scratch + l.b, scratch + l.c};
-  if (g->din[0]) anet__split(call->pool, rows_of(call), 2 * (size_t)channels, grad_rows, &job);
+}
+
+static void backward_batch(const anet__grad_call *g, float *scratch, layout l)
+{
+  const anet__call *call = &g->call;
+  const grad_job job = {g, norm_args(g, scratch, l)};
+  grad_sums(g, &job.norm, (double *)(scratch + l.sums));
+  batch_coefficients(g, scratch, l);
+  if (g->din[0])
+    anet__split(call->pool, rows_of(call), 2 * (size_t)job.norm.channels, grad_rows, &job);
 }
 
 /* The statistics are constants: a scale a channel. */
 static void backward_running(const anet__grad_call *g, float *scratch, layout l)
 {
   const anet__call *call = &g->call;
-  const int32_t channels = anet__channels(&call->in_shape[0]);
-  float *scale = scratch + l.a;
-  for (int32_t c = 0; c < channels; c++) scale[c] = (float)running_scale(call, c);
+  const grad_job job = {g, norm_args(g, scratch, l)};
+  const int32_t channels = job.norm.channels;
   if (g->dparam[GAMMA] || g->dparam[BETA]) {
     const float *variance = anet__f32(call->param[VAR]);
     const double *sum = (double *)(scratch + l.sums), *dot = sum + channels;
-    grad_sums(g, anet__f32(call->param[MEAN]), (double *)(scratch + l.sums));
+    grad_sums(g, &job.norm, (double *)(scratch + l.sums));
     for (int32_t c = 0; c < channels; c++) {
       const double r = 1.0 / sqrt((double)variance[c] + (double)call->attr->epsilon);
       if (g->dparam[GAMMA]) g->dparam[GAMMA][c] += (float)(dot[c] * r);
@@ -222,10 +252,11 @@ static void backward_running(const anet__grad_call *g, float *scratch, layout l)
     }
   }
   if (!g->din[0]) return;
-  rows_job job = {.call = call, .post = anet__post_none(), .x = g->dout, .y = g->din[0]};
-  job.post.scale = scale;
-  if (g->add[0]) job.post.add = job.y, job.post.add_ld = (size_t)channels;
-  anet__split(call->pool, rows_of(call), (size_t)channels, affine_rows, &job);
+  for (int32_t c = 0; c < channels; c++) {
+    scratch[l.a + (size_t)c] = (float)running_scale(call, c);
+    scratch[l.b + (size_t)c] = scratch[l.c + (size_t)c] = 0.0f;
+  }
+  anet__split(call->pool, rows_of(call), 2 * (size_t)channels, grad_rows, &job);
 }
 
 static void norm_backward(const anet__grad_call *g)

@@ -71,6 +71,7 @@ typedef struct anet__call {
  * with the shape of the parameter. */
 typedef struct anet__grad_call {
   anet__call call;     /* as in forward; out holds the forward's output */
+  bool clamped;        /* norm: dout is of the output after the clamp of call.post, which its backward undoes too */
   const float *dout;
   float *din[ANET_MAX_INPUTS];
   bool add[ANET_MAX_INPUTS];

@@ -26,6 +26,7 @@ typedef struct anet__tape_node {
   int32_t tail;   /* the head: the node whose value it writes, else itself */
   int32_t addend; /* the head: the value that its epilogue adds, or -1 */
   bool fused;     /* it runs as part of its head */
+  bool masks;     /* norm: its backward undoes the clamp of its only reader as well */
 
   int32_t value_span, grad_span, saved_span; /* -1: none */
   bool overwritten;                          /* a later node works in place on its value */

@@ -167,6 +167,15 @@ static void join(anet_tape *tape, int32_t value, int32_t v)
   span->last = ANET_MAX(span->last, anet__tape_back(tape, value));
 }
 
+/* Does clamp v run in the epilogue of a norm, directly? Then the norm's backward can take it along,
+ * its bounds found again from the norm's input. */
+static bool clamps_norm(const anet_tape *tape, int32_t v)
+{
+  const anet__tape_node *node = &tape->node[v], *in = &tape->node[node->in[0]];
+  float high;
+  return node->fused && is_clamp(node->id, &high) && in->id == ANET_OP_NORM && in->tail == v;
+}
+
 /* In the order of the backward pass: v's readers have been seen. */
 static void place_grad(anet_tape *tape, int32_t v)
 {
@@ -180,6 +189,10 @@ static void place_grad(anet_tape *tape, int32_t v)
   }
   for (int32_t i = 0; i < (alike ? 2 : 0); i++)
     if (may_join(tape, node->in[i], v, false)) join(tape, node->in[i], v);
+  if (clamps_norm(tape, v) && may_join(tape, node->in[0], v, false)) {
+    join(tape, node->in[0], v);
+    tape->node[node->in[0]].masks = true;
+  }
   if (node->op->in_place && node->call.inputs == 1 && may_join(tape, node->in[0], v, true))
     join(tape, node->in[0], v);
 }

@@ -96,13 +96,13 @@ static void run_losses(anet_tape *tape, int32_t n, const anet_loss *losses,
 /* ---- backward ----------------------------------------------------------------------------- */
 
 /* Where the gradient of input i goes. One that shares memory with v's and is not changed on the way
- * (an addition's) is there already. */
+ * (an addition's, or that of a clamp that its norm undoes) is there already. */
 static bool route_input(anet_tape *tape, int32_t v, int32_t i, anet__grad_call *grad)
 {
   const anet__tape_node *node = &tape->node[v];
   anet__tape_node *in = &tape->node[node->in[i]];
   if (!in->flows) return false;
-  const bool there = node->id == ANET_OP_ADD && in->grad == node->grad;
+  const bool there = in->masks || (node->id == ANET_OP_ADD && in->grad == node->grad);
   if (!there) {
     grad->din[i] = in->grad;
     grad->add[i] = in->grad_written;
@@ -114,7 +114,7 @@ static bool route_input(anet_tape *tape, int32_t v, int32_t i, anet__grad_call *
 static void backward_node(anet_tape *tape, int32_t v)
 {
   const anet__tape_node *node = &tape->node[v];
-  anet__grad_call grad = {.call = node->call, .dout = node->grad};
+  anet__grad_call grad = {.call = node->call, .dout = node->grad, .clamped = node->masks};
   bool wanted = false;
   for (int32_t i = 0; i < node->call.inputs; i++) wanted |= route_input(tape, v, i, &grad);
   for (int32_t p = 0; p < ANET_MAX_PARAMS; p++) {
