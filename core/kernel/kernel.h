@@ -91,6 +91,7 @@ typedef struct anet__winograd_out_args {
   size_t ld_line, ld_pixel;
   anet__post post; /* add lies as out does; add_ld is not used */
 } anet__winograd_out_args;
+
 /* The gradient of a norm, whose output may have been clamped: what of dy gets through is
  * g = low < scale[c] * x + shift[c] && scale[c] * x + shift[c] < high ? dy : 0, the bounds being the
  * forward pass's own to the bit. Without a clamp scale is NULL and g is dy. */
