@@ -224,7 +224,7 @@ void anet__norm_grad_settle(const anet__grad_call *g, const double *sums)
   const int32_t channels = channels_of(call);
   const bool batch = learns(call);
   const kept k = kept_of(call);
-  const double rows = (double)rows_of(call), *dot = sums + channels;
+  const double rows = (double)rows_of(call), *dot = sums ? sums + channels : NULL;
   const float *gamma = anet__f32(call->param[GAMMA]), *variance = anet__f32(call->param[VAR]);
   for (int32_t c = 0; c < channels; c++) {
     const double r = batch ? (double)k.inverse[c]

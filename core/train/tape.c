@@ -17,7 +17,8 @@ static void copy_node(anet_tape *tape, const anet_net *net, int32_t v)
   node->op = anet__op_get(from->op);
   node->attr = from->attr;
   node->tail = v;
-  node->addend = node->last_reader = node->other_reader = -1;
+  node->addend = node->last_reader = node->other_reader = node->first_reader = -1;
+  node->measure = node->measure_back = node->back_time = -1;
   node->value_span = node->grad_span = node->saved_span = -1;
   for (int32_t i = 0; i < ANET_MAX_PARAMS; i++) {
     node->param[i] = anet_tensor_retain(from->param[i]);
@@ -52,6 +53,7 @@ static void mark_needed(anet_tape *tape)
       anet__tape_node *in = &tape->node[node->in[i]];
       in->needed = true;
       in->readers++;
+      in->first_reader = v;
       if (in->last_reader < 0)
         in->last_reader = v;
       else if (in->other_reader < 0)
@@ -205,7 +207,7 @@ static size_t scratch_of(const anet_tape *tape, int32_t v)
 {
   const anet__tape_node *node = &tape->node[v];
   size_t bytes = 0;
-  if (node->op->scratch)
+  if (node->op->scratch && !node->op->by_image)
     bytes = ANET_MAX(node->op->scratch(&node->call, true), node->op->scratch(&node->call, false));
   if (node->output) bytes = ANET_MAX(bytes, anet__loss_scratch(&node->call.out_shape));
   return bytes;
@@ -245,6 +247,7 @@ static int take_room(char **memory, size_t *room, size_t bytes)
 static int compile_memory(anet_tape *tape)
 {
   ANET_TRY(anet__tape_layout(tape));
+  tape->scratch_bytes = anet__tape_stage_scratch(tape) * sizeof(float);
   for (int32_t v = 0; v < tape->count; v++)
     if (tape->node[v].needed)
       tape->scratch_bytes = ANET_MAX(tape->scratch_bytes, scratch_of(tape, v));
@@ -319,6 +322,9 @@ static void forget_net(anet_tape *tape)
   anet__free(tape->stat);
   anet__free(tape->param);
   anet__free(tape->span);
+  anet__free(tape->measured);
+  anet__free(tape->order);
+  anet__free(tape->stage);
   anet__free(tape->node);
   *tape = (anet_tape){.pool = tape->pool,
                       .kernels = tape->kernels,
@@ -365,7 +371,7 @@ const float *anet_tape_value(const anet_tape *tape, int32_t node)
   if (node < 0 || node >= tape->count || tape->state == ANET_TAPE_NEW) return NULL;
   const anet__tape_node *at = &tape->node[node];
   if (at->value_span < 0) return at->value; /* an input, or NULL */
-  const int32_t now = tape->state == ANET_TAPE_FORWARD ? tape->count - 1 : anet__tape_back(tape, 0);
+  const int32_t now = tape->state == ANET_TAPE_FORWARD ? tape->forward - 1 : anet__tape_end(tape);
   return at->overwritten || tape->span[at->value_span].last < now ? NULL : at->value;
 }
 
