@@ -223,6 +223,7 @@ static void bind(anet_tape *tape)
   for (int32_t v = 0; v < tape->count; v++) {
     anet__tape_node *node = &tape->node[v];
     node->grad = at_span(tape, node->grad_span);
+    if (node->grad_local) node->grad = (float *)tape->scratch; /* wanted; its place is the chunk's */
     node->value = at_span(tape, node->value_span);
     node->call.saved = at_span(tape, node->saved_span);
     node->call.scratch = tape->scratch;

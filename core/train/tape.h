@@ -51,6 +51,11 @@ typedef struct anet__tape_node {
   int32_t head;   /* which is part of, or is, the node that runs */
   bool masks;     /* norm: its backward undoes the clamp of its only reader as well */
 
+  /* What never leaves a stage has memory of a chunk's size, of the worker's own. */
+  bool value_local; /* a norm's, made again where the backward pass of its only reader wants it */
+  bool grad_local;  /* its reader's backward pass and its own are in one stage */
+  size_t value_at, value_back_at, grad_at; /* in the worker's scratch */
+
   int32_t value_span, grad_span, saved_span; /* -1: none */
   bool overwritten;                          /* a later node works in place on its value */
   bool grad_joined;   /* its gradient took over the memory of its last reader's */

@@ -36,27 +36,45 @@ static const float *image_at(const float *x, const anet_shape *shape, images m)
   return x ? x + (size_t)m.at * anet__shape_size(shape) : NULL;
 }
 
-static anet__call call_of(const job *j, const anet__call *whole, images m)
+/* A worker's own memory, from an offset on. */
+static float *at_worker(const job *j, images m, size_t floats)
 {
+  return at_scratch(j->tape,
+                    j->stage->worker + (size_t)m.worker * j->stage->worker_floats + floats);
+}
+
+static anet__call call_of(const job *j, const anet__tape_node *node, const anet__call *whole,
+                          images m)
+{
+  const anet__tape_node *tail = &j->tape->node[node->tail];
   anet__call call = *whole;
   call.n = m.n;
   call.pool = j->shared ? NULL : call.pool;
-  call.scratch =
-      at_scratch(j->tape, j->stage->worker + (size_t)m.worker * j->stage->worker_floats);
-  for (int32_t i = 0; i < call.inputs; i++)
-    call.in[i] = image_at(call.in[i], &call.in_shape[i], m);
-  call.out = (float *)image_at(call.out, &call.out_shape, m);
+  call.scratch = at_worker(j, m, 0);
+  for (int32_t i = 0; i < call.inputs; i++) {
+    const anet__tape_node *in = &j->tape->node[node->in[i]];
+    call.in[i] = in->value_local ? at_worker(j, m, j->back ? in->value_back_at : in->value_at)
+                                 : image_at(call.in[i], &call.in_shape[i], m);
+  }
+  call.out = tail->value_local && !j->back ? at_worker(j, m, tail->value_at)
+                                           : (float *)image_at(call.out, &call.out_shape, m);
   call.post.add = image_at(call.post.add, &call.out_shape, m);
   return call;
 }
 
-static anet__grad_call grad_of(const job *j, const anet__grad_call *whole, images m)
+static anet__grad_call grad_of(const job *j, const anet__tape_node *node,
+                               const anet__grad_call *whole, images m)
 {
   anet__grad_call grad = *whole;
-  grad.call = call_of(j, &whole->call, m);
-  grad.dout = image_at(whole->dout, &whole->call.out_shape, m);
-  for (int32_t i = 0; i < whole->call.inputs; i++)
-    grad.din[i] = (float *)image_at(whole->din[i], &whole->call.in_shape[i], m);
+  grad.call = call_of(j, node, &whole->call, m);
+  grad.dout = node->grad_local ? at_worker(j, m, node->grad_at)
+                               : image_at(whole->dout, &whole->call.out_shape, m);
+  for (int32_t i = 0; i < whole->call.inputs; i++) {
+    const anet__tape_node *in = &j->tape->node[node->in[i]];
+    grad.din[i] = whole->din[i] && in->grad_local
+                      ? at_worker(j, m, in->grad_at)
+                      : (float *)image_at(whole->din[i], &whole->call.in_shape[i], m);
+  }
   return grad;
 }
 
@@ -84,16 +102,30 @@ static bool has_partial(const anet__tape_node *node, int32_t i)
 
 /* ---- a part ------------------------------------------------------------------------------- */
 
+/* The inputs of node v that its forward pass did not leave in memory. */
+static void make_again(const job *j, const anet__tape_node *node, images m)
+{
+  for (int32_t i = 0; i < node->call.inputs; i++) {
+    const anet__tape_node *in = &j->tape->node[node->in[i]];
+    if (!in->value_local) continue;
+    const anet__tape_node *head = &j->tape->node[in->fused ? in->head : node->in[i]];
+    anet__call call = call_of(j, head, &head->call, m);
+    call.out = at_worker(j, m, in->value_back_at);
+    head->op->forward(&call);
+  }
+}
+
 static void run_node(const job *j, int32_t v, images m)
 {
   const anet__tape_node *node = &j->tape->node[v];
   if (!j->back) {
-    const anet__call call = call_of(j, &node->call, m);
+    const anet__call call = call_of(j, node, &node->call, m);
     node->op->forward(&call);
     return;
   }
   if (!node->wanted) return;
-  anet__grad_call grad = grad_of(j, &node->grad_call, m);
+  make_again(j, node, m);
+  anet__grad_call grad = grad_of(j, node, &node->grad_call, m);
   for (int32_t i = 0; i < ANET_MAX_PARAMS; i++)
     grad.dparam[i] = has_partial(node, i) ? param_grad(j, v, i, m.part) : NULL;
   node->op->backward(&grad);
@@ -118,11 +150,11 @@ static void measure(const job *j, int32_t v, images m)
 {
   const anet__tape_node *node = &j->tape->node[v];
   if (!j->back) {
-    const anet__call call = call_of(j, &node->call, m);
+    const anet__call call = call_of(j, node, &node->call, m);
     anet__norm_measure(&call, sums_of(j, v, m.part));
     return;
   }
-  const anet__grad_call whole = sums_call(node), grad = grad_of(j, &whole, m);
+  const anet__grad_call whole = sums_call(node), grad = grad_of(j, node, &whole, m);
   anet__norm_grad_measure(&grad, sums_of(j, v, m.part));
 }
 
@@ -224,10 +256,10 @@ static void pack_node(const job *j, anet__tape_node *node)
     node->op->pack(&call, packed);
     node->call.packed = packed;
   }
-  if (j->back && node->op->pack_back && node->grad_call.din[0]) {
+  if (j->back && node->op->pack_back) {
     float *packed = at_scratch(j->tape, node->packed_back_at);
-    node->op->pack_back(&call, packed);
-    node->grad_call.call.packed_back = packed;
+    if (node->grad_call.din[0]) node->op->pack_back(&call, packed);
+    node->grad_call.call.packed_back = packed; /* scratch was counted without */
   }
 }
 

@@ -104,10 +104,24 @@ static bool may_overwrite(const anet_tape *tape, int32_t head, int32_t from)
          value_bytes(tape, from) == value_bytes(tape, node->tail);
 }
 
+/* Can the value of a norm, and of the clamp behind it, stay with the chunk? Only a convolution reads
+ * it, in the same stage, and backward it is as cheap to make again as to read. */
+static bool may_stay(const anet_tape *tape, int32_t head)
+{
+  const anet__tape_node *node = &tape->node[head], *tail = &tape->node[node->tail];
+  if (node->id != ANET_OP_NORM || node->addend >= 0) return false;
+  if (tail->readers != 1 || tail->output) return false;
+  const anet__tape_node *reader = &tape->node[tail->last_reader];
+  if (reader->flows && !node->flows) return false; /* what it is made from would have to stay */
+  return reader->op->by_image && !reader->op->in_place && reader->time == node->time;
+}
+
 static void place_value(anet_tape *tape, int32_t head)
 {
   const anet__tape_node *node = &tape->node[head];
   anet__tape_node *tail = &tape->node[node->tail];
+  tail->value_local = may_stay(tape, head);
+  if (tail->value_local) return;
   const int32_t end = value_end(tape, node->tail);
   int32_t from = -1;
   if (node->op->in_place && may_overwrite(tape, head, node->in[0])) from = node->in[0];
@@ -186,6 +200,15 @@ static bool clamps_norm(const anet_tape *tape, int32_t v)
   return node->fused && is_clamp(node->id, &high) && in->id == ANET_OP_NORM && in->tail == v;
 }
 
+/* Does the gradient of v stay with the chunk? Its only reader's backward pass makes it, and v's own,
+ * a convolution's, uses it up in the same stage. */
+static bool stays(const anet_tape *tape, int32_t v)
+{
+  const anet__tape_node *node = &tape->node[v];
+  return node->flows && node->readers == 1 && !node->output && node->op->by_image &&
+         !node->op->in_place && node->back_time == tape->node[node->last_reader].back_time;
+}
+
 /* In the order of the backward pass: v's readers have been seen. */
 static void place_grad(anet_tape *tape, int32_t v)
 {
@@ -193,6 +216,10 @@ static void place_grad(anet_tape *tape, int32_t v)
   const bool alike = node->id == ANET_OP_ADD &&
                      anet__shape_equal(&node->call.in_shape[0], &node->call.in_shape[1]);
   if (!node->flows) return;
+  if (stays(tape, v)) {
+    node->grad_local = true;
+    return;
+  }
   if (node->grad_span < 0) {
     const int32_t first = node->output ? anet__tape_loss_time(tape)
                                        : tape->node[node->last_reader].back_time;
@@ -204,7 +231,8 @@ static void place_grad(anet_tape *tape, int32_t v)
     join(tape, node->in[0], v);
     tape->node[node->in[0]].masks = true;
   }
-  if (node->op->in_place && node->call.inputs == 1 && may_join(tape, node->in[0], v, true))
+  if (node->op->in_place && node->call.inputs == 1 && !stays(tape, node->in[0]) &&
+      may_join(tape, node->in[0], v, true))
     join(tape, node->in[0], v);
 }
 

@@ -192,6 +192,24 @@ static size_t chunk_floats(const anet__tape_node *node, const anet__tape_stage *
   return (node->op->scratch(&call, back) + sizeof(float) - 1) / sizeof(float);
 }
 
+static size_t take_chunk(const anet__tape_node *node, const anet__tape_stage *s, size_t *floats)
+{
+  return anet__take(floats, (size_t)s->chunk * anet__shape_size(&node->call.out_shape));
+}
+
+/* What a chunk keeps of node v for itself. */
+static void take_local(anet_tape *tape, const anet__tape_stage *s, int32_t v, bool back,
+                       size_t *floats)
+{
+  anet__tape_node *node = &tape->node[v], *tail = &tape->node[node->tail];
+  if (!back && tail->value_local) tail->value_at = take_chunk(tail, s, floats);
+  if (back && node->grad_local) node->grad_at = take_chunk(node, s, floats);
+  for (int32_t i = 0; back && i < node->call.inputs; i++) {
+    anet__tape_node *in = &tape->node[node->in[i]];
+    if (in->value_local) in->value_back_at = take_chunk(in, s, floats);
+  }
+}
+
 /* Packing itself uses the scratch of an unpacked call, which takes the workers' place. */
 static size_t packing_floats(const anet__tape_node *node)
 {
@@ -202,7 +220,7 @@ static size_t packing_floats(const anet__tape_node *node)
 
 static size_t stage_floats(anet_tape *tape, anet__tape_stage *s, bool back)
 {
-  size_t floats = 0, worker = 0, packing = 0;
+  size_t floats = 0, worker = 0, packing = 0, local;
   for (int32_t i = 0; i < s->count; i++) {
     const int32_t v = tape->order[s->first + i];
     take_node(tape, s, v, back, &floats);
@@ -215,7 +233,10 @@ static size_t stage_floats(anet_tape *tape, anet__tape_stage *s, bool back)
         anet__take(&floats, sums_floats(tape, s, v));
   }
   s->worker = floats;
-  anet__take(&s->worker_floats, worker);
+  local = 0;
+  anet__take(&local, worker);
+  for (int32_t i = 0; i < s->count; i++) take_local(tape, s, tape->order[s->first + i], back, &local);
+  s->worker_floats = local;
   const size_t all = s->worker_floats * (size_t)anet__pool_workers(tape->pool);
   return floats + ANET_MAX(all, packing);
 }
