@@ -17,7 +17,8 @@
 typedef struct anet__tape_stage {
   int32_t first, count; /* of its nodes in tape->order */
   bool by_image;        /* else it is one node on the whole batch */
-  int32_t part, chunk;  /* images; chunk <= part */
+  int32_t units;        /* of an image: 1, or its pixels where nodes treat each on its own */
+  int32_t part, chunk;  /* units; chunk <= part */
   int32_t norm, norms;  /* in tape->measured: norms whose sums it makes, once its nodes have run */
   size_t worker, worker_floats; /* scratch: from where on, and how much a worker */
 } anet__tape_stage;
@@ -134,6 +135,15 @@ static inline bool anet__tape_batch_norm(const anet_tape *tape, int32_t v)
 /* A tape that only runs forward, to measure: norms, frozen or not, use the statistics of each batch
  * and leave exactly those in their running ones; all else is as when not training. */
 int anet__tape_new_statistics(anet_net *net, int32_t batch, anet_pool *pool, anet_tape **out);
+
+/* Give a call of the stage the shapes of a unit. */
+static inline void anet__tape_unit(const anet__tape_stage *stage, anet__call *call)
+{
+  if (stage->units == 1) return;
+  for (int32_t i = 0; i < call->inputs; i++)
+    call->in_shape[i].dim[0] = call->in_shape[i].dim[1] = 1;
+  call->out_shape.dim[0] = call->out_shape.dim[1] = 1;
+}
 
 /* Cut the net into stages, once epilogues are known. */
 int anet__tape_stages(anet_tape *tape);

@@ -10,7 +10,7 @@ typedef struct job {
   const anet__tape_stage *stage;
   const int32_t *norm; /* (norms) whose sums are made */
   int32_t norms, nodes; /* nodes: 0 for sums alone */
-  int32_t n;
+  int32_t n; /* units of the batch */
   bool back, shared; /* shared: threads share the parts, else each op its work */
 } job;
 
@@ -27,10 +27,12 @@ static float *at_scratch(const anet_tape *tape, size_t floats)
 
 /* ---- calls of some images ----------------------------------------------------------------- */
 
+/* Units at .. at+n-1 of the batch. */
 typedef struct images {
   int32_t at, n, part, worker;
 } images;
 
+/* shape: of a unit. */
 static const float *image_at(const float *x, const anet_shape *shape, images m)
 {
   return x ? x + (size_t)m.at * anet__shape_size(shape) : NULL;
@@ -51,6 +53,7 @@ static anet__call call_of(const job *j, const anet__tape_node *node, const anet_
   call.n = m.n;
   call.pool = j->shared ? NULL : call.pool;
   call.scratch = at_worker(j, m, 0);
+  anet__tape_unit(j->stage, &call);
   for (int32_t i = 0; i < call.inputs; i++) {
     const anet__tape_node *in = &j->tape->node[node->in[i]];
     call.in[i] = in->value_local ? at_worker(j, m, j->back ? in->value_back_at : in->value_at)
@@ -68,12 +71,12 @@ static anet__grad_call grad_of(const job *j, const anet__tape_node *node,
   anet__grad_call grad = *whole;
   grad.call = call_of(j, node, &whole->call, m);
   grad.dout = node->grad_local ? at_worker(j, m, node->grad_at)
-                               : image_at(whole->dout, &whole->call.out_shape, m);
+                               : image_at(whole->dout, &grad.call.out_shape, m);
   for (int32_t i = 0; i < whole->call.inputs; i++) {
     const anet__tape_node *in = &j->tape->node[node->in[i]];
     grad.din[i] = whole->din[i] && in->grad_local
                       ? at_worker(j, m, in->grad_at)
-                      : (float *)image_at(whole->din[i], &whole->call.in_shape[i], m);
+                      : (float *)image_at(whole->din[i], &grad.call.in_shape[i], m);
   }
   return grad;
 }
@@ -309,7 +312,7 @@ static void run_stage(anet_tape *tape, const anet__tape_stage *s, int32_t n, boo
            .norm = tape->measured + s->norm,
            .norms = s->norms,
            .nodes = s->count,
-           .n = n,
+           .n = n * s->units,
            .back = back};
   for (int32_t i = 0; i < s->count; i++) {
     const int32_t v = tape->order[s->first + i];

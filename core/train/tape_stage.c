@@ -1,5 +1,6 @@
 /* Which nodes of a tape run together, and the scratch that they need for it. */
 #include "base/alloc.h"
+#include "op/taps.h"
 #include "op/work.h"
 #include "train/tape.h"
 
@@ -97,11 +98,37 @@ static size_t largest_param(const anet_tape *tape, const anet__tape_node *node)
   return most;
 }
 
+/* Does node v treat each pixel on its own? */
+static bool by_pixel(const anet__tape_node *node)
+{
+  const anet__call *call = &node->call;
+  const anet_attr *a = &node->attr;
+  if (call->out_shape.rank != 3) return false;
+  for (int32_t i = 0; i < call->inputs; i++)
+    if (call->in_shape[i].rank != 3 || call->in_shape[i].dim[0] != call->out_shape.dim[0] ||
+        call->in_shape[i].dim[1] != call->out_shape.dim[1])
+      return false;
+  if (node->id == ANET_OP_DEPTHWISE) return false;
+  return node->id != ANET_OP_CONV || (a->kernel[0] * a->kernel[1] == 1 && !anet__taps_padded(a));
+}
+
+/* The units that the stage's images can be cut into. */
+static int32_t units_of(const anet_tape *tape, const anet__tape_stage *s)
+{
+  const size_t pixels = anet__pixels(&tape->node[tape->order[s->first]].call.out_shape);
+  for (int32_t i = 0; i < s->count; i++) {
+    const anet__tape_node *node = &tape->node[tape->order[s->first + i]];
+    if (!by_pixel(node) || anet__pixels(&node->call.out_shape) != pixels) return 1;
+  }
+  return (int32_t)pixels;
+}
+
 /* A stage of one part lets its nodes share themselves out. */
 static void cut_images(anet_tape *tape, anet__tape_stage *s, bool back)
 {
   size_t bytes = 0, pixels = 1, weights = 0;
-  s->part = s->chunk = tape->batch;
+  s->units = s->by_image ? units_of(tape, s) : 1;
+  s->part = s->chunk = tape->batch * s->units;
   for (int32_t i = 0; i < s->count; i++) {
     const anet__tape_node *node = &tape->node[tape->order[s->first + i]];
     bytes += image_bytes(node, back);
@@ -113,9 +140,10 @@ static void cut_images(anet_tape *tape, anet__tape_stage *s, bool back)
   size_t parts = ANET_MIN((size_t)PARTS, rows / PART_ROWS);
   if (weights) parts = ANET_MIN(parts, ANET_MIN(rows / PART_ROWS_BACK, 1 + PART_FLOATS / weights));
   parts = ANET_MAX((size_t)1, ANET_MIN(parts, (size_t)tape->batch));
-  s->part = (tape->batch + (int32_t)parts - 1) / (int32_t)parts;
-  if (s->part == tape->batch) return;
-  s->chunk = (int32_t)ANET_MAX((size_t)1, ANET_MIN(CACHE / bytes, (size_t)s->part));
+  s->part = (tape->batch + (int32_t)parts - 1) / (int32_t)parts * s->units;
+  if (parts == 1) return;
+  const size_t fit = CACHE / (bytes / (size_t)s->units);
+  s->chunk = (int32_t)ANET_MAX((size_t)1, ANET_MIN(fit, (size_t)s->part));
 }
 
 /* Norms by the stage that makes their sums. */
@@ -154,7 +182,7 @@ int anet__tape_stages(anet_tape *tape)
 
 static size_t parts_of(const anet_tape *tape, const anet__tape_stage *s)
 {
-  return (size_t)((tape->batch + s->part - 1) / s->part);
+  return (size_t)((tape->batch * s->units + s->part - 1) / s->part);
 }
 
 static size_t sums_floats(const anet_tape *tape, const anet__tape_stage *s, int32_t v)
@@ -186,6 +214,7 @@ static size_t chunk_floats(const anet__tape_node *node, const anet__tape_stage *
   static const float there = 0;
   anet__call call = node->call;
   call.n = s->chunk;
+  anet__tape_unit(s, &call);
   call.packed = node->op->pack ? &there : NULL;
   call.packed_back = back && node->op->pack_back ? &there : NULL;
   if (!node->op->scratch) return 0;
@@ -194,7 +223,8 @@ static size_t chunk_floats(const anet__tape_node *node, const anet__tape_stage *
 
 static size_t take_chunk(const anet__tape_node *node, const anet__tape_stage *s, size_t *floats)
 {
-  return anet__take(floats, (size_t)s->chunk * anet__shape_size(&node->call.out_shape));
+  const size_t unit = anet__shape_size(&node->call.out_shape) / (size_t)s->units;
+  return anet__take(floats, (size_t)s->chunk * unit);
 }
 
 /* What a chunk keeps of node v for itself. */
