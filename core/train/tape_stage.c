@@ -5,7 +5,7 @@
 #include "train/tape.h"
 
 enum {
-  CACHE = 512 << 10,     /* bytes of a chunk's images: about what a core's own cache holds */
+  CACHE = 1024 << 10,     /* bytes of a chunk's images: about what a core's own cache holds */
   PARTS = 32,            /* the most */
   PART_ROWS = 64,        /* the fewest pixels of a part: its sums must not count */
   PART_ROWS_BACK = 512,  /* the same where weights have gradients */
