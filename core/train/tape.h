@@ -53,7 +53,8 @@ typedef struct anet__tape_node {
   bool masks;     /* norm: its backward undoes the clamp of its only reader as well */
 
   /* What never leaves a stage has memory of a chunk's size, of the worker's own. */
-  bool value_local; /* a norm's, made again where the backward pass of its only reader wants it */
+  bool value_local; /* all who read it run in its stage */
+  bool value_again; /* but for the backward pass of its only reader: that makes it again, by a norm */
   bool grad_local;  /* its reader's backward pass and its own are in one stage */
   size_t value_at, value_back_at, grad_at; /* in the worker's scratch */
 
@@ -90,6 +91,7 @@ struct anet_tape {
   int32_t outputs, output[ANET_MAX_OUTPUTS];
   bool fixed_norms; /* norms that learn use their running statistics, and leave them */
   bool statistics; /* see anet__tape_new_statistics */
+  bool stale;      /* stages and memory are of other norms: to be laid out again */
 
   anet__tape_stage *stage; /* (forward + backward) owned; forward ones first, in order of time */
   int32_t forward, backward;
@@ -125,12 +127,21 @@ static inline int32_t anet__tape_end(const anet_tape *tape)
   return tape->forward + tape->backward;
 }
 
-/* May a norm use the batch's statistics? */
+/* Does a norm use the batch's statistics, when training? */
 static inline bool anet__tape_batch_norm(const anet_tape *tape, int32_t v)
 {
-  const anet__tape_node *node = &tape->node[v];
-  return node->id == ANET_OP_NORM && (node->learns[0] >= 0 || tape->statistics);
+  return tape->node[v].id == ANET_OP_NORM && !tape->node[v].call.frozen;
 }
+
+/* Does node v learn though its statistics are fixed? Its own stage makes its sums. */
+static inline bool anet__tape_fixed_norm(const anet_tape *tape, int32_t v)
+{
+  const anet__tape_node *node = &tape->node[v];
+  return node->id == ANET_OP_NORM && node->call.frozen && (node->learns[0] >= 0 || node->learns[1] >= 0);
+}
+
+/* Lay a stale tape out again. ANET_NOMEM: it stays stale. */
+int anet__tape_refresh(anet_tape *tape);
 
 /* A tape that only runs forward, to measure: norms, frozen or not, use the statistics of each batch
  * and leave exactly those in their running ones; all else is as when not training. */
@@ -148,7 +159,7 @@ static inline void anet__tape_unit(const anet__tape_stage *stage, anet__call *ca
 /* Cut the net into stages, once epilogues are known. */
 int anet__tape_stages(anet_tape *tape);
 /* Give stages their scratch; the most floats that one needs. */
-size_t anet__tape_stage_scratch(anet_tape *tape);
+int anet__tape_stage_scratch(anet_tape *tape, size_t *floats);
 
 /* Give spans to values, gradients and saved state (tape->span), with fusion and sharing decided. */
 int anet__tape_layout(anet_tape *tape);

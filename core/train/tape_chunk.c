@@ -56,12 +56,16 @@ static anet__call call_of(const job *j, const anet__tape_node *node, const anet_
   anet__tape_unit(j->stage, &call);
   for (int32_t i = 0; i < call.inputs; i++) {
     const anet__tape_node *in = &j->tape->node[node->in[i]];
-    call.in[i] = in->value_local ? at_worker(j, m, j->back ? in->value_back_at : in->value_at)
-                                 : image_at(call.in[i], &call.in_shape[i], m);
+    const bool own = j->back ? in->value_again : in->value_local;
+    call.in[i] = own ? at_worker(j, m, j->back ? in->value_back_at : in->value_at)
+                     : image_at(call.in[i], &call.in_shape[i], m);
   }
   call.out = tail->value_local && !j->back ? at_worker(j, m, tail->value_at)
                                            : (float *)image_at(call.out, &call.out_shape, m);
-  call.post.add = image_at(call.post.add, &call.out_shape, m);
+  if (node->addend >= 0 && !j->back && j->tape->node[node->addend].value_local)
+    call.post.add = at_worker(j, m, j->tape->node[node->addend].value_at);
+  else
+    call.post.add = image_at(call.post.add, &call.out_shape, m);
   return call;
 }
 
@@ -110,7 +114,7 @@ static void make_again(const job *j, const anet__tape_node *node, images m)
 {
   for (int32_t i = 0; i < node->call.inputs; i++) {
     const anet__tape_node *in = &j->tape->node[node->in[i]];
-    if (!in->value_local) continue;
+    if (!in->value_again) continue;
     const anet__tape_node *head = &j->tape->node[in->fused ? in->head : node->in[i]];
     anet__call call = call_of(j, head, &head->call, m);
     call.out = at_worker(j, m, in->value_back_at);
@@ -131,6 +135,7 @@ static void run_node(const job *j, int32_t v, images m)
   anet__grad_call grad = grad_of(j, node, &node->grad_call, m);
   for (int32_t i = 0; i < ANET_MAX_PARAMS; i++)
     grad.dparam[i] = has_partial(node, i) ? param_grad(j, v, i, m.part) : NULL;
+  if (anet__tape_fixed_norm(j->tape, v)) anet__norm_grad_measure(&grad, sums_of(j, v, m.part));
   node->op->backward(&grad);
 }
 
@@ -161,16 +166,20 @@ static void measure(const job *j, int32_t v, images m)
   anet__norm_grad_measure(&grad, sums_of(j, v, m.part));
 }
 
+static void clear_sums(const job *j, int32_t v, int32_t part)
+{
+  const size_t channels = (size_t)anet__channels(&j->tape->node[v].call.out_shape);
+  memset(sums_of(j, v, part), 0, 2 * channels * sizeof(double));
+}
+
 static void clear_part(const job *j, int32_t part)
 {
-  for (int32_t i = 0; i < j->norms; i++) {
-    const size_t channels = (size_t)anet__channels(&j->tape->node[j->norm[i]].call.out_shape);
-    memset(sums_of(j, j->norm[i], part), 0, 2 * channels * sizeof(double));
-  }
-  for (int32_t i = 0; j->back && part && i < j->nodes; i++) {
+  for (int32_t i = 0; i < j->norms; i++) clear_sums(j, j->norm[i], part);
+  for (int32_t i = 0; j->back && i < j->nodes; i++) {
     const int32_t v = j->tape->order[j->stage->first + i];
     const anet__tape_node *node = &j->tape->node[v];
-    for (int32_t p = 0; node->wanted && p < ANET_MAX_PARAMS; p++)
+    if (node->wanted && anet__tape_fixed_norm(j->tape, v)) clear_sums(j, v, part);
+    for (int32_t p = 0; part && node->wanted && p < ANET_MAX_PARAMS; p++)
       if (has_partial(node, p))
         memset(param_grad(j, v, p, part), 0,
                j->tape->param[node->learns[p]].count * sizeof(float));
@@ -227,6 +236,10 @@ static void settle_all(const job *j)
 {
   for (int32_t i = 0; i < j->norms; i++)
     if (wants_sums(j, j->norm[i])) settle(j, j->norm[i]);
+  for (int32_t i = 0; j->back && i < j->nodes; i++) {
+    const int32_t v = j->tape->order[j->stage->first + i];
+    if (j->tape->node[v].wanted && anet__tape_fixed_norm(j->tape, v)) settle(j, v);
+  }
 }
 
 /* A norm that no earlier stage has seen to. */

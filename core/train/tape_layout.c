@@ -104,9 +104,14 @@ static bool may_overwrite(const anet_tape *tape, int32_t head, int32_t from)
          value_bytes(tape, from) == value_bytes(tape, node->tail);
 }
 
-/* Can the value of a norm, and of the clamp behind it, stay with the chunk? Only a convolution reads
- * it, in the same stage, and backward it is as cheap to make again as to read. */
-static bool may_stay(const anet_tape *tape, int32_t head)
+static bool stage_by_image(const anet_tape *tape, int32_t time)
+{
+  return tape->stage[time].by_image;
+}
+
+/* Can the value of a norm, and of the clamp behind it, be made again? Only a convolution reads it,
+ * in the same stage, and backward that is as cheap as to read it. */
+static bool made_again(const anet_tape *tape, int32_t head)
 {
   const anet__tape_node *node = &tape->node[head], *tail = &tape->node[node->tail];
   if (node->id != ANET_OP_NORM || node->addend >= 0) return false;
@@ -120,9 +125,10 @@ static void place_value(anet_tape *tape, int32_t head)
 {
   const anet__tape_node *node = &tape->node[head];
   anet__tape_node *tail = &tape->node[node->tail];
-  tail->value_local = may_stay(tape, head);
-  if (tail->value_local) return;
   const int32_t end = value_end(tape, node->tail);
+  tail->value_again = end > node->time && made_again(tape, head);
+  tail->value_local = tail->value_again || (end == node->time && stage_by_image(tape, end));
+  if (tail->value_local) return;
   int32_t from = -1;
   if (node->op->in_place && may_overwrite(tape, head, node->in[0])) from = node->in[0];
   if (from < 0) {
@@ -169,6 +175,7 @@ static int32_t next_write(const anet_tape *tape, int32_t member)
 static bool may_join(const anet_tape *tape, int32_t value, int32_t v, bool changed)
 {
   const anet__tape_node *node = &tape->node[value], *from = &tape->node[v];
+  if (from->grad_local) return false;
   if (!node->flows || node->output || node->last_reader != v || node->grad_span >= 0) return false;
   if (value_bytes(tape, value) != value_bytes(tape, v) || node->other_reader == v) return false;
   const int32_t now = order_back(tape, v), end = order_back(tape, value);
@@ -200,13 +207,17 @@ static bool clamps_norm(const anet_tape *tape, int32_t v)
   return node->fused && is_clamp(node->id, &high) && in->id == ANET_OP_NORM && in->tail == v;
 }
 
-/* Does the gradient of v stay with the chunk? Its only reader's backward pass makes it, and v's own,
- * a convolution's, uses it up in the same stage. */
+/* Does the gradient of v stay with the chunk? Its only reader's backward pass makes it, and v's own
+ * uses it up in the same stage, as does that of the norm that takes v along. What an addition passes
+ * on needs no memory of its own anyway. */
 static bool stays(const anet_tape *tape, int32_t v)
 {
   const anet__tape_node *node = &tape->node[v];
-  return node->flows && node->readers == 1 && !node->output && node->op->by_image &&
-         !node->op->in_place && node->back_time == tape->node[node->last_reader].back_time;
+  if (!node->flows || node->readers != 1 || node->output || !node->op->by_image) return false;
+  const anet__tape_node *reader = &tape->node[node->last_reader];
+  if (node->id == ANET_OP_ADD || reader->id == ANET_OP_ADD) return false;
+  if (clamps_norm(tape, v) && tape->node[node->in[0]].back_time != node->back_time) return false;
+  return node->back_time == reader->back_time && tape->stage[node->back_time - 1].by_image;
 }
 
 /* In the order of the backward pass: v's readers have been seen. */
@@ -216,8 +227,10 @@ static void place_grad(anet_tape *tape, int32_t v)
   const bool alike = node->id == ANET_OP_ADD &&
                      anet__shape_equal(&node->call.in_shape[0], &node->call.in_shape[1]);
   if (!node->flows) return;
-  if (stays(tape, v)) {
-    node->grad_local = true;
+  if (node->grad_span < 0 && stays(tape, v)) node->grad_local = true;
+  if (node->grad_local) {
+    if (clamps_norm(tape, v))
+      tape->node[node->in[0]].masks = tape->node[node->in[0]].grad_local = true;
     return;
   }
   if (node->grad_span < 0) {

@@ -55,6 +55,7 @@ int anet_tape_forward(anet_tape *tape, const float *const *in, int32_t n, int32_
                       double seed)
 {
   ANET_TRY(check_batch(tape, in, n));
+  ANET_TRY(anet__tape_refresh(tape));
   forward(tape, in, n, training != 0, seed);
   return ANET_OK;
 }
@@ -153,6 +154,7 @@ int anet_tape_step(anet_tape *tape, const float *const *in, int32_t n, const ane
 {
   ANET_TRY(check_batch(tape, in, n));
   ANET_TRY(check_losses(tape, losses, target, count));
+  ANET_TRY(anet__tape_refresh(tape));
   *stats = (anet_step_stats){0};
   keep_stats(tape);
   memset(tape->grads, 0, tape->grads_count * sizeof *tape->grads);

@@ -1,16 +1,18 @@
 /* Which nodes of a tape run together, and the scratch that they need for it. */
 #include "base/alloc.h"
+#include "base/error.h"
 #include "op/taps.h"
 #include "op/work.h"
 #include "train/tape.h"
+#include "train/tape_place.h"
 
 enum {
-  CACHE = 1024 << 10,     /* bytes of a chunk's images: about what a core's own cache holds */
+  CACHE = 1024 << 10,    /* bytes of a chunk: about what a core's own cache holds */
   PARTS = 32,            /* the most */
   PART_ROWS = 64,        /* the fewest pixels of a part: its sums must not count */
   PART_ROWS_BACK = 512,  /* the same where weights have gradients */
   PART_FLOATS = 1 << 20, /* that the weights' gradients of all parts may take */
-  LONGEST = 8            /* nodes of a stage */
+  LONGEST = 32           /* nodes of a stage */
 };
 
 /* ---- cutting ------------------------------------------------------------------------------ */
@@ -20,12 +22,20 @@ static bool by_image(const anet__tape_node *node)
   return node->op->by_image;
 }
 
+/* Pixels that node v reads, or backward begins with: where they change, so does what a chunk is. */
+static size_t pixels_of(const anet__tape_node *node, bool back)
+{
+  return anet__pixels(back || !node->call.inputs ? &node->call.out_shape : &node->call.in_shape[0]);
+}
+
 /* Put node v at the end of the stage in hand, or of a new one. `apart`: v cannot run in it. */
 static void put_node(anet_tape *tape, int32_t v, int32_t *stages, int32_t from, bool apart)
 {
   anet__tape_stage *s = &tape->stage[*stages - 1];
+  const bool back = from > 0;
   if (*stages == from || apart || !s->by_image || !by_image(&tape->node[v]) ||
-      s->count == LONGEST) {
+      s->count == LONGEST ||
+      pixels_of(&tape->node[tape->order[s->first]], back) != pixels_of(&tape->node[v], back)) {
     s = &tape->stage[(*stages)++];
     *s = (anet__tape_stage){.first = tape->ordered, .by_image = by_image(&tape->node[v])};
   }
@@ -126,12 +136,14 @@ static int32_t units_of(const anet_tape *tape, const anet__tape_stage *s)
 /* A stage of one part lets its nodes share themselves out. */
 static void cut_images(anet_tape *tape, anet__tape_stage *s, bool back)
 {
-  size_t bytes = 0, pixels = 1, weights = 0;
+  size_t bytes = 1, last = 0, pixels = 1, weights = 0;
   s->units = s->by_image ? units_of(tape, s) : 1;
   s->part = s->chunk = tape->batch * s->units;
   for (int32_t i = 0; i < s->count; i++) {
     const anet__tape_node *node = &tape->node[tape->order[s->first + i]];
-    bytes += image_bytes(node, back);
+    const size_t now = image_bytes(node, back);
+    bytes = ANET_MAX(bytes, last + now); /* two that follow each other share what is between */
+    last = now;
     pixels = ANET_MAX(pixels, anet__pixels(&node->call.out_shape));
     if (back && node->id != ANET_OP_NORM) weights = ANET_MAX(weights, largest_param(tape, node));
   }
@@ -200,7 +212,8 @@ static void take_node(anet_tape *tape, const anet__tape_stage *s, int32_t v, boo
   if (back && op->pack_back)
     node->packed_back_at = anet__take(floats, op->pack_back_size(&node->call));
   if (!back && op->pack) node->packed_at = anet__take(floats, op->pack_size(&node->call));
-  if (anet__tape_batch_norm(tape, v) && (back ? node->measure_back : node->measure) < 0)
+  const bool own = anet__tape_batch_norm(tape, v) || (back && anet__tape_fixed_norm(tape, v));
+  if (own && (back ? node->measure_back : node->measure) < 0)
     *(back ? &node->sums_back_at : &node->sums_at) = anet__take(floats, sums_floats(tape, s, v));
   for (int32_t p = 0; back && node->id != ANET_OP_NORM && p < ANET_MAX_PARAMS; p++)
     if (node->learns[p] >= 0)
@@ -221,23 +234,79 @@ static size_t chunk_floats(const anet__tape_node *node, const anet__tape_stage *
   return (node->op->scratch(&call, back) + sizeof(float) - 1) / sizeof(float);
 }
 
-static size_t take_chunk(const anet__tape_node *node, const anet__tape_stage *s, size_t *floats)
+/* Something that a chunk keeps for itself, while nodes first .. last of the stage run. */
+typedef struct locals {
+  anet__span *span;
+  size_t **at; /* where its offset goes, in bytes first */
+  int32_t count;
+} locals;
+
+static void add_local(locals *l, const anet__tape_node *node, const anet__tape_stage *s,
+                      int32_t first, int32_t last, size_t *at)
 {
   const size_t unit = anet__shape_size(&node->call.out_shape) / (size_t)s->units;
-  return anet__take(floats, (size_t)s->chunk * unit);
+  l->span[l->count] = (anet__span){
+      .first = first, .last = last, .bytes = (size_t)s->chunk * unit * sizeof(float)};
+  l->at[l->count++] = at;
 }
 
-/* What a chunk keeps of node v for itself. */
-static void take_local(anet_tape *tape, const anet__tape_stage *s, int32_t v, bool back,
-                       size_t *floats)
+/* Where in the stage node v runs. */
+static int32_t place_of(const anet_tape *tape, const anet__tape_stage *s, int32_t v)
 {
-  anet__tape_node *node = &tape->node[v], *tail = &tape->node[node->tail];
-  if (!back && tail->value_local) tail->value_at = take_chunk(tail, s, floats);
-  if (back && node->grad_local) node->grad_at = take_chunk(node, s, floats);
-  for (int32_t i = 0; back && i < node->call.inputs; i++) {
-    anet__tape_node *in = &tape->node[node->in[i]];
-    if (in->value_local) in->value_back_at = take_chunk(in, s, floats);
+  int32_t i = 0;
+  while (i < s->count && tape->order[s->first + i] != v) i++;
+  return i;
+}
+
+/* The last place in the stage at which value v is read. */
+static int32_t last_place(const anet_tape *tape, const anet__tape_stage *s, int32_t v, int32_t i)
+{
+  for (int32_t r = v + 1; r <= tape->node[v].last_reader; r++)
+    for (int32_t k = 0; k < (tape->node[r].needed ? tape->node[r].call.inputs : 0); k++)
+      if (tape->node[r].in[k] == v) i = ANET_MAX(i, place_of(tape, s, head_of(tape, r)));
+  return i;
+}
+
+static void list_locals(anet_tape *tape, const anet__tape_stage *s, bool back, locals *l)
+{
+  for (int32_t i = 0; i < s->count; i++) {
+    const int32_t v = tape->order[s->first + i];
+    anet__tape_node *node = &tape->node[v], *tail = &tape->node[node->tail];
+    if (!back && tail->value_local)
+      add_local(l, tail, s, i, last_place(tape, s, node->tail, i), &tail->value_at);
+    const bool own = back && node->grad_local && !node->masks;
+    if (own) {
+      const anet__tape_node *in = &tape->node[node->in[0]];
+      const int32_t end = in->masks && in->grad_local ? place_of(tape, s, node->in[0]) : i;
+      add_local(l, node, s, place_of(tape, s, node->last_reader), end, &node->grad_at);
+    }
+    for (int32_t k = 0; back && k < node->call.inputs; k++)
+      if (tape->node[node->in[k]].value_again)
+        add_local(l, &tape->node[node->in[k]], s, i, i, &tape->node[node->in[k]].value_back_at);
   }
+}
+
+/* Places what chunks keep for themselves behind the `floats` of a worker. */
+static int place_locals(anet_tape *tape, const anet__tape_stage *s, bool back, size_t *floats)
+{
+  const size_t most = (size_t)s->count * (1 + ANET_MAX_INPUTS);
+  size_t bytes = 0, begin = 0;
+  locals l = {.span = anet__alloc_array(most, sizeof *l.span),
+              .at = anet__alloc_array(most, sizeof *l.at)};
+  int rc = l.span && l.at ? ANET_OK : ANET_NOMEM;
+  anet__take(&begin, *floats);
+  if (!rc) list_locals(tape, s, back, &l);
+  if (!rc) rc = anet__spans_place(l.span, l.count, &bytes);
+  for (int32_t i = 0; !rc && i < l.count; i++)
+    *l.at[i] = begin + l.span[i].offset / sizeof(float);
+  for (int32_t i = 0; !rc && back && i < s->count; i++) { /* a norm's is its clamp's */
+    anet__tape_node *node = &tape->node[tape->order[s->first + i]];
+    if (node->masks && node->grad_local) node->grad_at = tape->node[node->last_reader].grad_at;
+  }
+  *floats = begin + bytes / sizeof(float);
+  anet__free(l.at);
+  anet__free(l.span);
+  return rc;
 }
 
 /* Packing itself uses the scratch of an unpacked call, which takes the workers' place. */
@@ -248,9 +317,9 @@ static size_t packing_floats(const anet__tape_node *node)
   return node->op->pack_back ? node->op->scratch(&call, true) / sizeof(float) : 0;
 }
 
-static size_t stage_floats(anet_tape *tape, anet__tape_stage *s, bool back)
+static int stage_floats(anet_tape *tape, anet__tape_stage *s, bool back, size_t *most)
 {
-  size_t floats = 0, worker = 0, packing = 0, local;
+  size_t floats = 0, worker = 0, packing = 0;
   for (int32_t i = 0; i < s->count; i++) {
     const int32_t v = tape->order[s->first + i];
     take_node(tape, s, v, back, &floats);
@@ -263,19 +332,18 @@ static size_t stage_floats(anet_tape *tape, anet__tape_stage *s, bool back)
         anet__take(&floats, sums_floats(tape, s, v));
   }
   s->worker = floats;
-  local = 0;
-  anet__take(&local, worker);
-  for (int32_t i = 0; i < s->count; i++) take_local(tape, s, tape->order[s->first + i], back, &local);
-  s->worker_floats = local;
-  const size_t all = s->worker_floats * (size_t)anet__pool_workers(tape->pool);
-  return floats + ANET_MAX(all, packing);
+  ANET_TRY(place_locals(tape, s, back, &worker));
+  s->worker_floats = worker;
+  const size_t all = worker * (size_t)anet__pool_workers(tape->pool);
+  *most = ANET_MAX(*most, floats + ANET_MAX(all, packing));
+  return ANET_OK;
 }
 
-size_t anet__tape_stage_scratch(anet_tape *tape)
+int anet__tape_stage_scratch(anet_tape *tape, size_t *floats)
 {
-  size_t most = 0;
+  *floats = 0;
   for (int32_t i = 0; i < tape->forward + tape->backward; i++)
     if (tape->stage[i].by_image)
-      most = ANET_MAX(most, stage_floats(tape, &tape->stage[i], i >= tape->forward));
-  return most;
+      ANET_TRY(stage_floats(tape, &tape->stage[i], i >= tape->forward, floats));
+  return ANET_OK;
 }
