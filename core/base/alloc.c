@@ -6,6 +6,10 @@
 
 #include "base/error.h"
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 /* Sits in front of every block and is as long as the alignment, so that the block keeps it. */
 typedef struct header {
   size_t bytes;  /* that the caller asked for */
@@ -38,6 +42,18 @@ static void count_in(size_t bytes)
   atomic_fetch_add(&state.calls, 1);
 }
 
+/* A large block is asked for in huge pages: those that stream through it miss fewer translations. */
+static void *aligned_block(size_t total)
+{
+  enum { HUGE = 2 << 20 };
+  if (total < 4 * (size_t)HUGE || total > SIZE_MAX - HUGE) return aligned_alloc(ANET_ALIGN, total);
+  void *base = aligned_alloc(HUGE, (total + HUGE - 1) / HUGE * HUGE);
+#ifdef MADV_HUGEPAGE
+  if (base) madvise(base, total, MADV_HUGEPAGE); /* advice: nothing is lost where it is not taken */
+#endif
+  return base;
+}
+
 static header *new_block(size_t bytes)
 {
   size_t total = ANET_ALIGN;
@@ -45,7 +61,7 @@ static header *new_block(size_t bytes)
   if (__builtin_add_overflow(total, bytes, &total)) return NULL;
   if (__builtin_add_overflow(total, (size_t)(ANET_ALIGN - 1), &total)) return NULL;
   total -= total % ANET_ALIGN; /* aligned_alloc wants a multiple */
-  char *base = aligned_alloc(ANET_ALIGN, total);
+  char *base = aligned_block(total);
   if (!base) return NULL;
   memset(base, 0, total);
   return (header *)base;

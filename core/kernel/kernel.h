@@ -107,6 +107,18 @@ typedef struct anet__winograd_out_args {
   anet__post post; /* add lies as out does; add_ld is not used */
 } anet__winograd_out_args;
 
+/* The gradient of a norm, whose output may have been clamped: what of dy gets through is
+ * g = low < scale[c] * x + shift[c] && scale[c] * x + shift[c] < high ? dy : 0, the bounds being the
+ * forward pass's own to the bit. Without a clamp scale is NULL and g is dy. */
+typedef struct anet__norm_args {
+  const float *dy, *x; /* (rows, channels) */
+  int32_t rows, channels;
+  const float *scale, *shift; /* (channels) */
+  float low, high;
+  const float *mean;     /* (channels) norm_sums */
+  const float *a, *b, *c; /* (channels) norm_grad */
+} anet__norm_args;
+
 /* One parameter update over a dense run of n values. */
 typedef struct anet__sgd_args {
   float *w, *momentum;
@@ -164,12 +176,14 @@ typedef enum anet__act {
   /* -- rows of channels: x, y are (rows, channels) ------------------------------------------- */ \
   /* y = clamp(scale[c] * x + shift[c] + add); post as above */ \
   X(void, affine, (float *y, const float *x, int32_t rows, int32_t channels, const anet__post *post)) \
-  /* sum[c] += over rows of x; square[c] += over rows of x*x (square may be NULL). In double, rows in order. */ \
+  /* sum[c] += over rows of x; square[c] += over rows of x*x (square may be NULL). In double, or runs of at most 64 rows in float \
+     from the run's first row: off by 70 * FLT_EPSILON of the sums of |x - first| and of (x - first)^2, rows in order. */ \
   X(void, moments, (double *sum, double *square, const float *x, int32_t rows, int32_t channels)) \
-  /* sum[c] += over rows of dy; dot[c] += over rows of dy * (x - mean[c]). In double, rows in order. */ \
-  X(void, norm_sums, (double *sum, double *dot, const float *dy, const float *x, const float *mean, int32_t rows, int32_t channels)) \
-  /* dx = (accumulate ? dx : 0) + a[c] * dy + b[c] * x + c0[c] */ \
-  X(void, norm_grad, (float *dx, const float *dy, const float *x, const float *a, const float *b, const float *c0, int32_t rows, int32_t channels, int32_t accumulate)) \
+  /* sum[c] += over rows of g; dot[c] += over rows of g * (x - mean[c]). In double, or as above: off by 70 * FLT_EPSILON of the \
+     sums of |terms|. */ \
+  X(void, norm_sums, (double *sum, double *dot, const anet__norm_args *a)) \
+  /* dx = (accumulate ? dx : 0) + a[c] * g + b[c] * x + c[c]; dx may be dy */ \
+  X(void, norm_grad, (float *dx, const anet__norm_args *a, int32_t accumulate)) \
   /* y = x * gate[c] */ \
   X(void, mul_channels, (float *y, const float *x, const float *gate, int32_t rows, int32_t channels)) \
   /* y[c] += over rows of a * b */ \

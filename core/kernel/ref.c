@@ -205,22 +205,31 @@ void anet__ref_moments(double *sum, double *square, const float *x, int32_t rows
   }
 }
 
-void anet__ref_norm_sums(double *sum, double *dot, const float *dy, const float *x,
-                         const float *mean, int32_t rows, int32_t channels)
+/* What of dy gets through the clamp. */
+static float passed(const anet__norm_args *a, float dy, float x, int32_t c)
 {
-  for (int32_t r = 0; r < rows; r++, x += channels, dy += channels)
-    for (int32_t c = 0; c < channels; c++) {
-      sum[c] += (double)dy[c];
-      dot[c] += (double)dy[c] * ((double)x[c] - (double)mean[c]);
+  if (!a->scale) return dy;
+  const float y = a->scale[c] * x + a->shift[c];
+  return a->low < y && y < a->high ? dy : 0.0f;
+}
+
+void anet__ref_norm_sums(double *sum, double *dot, const anet__norm_args *a)
+{
+  const float *x = a->x, *dy = a->dy;
+  for (int32_t r = 0; r < a->rows; r++, x += a->channels, dy += a->channels)
+    for (int32_t c = 0; c < a->channels; c++) {
+      const double g = (double)passed(a, dy[c], x[c], c);
+      sum[c] += g;
+      dot[c] += g * ((double)x[c] - (double)a->mean[c]);
     }
 }
 
-void anet__ref_norm_grad(float *dx, const float *dy, const float *x, const float *a, const float *b,
-                         const float *c0, int32_t rows, int32_t channels, int32_t accumulate)
+void anet__ref_norm_grad(float *dx, const anet__norm_args *a, int32_t accumulate)
 {
-  for (int32_t r = 0; r < rows; r++, x += channels, dy += channels, dx += channels)
-    for (int32_t c = 0; c < channels; c++) {
-      const float v = a[c] * dy[c] + (b[c] * x[c] + c0[c]);
+  const float *x = a->x, *dy = a->dy;
+  for (int32_t r = 0; r < a->rows; r++, x += a->channels, dy += a->channels, dx += a->channels)
+    for (int32_t c = 0; c < a->channels; c++) {
+      const float v = a->a[c] * passed(a, dy[c], x[c], c) + (a->b[c] * x[c] + a->c[c]);
       dx[c] = accumulate ? dx[c] + v : v;
     }
 }

@@ -81,6 +81,7 @@ static void act_backward(const anet__grad_call *g, anet__act kind)
                                      .min_inputs = 1,                                              \
                                      .max_inputs = 1,                                              \
                                      .in_place = true,                                             \
+                                     .by_image = true,                                             \
                                      .grad_needs_out = true,                                       \
                                      .shape = anet__same_shape,                                    \
                                      .forward = lower##_forward,                                   \

@@ -103,6 +103,7 @@ const anet__op anet__op_add = {
     .min_inputs = 2,
     .max_inputs = 2,
     .in_place = true,
+    .by_image = true,
     .has_post = true,
     .shape = add_shape,
     .forward = add_forward,

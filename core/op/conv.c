@@ -161,8 +161,8 @@ static layout backward_layout(const anet__call *c)
   const size_t rows = (size_t)c->n * anet__pixels(&c->out_shape);
   layout l = {0};
   l.outside = anet__take(&l.floats, (size_t)ANET_MAX(data.cin, data.cout));
-  l.packed = anet__take(&l.floats, anet__data_grad_packed(&data));
-  l.gather = anet__take(&l.floats, anet__data_grad_gather(&data));
+  l.packed = anet__take(&l.floats, c->packed_back ? 0 : anet__data_grad_packed(&data));
+  l.gather = anet__take(&l.floats, c->packed_back ? 0 : anet__data_grad_gather(&data));
   l.partial = anet__take(&l.floats, anet__filter_grad_floats(&filter));
   l.sums = anet__take(&l.floats, c->attr->bias ? anet__sums_floats(rows, c->attr->channels) : 0);
   return l;
@@ -225,6 +225,18 @@ static void conv_forward(const anet__call *c)
     conv_sweep(c, packed, outside, scratch + l.copy);
 }
 
+static size_t conv_pack_back_size(const anet__call *c)
+{
+  const anet__data_grad data = data_grad(c);
+  return anet__data_grad_packed(&data);
+}
+
+static void conv_pack_back(const anet__call *c, float *packed)
+{
+  const anet__data_grad data = data_grad(c);
+  anet__data_grad_pack(&data, (float *)c->scratch + backward_layout(c).gather, packed);
+}
+
 static void conv_backward(const anet__grad_call *g)
 {
   const anet__call *c = &g->call;
@@ -249,8 +261,11 @@ static void conv_backward(const anet__grad_call *g)
     data.din = g->din[0];
     data.add = g->add[0];
     data.outside = scratch + l.outside;
-    data.packed = scratch + l.packed;
-    data.gather = scratch + l.gather;
+    data.packed = c->packed_back;
+    if (!data.packed) {
+      conv_pack_back(c, scratch + l.packed);
+      data.packed = scratch + l.packed;
+    }
     anet__data_grad_run(&data);
   }
 }
@@ -281,6 +296,7 @@ const anet__op anet__op_conv = {
     .name = "conv",
     .min_inputs = 1,
     .max_inputs = 1,
+    .by_image = true,
     .has_post = true,
     .grad_needs_in = true,
     .shape = conv_shape,
@@ -291,5 +307,7 @@ const anet__op anet__op_conv = {
     .pack_size = conv_pack_size,
     .pack = conv_pack,
     .cost = conv_cost,
+    .pack_back_size = conv_pack_back_size,
+    .pack_back = conv_pack_back,
     .macs = conv_macs,
 };

@@ -71,7 +71,7 @@ static anet__filter_grad filter_grad(const anet__call *c)
 
 /* Scratch, as offsets in floats. */
 typedef struct layout {
-  size_t outside, gather, partial, sums, floats;
+  size_t outside, packed, partial, sums, floats;
 } layout;
 
 static layout layout_of(const anet__call *c, bool backward)
@@ -82,7 +82,7 @@ static layout layout_of(const anet__call *c, bool backward)
   layout l = {0};
   l.outside = anet__take(&l.floats, (size_t)data.cout);
   if (!backward) return l;
-  l.gather = anet__take(&l.floats, anet__data_grad_gather(&data));
+  l.packed = anet__take(&l.floats, c->packed_back ? 0 : anet__data_grad_packed(&data));
   l.partial = anet__take(&l.floats, anet__filter_grad_floats(&filter));
   l.sums = anet__take(&l.floats, c->attr->bias ? anet__sums_floats(rows, data.cout) : 0);
   return l;
@@ -113,6 +113,18 @@ static void depthwise_forward(const anet__call *c)
     anet__sweep_depthwise(c->pool, &s);
 }
 
+static size_t depthwise_pack_back_size(const anet__call *c)
+{
+  const anet__data_grad data = data_grad(c);
+  return anet__data_grad_packed(&data);
+}
+
+static void depthwise_pack_back(const anet__call *c, float *packed)
+{
+  const anet__data_grad data = data_grad(c);
+  anet__data_grad_pack(&data, NULL, packed);
+}
+
 static void depthwise_backward(const anet__grad_call *g)
 {
   const anet__call *c = &g->call;
@@ -138,7 +150,11 @@ static void depthwise_backward(const anet__grad_call *g)
     data.din = g->din[0];
     data.add = g->add[0];
     data.outside = outside;
-    data.gather = scratch + l.gather;
+    data.packed = c->packed_back;
+    if (!data.packed) {
+      depthwise_pack_back(c, scratch + l.packed);
+      data.packed = scratch + l.packed;
+    }
     anet__data_grad_run(&data);
   }
 }
@@ -152,6 +168,7 @@ const anet__op anet__op_depthwise = {
     .name = "depthwise",
     .min_inputs = 1,
     .max_inputs = 1,
+    .by_image = true,
     .has_post = true,
     .grad_needs_in = true,
     .shape = depthwise_shape,
@@ -159,5 +176,7 @@ const anet__op anet__op_depthwise = {
     .forward = depthwise_forward,
     .backward = depthwise_backward,
     .scratch = depthwise_scratch,
+    .pack_back_size = depthwise_pack_back_size,
+    .pack_back = depthwise_pack_back,
     .macs = depthwise_macs,
 };

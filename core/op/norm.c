@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "base/error.h"
+#include "op/norm.h"
 #include "op/work.h"
 
 enum { GAMMA, BETA, MEAN, VAR };
@@ -39,18 +40,47 @@ static size_t rows_of(const anet__call *c)
   return (size_t)c->n * anet__pixels(&c->in_shape[0]);
 }
 
-/* Scratch, as offsets in floats: three vectors of coefficients, and sums. */
+static int32_t channels_of(const anet__call *c)
+{
+  return anet__channels(&c->in_shape[0]);
+}
+
+/* What is kept from forward to backward, (channels) each: the batch's mean and inverse deviation,
+ * the whole op as a scale and a shift, and the coefficients of its gradient. */
+typedef struct kept {
+  float *mean, *inverse, *scale, *shift, *a, *b, *c;
+} kept;
+
+enum { KEPT = 7 };
+
+static kept kept_of(const anet__call *call)
+{
+  const size_t channels = (size_t)channels_of(call);
+  float *at = call->saved;
+  return (kept){at,
+                at + channels,
+                at + 2 * channels,
+                at + 3 * channels,
+                at + 4 * channels,
+                at + 5 * channels,
+                at + 6 * channels};
+}
+
+static size_t norm_saved(const anet__call *call)
+{
+  return KEPT * (size_t)channels_of(call) * sizeof(float);
+}
+
+/* Sums over the batch, and what is kept where nothing is: when not training. */
 typedef struct layout {
-  size_t a, b, c, sums, floats;
+  size_t kept, sums, floats;
 } layout;
 
 static layout layout_of(const anet__call *call, bool training)
 {
-  const int32_t channels = anet__channels(&call->in_shape[0]);
+  const int32_t channels = channels_of(call);
   layout l = {0};
-  l.a = anet__take(&l.floats, (size_t)channels);
-  l.b = anet__take(&l.floats, (size_t)channels);
-  l.c = anet__take(&l.floats, (size_t)channels);
+  l.kept = anet__take(&l.floats, KEPT * (size_t)channels);
   l.sums = anet__take(&l.floats, training ? anet__sums_floats(rows_of(call), channels) : 0);
   return l;
 }
@@ -60,51 +90,27 @@ static size_t norm_scratch(const anet__call *call, bool training)
   return layout_of(call, training).floats * sizeof(float);
 }
 
-/* Mean and inverse deviation of the batch. */
-static size_t norm_saved(const anet__call *call)
-{
-  return 2 * (size_t)anet__channels(&call->in_shape[0]) * sizeof(float);
-}
-
 /* -- forward -------------------------------------------------------------------------------- */
 
-typedef struct rows_job {
-  const anet__call *call;
-  anet__post post; /* of row 0 */
-  const float *x;
-  float *y;
-} rows_job;
-
-static void affine_rows(const void *context, size_t begin, size_t end)
+void anet__norm_measure(const anet__call *part, double *sums)
 {
-  const rows_job *j = context;
-  const int32_t channels = anet__channels(&j->call->in_shape[0]);
-  anet__post post = j->post;
-  if (post.add) post.add += begin * post.add_ld;
-  const size_t at = begin * (size_t)channels;
-  j->call->kernels->affine(j->y + at, j->x + at, (int32_t)(end - begin), channels, &post);
+  const int32_t channels = channels_of(part);
+  part->kernels->moments(sums, sums + channels, part->in[0], (int32_t)rows_of(part), channels);
 }
 
-/* Statistics of the batch into saved; the running ones move towards them. */
-static void batch_statistics(const anet__call *call, double *partial)
+/* Statistics of the batch are kept; the running ones move towards them. */
+static void batch_statistics(const anet__call *call, const double *sums)
 {
-  const int32_t channels = anet__channels(&call->in_shape[0]);
+  const int32_t channels = channels_of(call);
   const double rows = (double)rows_of(call), keep = 1.0 - (double)call->attr->momentum;
-  float *mean = call->saved, *inverse = mean + channels;
+  const kept k = kept_of(call);
   float *running = anet__f32(call->param[MEAN]), *variance = anet__f32(call->param[VAR]);
-  const anet__sums sums = {.kernels = call->kernels,
-                           .kind = ANET_SUM_SQUARE,
-                           .x = call->in[0],
-                           .rows = rows_of(call),
-                           .channels = channels,
-                           .partial = partial};
-  anet__sums_run(call->pool, &sums);
   for (int32_t c = 0; c < channels; c++) {
-    const double m = partial[c] / rows;
-    const double v = fmax(partial[channels + c] / rows - m * m, 0.0);
+    const double m = sums[c] / rows;
+    const double v = fmax(sums[channels + c] / rows - m * m, 0.0);
     const double unbiased = v * rows / fmax(rows - 1.0, 1.0);
-    mean[c] = (float)m;
-    inverse[c] = (float)(1.0 / sqrt(v + (double)call->attr->epsilon));
+    k.mean[c] = (float)m;
+    k.inverse[c] = (float)(1.0 / sqrt(v + (double)call->attr->epsilon));
     running[c] = (float)(keep * (double)running[c] + (1.0 - keep) * m);
     variance[c] = (float)(keep * (double)variance[c] + (1.0 - keep) * unbiased);
   }
@@ -121,120 +127,145 @@ static double running_scale(const anet__call *call, int32_t c)
 }
 
 /* The whole op, and the post after it, as one scale and shift a channel. */
-static void coefficients(const anet__call *call, float *scale, float *shift)
+static void coefficients(const anet__call *call, kept k)
 {
-  const int32_t channels = anet__channels(&call->in_shape[0]);
+  const int32_t channels = channels_of(call);
+  const bool batch = learns(call);
   const float *gamma = anet__f32(call->param[GAMMA]), *beta = anet__f32(call->param[BETA]);
-  const float *mean = learns(call) ? call->saved : anet__f32(call->param[MEAN]);
-  const float *inverse = learns(call) ? mean + channels : NULL;
+  const float *mean = batch ? k.mean : anet__f32(call->param[MEAN]);
   const anet__post *post = &call->post;
   for (int32_t c = 0; c < channels; c++) {
     const double after = post->scale ? (double)post->scale[c] : 1.0;
-    const double k = inverse ? (double)gamma[c] * (double)inverse[c] : running_scale(call, c);
-    const double offset = (double)beta[c] - k * (double)mean[c];
-    scale[c] = (float)(after * k);
-    shift[c] = (float)(after * offset + (post->shift ? (double)post->shift[c] : 0.0));
+    const double by = batch ? (double)gamma[c] * (double)k.inverse[c] : running_scale(call, c);
+    const double offset = (double)beta[c] - by * (double)mean[c];
+    k.scale[c] = (float)(after * by);
+    k.shift[c] = (float)(after * offset + (post->shift ? (double)post->shift[c] : 0.0));
   }
 }
 
-static void norm_forward(const anet__call *call)
+void anet__norm_settle(const anet__call *call, const double *sums)
 {
-  const layout l = layout_of(call, call->training);
-  float *scratch = call->scratch, *scale = scratch + l.a, *shift = scratch + l.b;
-  if (learns(call)) batch_statistics(call, (double *)(scratch + l.sums));
-  coefficients(call, scale, shift);
-  rows_job job = {.call = call, .post = call->post, .x = call->in[0], .y = call->out};
-  job.post.scale = scale;
-  job.post.shift = shift;
-  anet__split(call->pool, rows_of(call), (size_t)anet__channels(&call->in_shape[0]), affine_rows,
-              &job);
+  if (learns(call)) batch_statistics(call, sums);
+  coefficients(call, kept_of(call));
+}
+
+static void affine_rows(const void *context, size_t begin, size_t end)
+{
+  const anet__call *call = context;
+  const kept k = kept_of(call);
+  const int32_t channels = channels_of(call);
+  const size_t at = begin * (size_t)channels;
+  anet__post post = call->post;
+  post.scale = k.scale;
+  post.shift = k.shift;
+  if (post.add) post.add += begin * post.add_ld;
+  call->kernels->affine(call->out + at, call->in[0] + at, (int32_t)(end - begin), channels, &post);
+}
+
+/* Without a tape that settles things ahead. */
+static void settle_alone(const anet__call *call, layout l)
+{
+  double *partial = (double *)((float *)call->scratch + l.sums);
+  const anet__sums sums = {.kernels = call->kernels,
+                           .kind = ANET_SUM_SQUARE,
+                           .x = call->in[0],
+                           .rows = rows_of(call),
+                           .channels = channels_of(call),
+                           .partial = partial};
+  if (learns(call)) anet__sums_run(call->pool, &sums);
+  anet__norm_settle(call, partial);
+}
+
+static void norm_forward(const anet__call *c)
+{
+  const layout l = layout_of(c, c->training);
+  anet__call call = *c;
+  if (!call.saved) call.saved = (float *)call.scratch + l.kept;
+  if (!call.settled) settle_alone(&call, l);
+  anet__split(call.pool, rows_of(&call), (size_t)channels_of(&call), affine_rows, &call);
 }
 
 /* -- backward ------------------------------------------------------------------------------- */
 
-typedef struct grad_job {
-  const anet__grad_call *grad;
-  const float *a, *b, *c;
-} grad_job;
+/* What the kernels read: the rows, and the clamp's bounds as the forward pass had them. */
+static anet__norm_args norm_args(const anet__grad_call *g)
+{
+  const anet__call *call = &g->call;
+  const kept k = kept_of(call);
+  anet__norm_args norm = {
+      .dy = g->dout,
+      .x = call->in[0],
+      .rows = (int32_t)rows_of(call),
+      .channels = channels_of(call),
+      .mean = learns(call) ? k.mean : anet__f32(call->param[MEAN]),
+      .a = k.a,
+      .b = k.b,
+      .c = k.c,
+  };
+  if (!g->clamped) return norm;
+  norm.scale = k.scale;
+  norm.shift = k.shift;
+  norm.low = call->post.low;
+  norm.high = call->post.high;
+  return norm;
+}
+
+void anet__norm_grad_measure(const anet__grad_call *part, double *sums)
+{
+  const anet__norm_args norm = norm_args(part);
+  part->call.kernels->norm_sums(sums, sums + norm.channels, &norm);
+}
+
+/* din = gamma * inverse * (dout - sum / rows - normalised * dot * inverse / rows), where statistics
+ * are the batch's, else gamma * inverse * dout. */
+void anet__norm_grad_settle(const anet__grad_call *g, const double *sums)
+{
+  const anet__call *call = &g->call;
+  const int32_t channels = channels_of(call);
+  const bool batch = learns(call);
+  const kept k = kept_of(call);
+  const double rows = (double)rows_of(call), *dot = sums ? sums + channels : NULL;
+  const float *gamma = anet__f32(call->param[GAMMA]), *variance = anet__f32(call->param[VAR]);
+  for (int32_t c = 0; c < channels; c++) {
+    const double r = batch ? (double)k.inverse[c]
+                           : 1.0 / sqrt((double)variance[c] + (double)call->attr->epsilon);
+    const double a = (double)gamma[c] * r, b = batch ? -a * r * r * dot[c] / rows : 0.0;
+    if (g->dparam[GAMMA]) g->dparam[GAMMA][c] += (float)(dot[c] * r);
+    if (g->dparam[BETA]) g->dparam[BETA][c] += (float)sums[c];
+    k.a[c] = (float)a;
+    k.b[c] = (float)b;
+    k.c[c] = batch ? (float)(-a * sums[c] / rows - b * (double)k.mean[c]) : 0.0f;
+  }
+}
 
 static void grad_rows(const void *context, size_t begin, size_t end)
 {
-  const grad_job *j = context;
-  const anet__call *call = &j->grad->call;
-  const int32_t channels = anet__channels(&call->in_shape[0]);
-  const size_t at = begin * (size_t)channels;
-  call->kernels->norm_grad(j->grad->din[0] + at, j->grad->dout + at, call->in[0] + at, j->a, j->b,
-                           j->c, (int32_t)(end - begin), channels, j->grad->add[0]);
-}
-
-/* sum[c] of dout and dot[c] of dout * (in - mean), for statistics of either kind. */
-static void grad_sums(const anet__grad_call *g, const float *mean, double *partial)
-{
-  const anet__call *call = &g->call;
-  const anet__sums sums = {.kernels = call->kernels,
-                           .kind = ANET_SUM_DOT,
-                           .x = g->dout,
-                           .y = call->in[0],
-                           .mean = mean,
-                           .rows = rows_of(call),
-                           .channels = anet__channels(&call->in_shape[0]),
-                           .partial = partial};
-  anet__sums_run(call->pool, &sums);
-}
-
-/* din = gamma * inverse * (dout - sum / rows - normalised * dot * inverse / rows). */
-static void backward_batch(const anet__grad_call *g, float *scratch, layout l)
-{
-  const anet__call *call = &g->call;
-  const int32_t channels = anet__channels(&call->in_shape[0]);
-  const float *gamma = anet__f32(call->param[GAMMA]);
-  const float *mean = call->saved, *inverse = mean + channels;
-  const double rows = (double)rows_of(call), *sum = (double *)(scratch + l.sums);
-  const double *dot = sum + channels;
-  grad_sums(g, mean, (double *)(scratch + l.sums));
-  for (int32_t c = 0; c < channels; c++) {
-    const double r = (double)inverse[c], k = (double)gamma[c] * r, b = -k * r * r * dot[c] / rows;
-    if (g->dparam[GAMMA]) g->dparam[GAMMA][c] += (float)(dot[c] * r);
-    if (g->dparam[BETA]) g->dparam[BETA][c] += (float)sum[c];
-    scratch[l.a + (size_t)c] = (float)k;
-    scratch[l.b + (size_t)c] = (float)b;
-    scratch[l.c + (size_t)c] = (float)(-k * sum[c] / rows - b * (double)mean[c]);
-  }
-  const grad_job job = {g, scratch + l.a, scratch + l.b, scratch + l.c};
-  if (g->din[0]) anet__split(call->pool, rows_of(call), 2 * (size_t)channels, grad_rows, &job);
-}
-
-/* The statistics are constants: a scale a channel. */
-static void backward_running(const anet__grad_call *g, float *scratch, layout l)
-{
-  const anet__call *call = &g->call;
-  const int32_t channels = anet__channels(&call->in_shape[0]);
-  float *scale = scratch + l.a;
-  for (int32_t c = 0; c < channels; c++) scale[c] = (float)running_scale(call, c);
-  if (g->dparam[GAMMA] || g->dparam[BETA]) {
-    const float *variance = anet__f32(call->param[VAR]);
-    const double *sum = (double *)(scratch + l.sums), *dot = sum + channels;
-    grad_sums(g, anet__f32(call->param[MEAN]), (double *)(scratch + l.sums));
-    for (int32_t c = 0; c < channels; c++) {
-      const double r = 1.0 / sqrt((double)variance[c] + (double)call->attr->epsilon);
-      if (g->dparam[GAMMA]) g->dparam[GAMMA][c] += (float)(dot[c] * r);
-      if (g->dparam[BETA]) g->dparam[BETA][c] += (float)sum[c];
-    }
-  }
-  if (!g->din[0]) return;
-  rows_job job = {.call = call, .post = anet__post_none(), .x = g->dout, .y = g->din[0]};
-  job.post.scale = scale;
-  if (g->add[0]) job.post.add = job.y, job.post.add_ld = (size_t)channels;
-  anet__split(call->pool, rows_of(call), (size_t)channels, affine_rows, &job);
+  const anet__grad_call *g = context;
+  anet__norm_args norm = norm_args(g);
+  const size_t at = begin * (size_t)norm.channels;
+  norm.dy += at;
+  norm.x += at;
+  norm.rows = (int32_t)(end - begin);
+  g->call.kernels->norm_grad(g->din[0] + at, &norm, g->add[0]);
 }
 
 static void norm_backward(const anet__grad_call *g)
 {
-  const layout l = layout_of(&g->call, true);
-  if (learns(&g->call))
-    backward_batch(g, g->call.scratch, l);
-  else
-    backward_running(g, g->call.scratch, l);
+  const anet__call *call = &g->call;
+  if (!call->settled) {
+    const anet__norm_args norm = norm_args(g);
+    double *partial = (double *)((float *)call->scratch + layout_of(call, true).sums);
+    const anet__sums sums = {.kernels = call->kernels,
+                             .kind = ANET_SUM_DOT,
+                             .norm = &norm,
+                             .rows = rows_of(call),
+                             .channels = norm.channels,
+                             .partial = partial};
+    anet__sums_run(call->pool, &sums);
+    anet__norm_grad_settle(g, partial);
+  }
+  if (g->din[0])
+    anet__split(call->pool, rows_of(call), 2 * (size_t)channels_of(call), grad_rows, g);
 }
 
 static double norm_macs(const anet_attr *a, const anet_shape *in, const anet_shape *out)
@@ -247,6 +278,7 @@ const anet__op anet__op_norm = {
     .min_inputs = 1,
     .max_inputs = 1,
     .in_place = true,
+    .by_image = true,
     .has_post = true,
     .grad_needs_in = true,
     .shape = norm_shape,

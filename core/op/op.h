@@ -59,9 +59,11 @@ typedef struct anet__call {
   const anet_tensor *param[ANET_MAX_PARAMS];   /* windows allowed; NULL: absent */
   anet__method method;
   const float *packed;                         /* by `pack`, for the method, or NULL */
+  const float *packed_back;                    /* by `pack_back`, or NULL: backward packs into scratch */
   anet__post post;                             /* conv, depthwise, linear: the fused epilogue. Without
                                                   fusion: no scale, shift = bias, no clamp */
   bool training, frozen;                       /* norm: batch statistics iff training && !frozen */
+  bool settled;                                /* norm: its statistics were settled (op/norm.h) */
   uint64_t seed;                               /* dropout */
   void *saved;                                 /* training: saved_bytes, kept for backward */
   void *scratch;                               /* scratch_bytes(n, workers), contents undefined */
@@ -71,6 +73,7 @@ typedef struct anet__call {
  * with the shape of the parameter. */
 typedef struct anet__grad_call {
   anet__call call;     /* as in forward; out holds the forward's output */
+  bool clamped;        /* norm: dout is of the output after the clamp of call.post, which its backward undoes too */
   const float *dout;
   float *din[ANET_MAX_INPUTS];
   bool add[ANET_MAX_INPUTS];
@@ -82,6 +85,8 @@ typedef struct anet__op {
   int32_t min_inputs, max_inputs;
   bool in_place;      /* forward may write over in[0] (same shape, element by element); with one input,
                          backward may write din[0] over dout */
+  bool by_image;      /* forward and backward (but for parameters, and batch statistics) treat each image on its own: a batch
+                         may be run some images at a time */
   bool has_post;      /* forward applies call->post: norms, clamps and additions can be fused into it */
   bool grad_needs_in, grad_needs_out; /* backward reads in[] / out */
   /* Fill *out; on a mismatch ANET_SHAPE with both shapes (the caller adds the node's name). Zero
@@ -100,6 +105,9 @@ typedef struct anet__op {
   /* What a method is thought to cost for one image, in multiply-adds; 0: the op cannot do it so. NULL: it has
    * one method. */
   double (*cost)(const anet__call *call, anet__method method);
+  /* The same for the gradient of in[0]; uses scratch. */
+  size_t (*pack_back_size)(const anet__call *call);
+  void (*pack_back)(const anet__call *call, float *packed);
   double (*macs)(const anet_attr *attr, const anet_shape *in, const anet_shape *out); /* NULL: 0 */
 } anet__op;
 

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "op/work.h"
+
 anet__phase_axis anet__phase_axis_at(const anet_attr *a, int32_t i, int32_t size, int32_t p)
 {
   const int32_t s = a->stride[i], d = a->dilation[i], pad = a->pad[i];
@@ -31,11 +33,11 @@ static size_t tap_floats(const anet__data_grad *g)
 }
 
 /* Weights of the phase's taps without gaps, the form in which any of them can be packed. */
-static void gather(const anet__data_grad *g, const anet__phase_axis *y, const anet__phase_axis *x)
+static void gather(const anet__data_grad *g, const anet__phase_axis *y, const anet__phase_axis *x,
+                   float *to)
 {
   const int32_t width = g->call->attr->kernel[1];
   const size_t row = (size_t)g->groups * (size_t)g->cout;
-  float *to = g->gather;
   for (int32_t ky = 0; ky < y->taps; ky++)
     for (int32_t kx = 0; kx < x->taps; kx++) {
       const int32_t t = (y->first + ky * y->skip) * width + x->first + kx * x->skip;
@@ -45,12 +47,12 @@ static void gather(const anet__data_grad *g, const anet__phase_axis *y, const an
     }
 }
 
-/* The weights of `taps` taps, transposed: from output to input channels. */
-static anet__filter transposed(const anet__data_grad *g, int32_t taps)
+/* The weights of `taps` taps, transposed: from output to input channels. w: as they are, or as
+ * gathered where windows are strided. */
+static anet__filter transposed(const anet__data_grad *g, int32_t taps, const float *w)
 {
   const bool dense = strided(g->call->attr);
   const size_t row = (size_t)g->groups * (size_t)g->cout;
-  const float *w = dense ? g->gather : g->weight;
   const size_t ld_tap = dense ? row * (size_t)g->cin : g->ld_tap;
   if (g->depthwise)
     return (anet__filter){.w = w,
@@ -71,32 +73,78 @@ static anet__filter transposed(const anet__data_grad *g, int32_t taps)
                         .ld_group = (size_t)g->cout};
 }
 
+/* A phase and where its weights lie, in floats. */
+typedef struct phase {
+  anet__phase_axis y, x;
+  int32_t taps;
+  size_t packed;
+} phase;
+
+typedef void (*each)(const anet__data_grad *g, const phase *p, float *gathered, float *packed);
+
+/* Runs `run`, if any, for every phase; gives the floats of all their weights. */
+static size_t phases(const anet__data_grad *g, each run, float *gathered, float *packed)
+{
+  const anet_attr *a = g->call->attr;
+  const anet_shape *in = &g->call->in_shape[0];
+  size_t floats = 0;
+  for (int32_t py = 0; py < ANET_MIN(a->stride[0], in->dim[0]); py++)
+    for (int32_t px = 0; px < ANET_MIN(a->stride[1], in->dim[1]); px++) {
+      phase p = {.y = anet__phase_axis_at(a, 0, in->dim[0], py),
+                 .x = anet__phase_axis_at(a, 1, in->dim[1], px)};
+      p.taps = p.y.taps * p.x.taps;
+      const anet__filter f = transposed(g, p.taps, NULL);
+      const size_t size = !g->depthwise ? anet__filter_floats(g->call->kernels, &f)
+                          : strided(a)  ? tap_floats(g) * (size_t)p.taps
+                                        : 0;
+      p.packed = anet__take(&floats, size);
+      if (run) run(g, &p, gathered, packed);
+    }
+  return floats;
+}
+
 size_t anet__data_grad_gather(const anet__data_grad *g)
 {
   const anet_attr *a = g->call->attr;
-  return strided(a) ? tap_floats(g) * (size_t)(a->kernel[0] * a->kernel[1]) : 0;
+  const bool gathers = strided(a) && !g->depthwise;
+  return gathers ? tap_floats(g) * (size_t)(a->kernel[0] * a->kernel[1]) : 0;
 }
 
 size_t anet__data_grad_packed(const anet__data_grad *g)
 {
-  const anet_attr *a = g->call->attr;
-  const anet__filter f = transposed(g, a->kernel[0] * a->kernel[1]);
-  return g->depthwise ? 0 : anet__filter_floats(g->call->kernels, &f);
+  return phases(g, NULL, NULL, NULL);
 }
 
-static void phase_run(const anet__data_grad *g, const anet__phase_axis *y,
-                      const anet__phase_axis *x)
+static void phase_pack(const anet__data_grad *g, const phase *p, float *gathered, float *packed)
+{
+  const bool dense = strided(g->call->attr);
+  if (g->depthwise) {
+    if (dense) gather(g, &p->y, &p->x, packed + p->packed);
+    return;
+  }
+  if (dense) gather(g, &p->y, &p->x, gathered);
+  const anet__filter f = transposed(g, p->taps, dense ? gathered : g->weight);
+  anet__filter_pack(g->call->kernels, g->call->pool, &f, packed + p->packed);
+}
+
+void anet__data_grad_pack(const anet__data_grad *g, float *gathered, float *packed)
+{
+  phases(g, phase_pack, gathered, packed);
+}
+
+static void phase_run(const anet__data_grad *g, const phase *p, float *gathered, float *unused)
 {
   const anet__call *call = g->call;
   const anet_attr *a = call->attr;
   const anet_shape *in = &call->in_shape[0], *out = &call->out_shape;
   const size_t channels = (size_t)in->dim[2], width = (size_t)in->dim[1];
-  if (g->add && (!y->taps || !x->taps)) return;
-  if (strided(a)) gather(g, y, x);
+  const anet__phase_axis *y = &p->y, *x = &p->x;
+  const float *packed = g->packed ? g->packed + p->packed : NULL;
+  if (g->add && !p->taps) return;
   anet__sweep s = {
       .kernels = call->kernels,
-      .filter = transposed(g, y->taps * x->taps),
-      .packed = g->packed,
+      .filter = transposed(g, p->taps, strided(a) ? packed : g->weight),
+      .packed = packed,
       .images = call->n,
       .out = g->din + ((size_t)y->start * width + (size_t)x->start) * channels,
       .ld_image = (size_t)in->dim[0] * width * channels,
@@ -114,25 +162,14 @@ static void phase_run(const anet__data_grad *g, const anet__phase_axis *y,
                .step = {y->step, x->step}},
   };
   if (g->add) s.post.add = s.out, s.post.add_ld = s.ld_pixel;
-  if (g->depthwise) {
+  if (g->depthwise)
     anet__sweep_depthwise(call->pool, &s);
-  } else {
-    anet__filter_pack(call->kernels, call->pool, &s.filter, g->packed);
+  else
     anet__sweep_conv(call->pool, &s);
-  }
 }
 
 void anet__data_grad_run(const anet__data_grad *g)
 {
-  const anet_attr *a = g->call->attr;
-  const anet_shape *in = &g->call->in_shape[0];
   memset(g->outside, 0, (size_t)g->cout * sizeof *g->outside);
-  const int32_t rows = ANET_MIN(a->stride[0], in->dim[0]);
-  const int32_t columns = ANET_MIN(a->stride[1], in->dim[1]);
-  for (int32_t py = 0; py < rows; py++)
-    for (int32_t px = 0; px < columns; px++) {
-      const anet__phase_axis y = anet__phase_axis_at(a, 0, in->dim[0], py);
-      const anet__phase_axis x = anet__phase_axis_at(a, 1, in->dim[1], px);
-      phase_run(g, &y, &x);
-    }
+  phases(g, phase_run, NULL, NULL);
 }

@@ -28,13 +28,15 @@ typedef struct anet__data_grad {
   const float *dout;
   float *din;
   bool add;
-  float *outside; /* scratch: (cout) */
-  float *gather;  /* scratch: anet__data_grad_gather floats */
-  float *packed;  /* scratch: anet__data_grad_packed floats */
+  float *outside;      /* scratch: (cout) */
+  const float *packed; /* by anet__data_grad_pack */
 } anet__data_grad;
 
+/* The weights as the phases read them: anet__data_grad_packed floats, with anet__data_grad_gather
+ * floats of scratch. */
 size_t anet__data_grad_gather(const anet__data_grad *grad);
 size_t anet__data_grad_packed(const anet__data_grad *grad);
+void anet__data_grad_pack(const anet__data_grad *grad, float *gather, float *packed);
 void anet__data_grad_run(const anet__data_grad *grad);
 
 #endif

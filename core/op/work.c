@@ -82,13 +82,19 @@ static void sums_chunks(const void *context, size_t first, size_t last)
     size_t begin, end;
     anet__chunk(s->rows, chunks, k, &begin, &end);
     double *sum = s->partial + k * 2 * c, *other = sum + c;
-    const float *x = s->x + begin * c;
     const int32_t rows = (int32_t)(end - begin);
     memset(sum, 0, 2 * c * sizeof *sum);
-    if (s->kind == ANET_SUM_DOT)
-      s->kernels->norm_sums(sum, other, x, s->y + begin * c, s->mean, rows, s->channels);
-    else
-      s->kernels->moments(sum, s->kind == ANET_SUM_SQUARE ? other : NULL, x, rows, s->channels);
+    if (s->kind != ANET_SUM_DOT) {
+      s->kernels->moments(sum, s->kind == ANET_SUM_SQUARE ? other : NULL, s->x + begin * c, rows,
+                          s->channels);
+      continue;
+    }
+    anet__norm_args norm = *s->norm;
+    norm.dy += begin * c;
+    norm.x += begin * c;
+    norm.rows = rows;
+    norm.channels = s->channels;
+    s->kernels->norm_sums(sum, other, &norm);
   }
 }
 

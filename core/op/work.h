@@ -19,13 +19,14 @@ size_t anet__take(size_t *used, size_t floats);
 int32_t anet__chunks(size_t rows);
 void anet__chunk(size_t rows, int32_t chunks, size_t index, size_t *begin, size_t *end);
 
-/* Per channel, over rows (rows, channels), in double. With dot: sum = x, dot = x * (y - mean), with
- * x the gradient and y the input of a norm. With square: sum = x, square = x * x. */
+/* Per channel, over rows (rows, channels), in double. With square: sum = x, square = x * x. With dot:
+ * what norm_sums gives for the gradient of a norm. */
 typedef enum anet__sum_kind { ANET_SUM_PLAIN, ANET_SUM_SQUARE, ANET_SUM_DOT } anet__sum_kind;
 typedef struct anet__sums {
   const anet__kernels *kernels;
   anet__sum_kind kind;
-  const float *x, *y, *mean; /* y, mean: ANET_SUM_DOT */
+  const float *x;
+  const anet__norm_args *norm; /* ANET_SUM_DOT, in place of x; all but rows and channels is set */
   size_t rows;
   int32_t channels;
   double *partial; /* (chunks, 2, channels); afterwards the first chunk's hold the sums */

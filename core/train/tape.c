@@ -1,5 +1,6 @@
 #include "train/tape.h"
 
+#include <math.h>
 #include <string.h>
 #include "base/alloc.h"
 #include "base/error.h"
@@ -7,6 +8,20 @@
 #include "train/tape_place.h"
 
 /* ---- nodes -------------------------------------------------------------------------------- */
+
+/* As before the tape was laid out. */
+static void unplace_node(anet__tape_node *node, int32_t v)
+{
+  node->tail = node->head = v;
+  node->addend = node->measure = node->measure_back = node->back_time = -1;
+  node->value_span = node->grad_span = node->saved_span = -1;
+  node->time = 0;
+  node->fused = node->masks = node->overwritten = node->grad_joined = false;
+  node->value_local = node->value_again = node->grad_local = false;
+  node->call.post.add = NULL;
+  node->call.post.low = -INFINITY;
+  node->call.post.high = INFINITY;
+}
 
 static void copy_node(anet_tape *tape, const anet_net *net, int32_t v)
 {
@@ -16,9 +31,7 @@ static void copy_node(anet_tape *tape, const anet_net *net, int32_t v)
   node->id = from->op;
   node->op = anet__op_get(from->op);
   node->attr = from->attr;
-  node->tail = v;
-  node->addend = node->last_reader = node->other_reader = -1;
-  node->value_span = node->grad_span = node->saved_span = -1;
+  node->last_reader = node->other_reader = node->first_reader = -1;
   for (int32_t i = 0; i < ANET_MAX_PARAMS; i++) {
     node->param[i] = anet_tensor_retain(from->param[i]);
     node->learns[i] = -1;
@@ -33,6 +46,7 @@ static void copy_node(anet_tape *tape, const anet_net *net, int32_t v)
   call->inputs = from->inputs;
   call->out_shape = from->shape;
   call->post = anet__post_none();
+  unplace_node(node, v);
   call->frozen = from->frozen || (tape->fixed_norms && node->id == ANET_OP_NORM);
   if (tape->statistics && node->id == ANET_OP_NORM) {
     call->frozen = false;
@@ -52,6 +66,7 @@ static void mark_needed(anet_tape *tape)
       anet__tape_node *in = &tape->node[node->in[i]];
       in->needed = true;
       in->readers++;
+      in->first_reader = v;
       if (in->last_reader < 0)
         in->last_reader = v;
       else if (in->other_reader < 0)
@@ -205,7 +220,7 @@ static size_t scratch_of(const anet_tape *tape, int32_t v)
 {
   const anet__tape_node *node = &tape->node[v];
   size_t bytes = 0;
-  if (node->op->scratch)
+  if (node->op->scratch && !node->op->by_image)
     bytes = ANET_MAX(node->op->scratch(&node->call, true), node->op->scratch(&node->call, false));
   if (node->output) bytes = ANET_MAX(bytes, anet__loss_scratch(&node->call.out_shape));
   return bytes;
@@ -221,6 +236,7 @@ static void bind(anet_tape *tape)
   for (int32_t v = 0; v < tape->count; v++) {
     anet__tape_node *node = &tape->node[v];
     node->grad = at_span(tape, node->grad_span);
+    if (node->grad_local) node->grad = (float *)tape->scratch; /* wanted; its place is the chunk's */
     node->value = at_span(tape, node->value_span);
     node->call.saved = at_span(tape, node->saved_span);
     node->call.scratch = tape->scratch;
@@ -242,9 +258,23 @@ static int take_room(char **memory, size_t *room, size_t bytes)
   return ANET_OK;
 }
 
+static void forget_layout(anet_tape *tape)
+{
+  anet__free(tape->span);
+  anet__free(tape->measured);
+  anet__free(tape->order);
+  anet__free(tape->stage);
+  tape->span = NULL;
+  tape->measured = tape->order = NULL;
+  tape->stage = NULL;
+  tape->spans = tape->ordered = tape->measures = tape->forward = tape->backward = 0;
+}
+
 static int compile_memory(anet_tape *tape)
 {
   ANET_TRY(anet__tape_layout(tape));
+  ANET_TRY(anet__tape_stage_scratch(tape, &tape->scratch_bytes));
+  tape->scratch_bytes *= sizeof(float);
   for (int32_t v = 0; v < tape->count; v++)
     if (tape->node[v].needed)
       tape->scratch_bytes = ANET_MAX(tape->scratch_bytes, scratch_of(tape, v));
@@ -318,7 +348,7 @@ static void forget_net(anet_tape *tape)
   anet__free(tape->grads);
   anet__free(tape->stat);
   anet__free(tape->param);
-  anet__free(tape->span);
+  forget_layout(tape);
   anet__free(tape->node);
   *tape = (anet_tape){.pool = tape->pool,
                       .kernels = tape->kernels,
@@ -333,10 +363,25 @@ static void forget_net(anet_tape *tape)
 
 void anet_tape_fix_norms(anet_tape *tape, int32_t fixed)
 {
+  if (tape->fixed_norms == (fixed != 0)) return;
   tape->fixed_norms = fixed != 0;
-  for (int32_t v = 0; v < tape->count; v++)
-    if (tape->node[v].id == ANET_OP_NORM && tape->node[v].learns[0] >= 0)
-      tape->node[v].call.frozen = tape->fixed_norms;
+  tape->stale = true;
+}
+
+int anet__tape_refresh(anet_tape *tape)
+{
+  if (!tape->stale) return ANET_OK;
+  tape->state = ANET_TAPE_NEW;
+  forget_layout(tape);
+  for (int32_t v = 0; v < tape->count; v++) {
+    anet__tape_node *node = &tape->node[v];
+    unplace_node(node, v);
+    if (node->id == ANET_OP_NORM && (node->learns[0] >= 0 || node->learns[1] >= 0))
+      node->call.frozen = tape->fixed_norms;
+  }
+  ANET_TRY(compile_memory(tape));
+  tape->stale = false;
+  return ANET_OK;
 }
 
 int anet_tape_renew(anet_tape *tape, anet_net *net)
@@ -362,10 +407,10 @@ void anet_tape_release(anet_tape *tape)
 
 const float *anet_tape_value(const anet_tape *tape, int32_t node)
 {
-  if (node < 0 || node >= tape->count || tape->state == ANET_TAPE_NEW) return NULL;
+  if (node < 0 || node >= tape->count || tape->state == ANET_TAPE_NEW || tape->stale) return NULL;
   const anet__tape_node *at = &tape->node[node];
   if (at->value_span < 0) return at->value; /* an input, or NULL */
-  const int32_t now = tape->state == ANET_TAPE_FORWARD ? tape->count - 1 : anet__tape_back(tape, 0);
+  const int32_t now = tape->state == ANET_TAPE_FORWARD ? tape->forward - 1 : anet__tape_end(tape);
   return at->overwritten || tape->span[at->value_span].last < now ? NULL : at->value;
 }
 

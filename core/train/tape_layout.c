@@ -51,6 +51,7 @@ static void fuse_from(anet_tape *tape, int32_t head)
       if (node->addend < 0) return;
     }
     tape->node[next].fused = true;
+    tape->node[next].head = node->tail;
     node->tail = next;
     if (clamp) return;
   }
@@ -80,14 +81,16 @@ static size_t value_bytes(const anet_tape *tape, int32_t v)
 static int32_t value_end(const anet_tape *tape, int32_t value)
 {
   const anet__tape_node *node = &tape->node[value];
-  int32_t end = node->last_reader;
-  if (node->output) return anet__tape_back(tape, 0);
-  if (node->flows && node->op->grad_needs_out) end = anet__tape_back(tape, value);
+  int32_t end = node->time;
+  if (node->output) return anet__tape_end(tape);
+  if (node->flows && node->op->grad_needs_out) end = node->back_time;
   for (int32_t r = node->last_reader; r > value; r--) {
     const anet__tape_node *reader = &tape->node[r];
-    if (!reader->needed || !reader->flows || !reader->op->grad_needs_in) continue;
-    for (int32_t i = 0; i < reader->call.inputs; i++)
-      if (reader->in[i] == value) end = ANET_MAX(end, anet__tape_back(tape, r));
+    for (int32_t i = 0; i < (reader->needed ? reader->call.inputs : 0); i++) {
+      if (reader->in[i] != value) continue;
+      end = ANET_MAX(end, reader->time);
+      if (reader->flows && reader->op->grad_needs_in) end = ANET_MAX(end, reader->back_time);
+    }
   }
   return end;
 }
@@ -101,15 +104,35 @@ static bool may_overwrite(const anet_tape *tape, int32_t head, int32_t from)
          value_bytes(tape, from) == value_bytes(tape, node->tail);
 }
 
+static bool stage_by_image(const anet_tape *tape, int32_t time)
+{
+  return tape->stage[time].by_image;
+}
+
+/* Can the value of a norm, and of the clamp behind it, be made again? Only a convolution reads it,
+ * in the same stage, and backward that is as cheap as to read it. */
+static bool made_again(const anet_tape *tape, int32_t head)
+{
+  const anet__tape_node *node = &tape->node[head], *tail = &tape->node[node->tail];
+  if (node->id != ANET_OP_NORM || node->addend >= 0) return false;
+  if (tail->readers != 1 || tail->output) return false;
+  const anet__tape_node *reader = &tape->node[tail->last_reader];
+  if (reader->flows && !node->flows) return false; /* what it is made from would have to stay */
+  return reader->op->by_image && !reader->op->in_place && reader->time == node->time;
+}
+
 static void place_value(anet_tape *tape, int32_t head)
 {
   const anet__tape_node *node = &tape->node[head];
   anet__tape_node *tail = &tape->node[node->tail];
-  const int32_t end = ANET_MAX(value_end(tape, node->tail), head);
+  const int32_t end = value_end(tape, node->tail);
+  tail->value_again = end > node->time && made_again(tape, head);
+  tail->value_local = tail->value_again || (end == node->time && stage_by_image(tape, end));
+  if (tail->value_local) return;
   int32_t from = -1;
   if (node->op->in_place && may_overwrite(tape, head, node->in[0])) from = node->in[0];
   if (from < 0) {
-    tail->value_span = new_span(tape, head, end, value_bytes(tape, node->tail));
+    tail->value_span = new_span(tape, node->time, end, value_bytes(tape, node->tail));
     return;
   }
   tape->node[from].overwritten = true;
@@ -121,8 +144,9 @@ static void place_saved(anet_tape *tape, int32_t v)
 {
   anet__tape_node *node = &tape->node[v];
   const size_t bytes = node->op->saved ? node->op->saved(&node->call) : 0;
+  const int32_t first = node->measure < 0 ? node->time : node->measure;
   if (bytes)
-    node->saved_span = new_span(tape, v, node->flows ? anet__tape_back(tape, v) : v, bytes);
+    node->saved_span = new_span(tape, first, node->flows ? node->back_time : node->time, bytes);
 }
 
 /* ---- gradients ---------------------------------------------------------------------------- */
@@ -132,12 +156,18 @@ static void place_saved(anet_tape *tape, int32_t v)
  * place can turn theirs into their input's where it stands; so one memory can serve a group of
  * gradients, as long as none of them is written while another is still to be read. */
 
+/* The order of backward passes; finer than stages, within which they run in this order too. */
+static int32_t order_back(const anet_tape *tape, int32_t v)
+{
+  return tape->count - v;
+}
+
 /* When is the gradient in group memory written next after it joined? */
 static int32_t next_write(const anet_tape *tape, int32_t member)
 {
   const anet__tape_node *node = &tape->node[member];
   if (!node->grad_joined || node->other_reader < 0) return INT32_MAX;
-  return anet__tape_back(tape, node->other_reader);
+  return order_back(tape, node->other_reader);
 }
 
 /* Can the gradient of `value` take over the memory of that of its last reader v? `changed`: v's
@@ -145,15 +175,16 @@ static int32_t next_write(const anet_tape *tape, int32_t member)
 static bool may_join(const anet_tape *tape, int32_t value, int32_t v, bool changed)
 {
   const anet__tape_node *node = &tape->node[value], *from = &tape->node[v];
+  if (from->grad_local) return false;
   if (!node->flows || node->output || node->last_reader != v || node->grad_span >= 0) return false;
   if (value_bytes(tape, value) != value_bytes(tape, v) || node->other_reader == v) return false;
-  const int32_t end = anet__tape_back(tape, value);
-  int32_t write = node->other_reader < 0 ? INT32_MAX : anet__tape_back(tape, node->other_reader);
+  const int32_t now = order_back(tape, v), end = order_back(tape, value);
+  int32_t write = node->other_reader < 0 ? INT32_MAX : order_back(tape, node->other_reader);
   for (int32_t m = 0; m < tape->count; m++) {
     if (tape->node[m].grad_span != from->grad_span || m == v) continue;
-    const int32_t read = anet__tape_back(tape, m);
-    if (write <= read || (changed && anet__tape_back(tape, v) <= read)) return false;
-    if (next_write(tape, m) <= end) return false;
+    const int32_t read = order_back(tape, m), again = next_write(tape, m);
+    if (write <= read || (changed && now <= read)) return false;
+    if (again > now && again <= end) return false;
   }
   return true;
 }
@@ -164,7 +195,29 @@ static void join(anet_tape *tape, int32_t value, int32_t v)
   anet__span *span = &tape->span[tape->node[v].grad_span];
   node->grad_span = tape->node[v].grad_span;
   node->grad_joined = true;
-  span->last = ANET_MAX(span->last, anet__tape_back(tape, value));
+  span->last = ANET_MAX(span->last, node->back_time);
+}
+
+/* Does clamp v run in the epilogue of a norm, directly? Then the norm's backward can take it along,
+ * its bounds found again from the norm's input. */
+static bool clamps_norm(const anet_tape *tape, int32_t v)
+{
+  const anet__tape_node *node = &tape->node[v], *in = &tape->node[node->in[0]];
+  float high;
+  return node->fused && is_clamp(node->id, &high) && in->id == ANET_OP_NORM && in->tail == v;
+}
+
+/* Does the gradient of v stay with the chunk? Its only reader's backward pass makes it, and v's own
+ * uses it up in the same stage, as does that of the norm that takes v along. What an addition passes
+ * on needs no memory of its own anyway. */
+static bool stays(const anet_tape *tape, int32_t v)
+{
+  const anet__tape_node *node = &tape->node[v];
+  if (!node->flows || node->readers != 1 || node->output || !node->op->by_image) return false;
+  const anet__tape_node *reader = &tape->node[node->last_reader];
+  if (node->id == ANET_OP_ADD || reader->id == ANET_OP_ADD) return false;
+  if (clamps_norm(tape, v) && tape->node[node->in[0]].back_time != node->back_time) return false;
+  return node->back_time == reader->back_time && tape->stage[node->back_time - 1].by_image;
 }
 
 /* In the order of the backward pass: v's readers have been seen. */
@@ -174,13 +227,25 @@ static void place_grad(anet_tape *tape, int32_t v)
   const bool alike = node->id == ANET_OP_ADD &&
                      anet__shape_equal(&node->call.in_shape[0], &node->call.in_shape[1]);
   if (!node->flows) return;
+  if (node->grad_span < 0 && stays(tape, v)) node->grad_local = true;
+  if (node->grad_local) {
+    if (clamps_norm(tape, v))
+      tape->node[node->in[0]].masks = tape->node[node->in[0]].grad_local = true;
+    return;
+  }
   if (node->grad_span < 0) {
-    const int32_t first = node->output ? tape->count : anet__tape_back(tape, node->last_reader);
-    node->grad_span = new_span(tape, first, anet__tape_back(tape, v), value_bytes(tape, v));
+    const int32_t first = node->output ? anet__tape_loss_time(tape)
+                                       : tape->node[node->last_reader].back_time;
+    node->grad_span = new_span(tape, first, node->back_time, value_bytes(tape, v));
   }
   for (int32_t i = 0; i < (alike ? 2 : 0); i++)
     if (may_join(tape, node->in[i], v, false)) join(tape, node->in[i], v);
-  if (node->op->in_place && node->call.inputs == 1 && may_join(tape, node->in[0], v, true))
+  if (clamps_norm(tape, v) && may_join(tape, node->in[0], v, false)) {
+    join(tape, node->in[0], v);
+    tape->node[node->in[0]].masks = true;
+  }
+  if (node->op->in_place && node->call.inputs == 1 && !stays(tape, node->in[0]) &&
+      may_join(tape, node->in[0], v, true))
     join(tape, node->in[0], v);
 }
 
@@ -192,6 +257,7 @@ int anet__tape_layout(anet_tape *tape)
   tape->span = anet__alloc_array((size_t)tape->count, 3 * sizeof *tape->span);
   if (!tape->span) return ANET_NOMEM;
   fuse(tape);
+  ANET_TRY(anet__tape_stages(tape));
   for (int32_t v = 0; v < tape->count; v++) {
     const anet__tape_node *node = &tape->node[v];
     if (!node->needed || node->id == ANET_OP_INPUT) continue;

@@ -25,16 +25,17 @@ static uint64_t node_seed(uint64_t seed, int32_t v)
   return anet__rng_next(&rng);
 }
 
-static void forward_node(anet_tape *tape, int32_t v, int32_t n, bool training, uint64_t seed)
+/* The call of the whole batch. */
+static void prepare_forward(anet_tape *tape, int32_t v, int32_t n, bool training, uint64_t seed)
 {
   anet__tape_node *node = &tape->node[v];
   anet__call *call = &node->call;
   call->n = n;
   call->training = training && !(tape->statistics && node->id != ANET_OP_NORM);
   call->seed = node_seed(seed, v);
+  call->settled = node->id == ANET_OP_NORM;
   for (int32_t i = 0; i < call->inputs; i++) call->in[i] = tape->node[node->in[i]].value;
   if (node->addend >= 0) call->post.add = tape->node[node->addend].value;
-  if (!node->fused) node->op->forward(call);
 }
 
 static void forward(anet_tape *tape, const float *const *in, int32_t n, bool training, double seed)
@@ -45,7 +46,8 @@ static void forward(anet_tape *tape, const float *const *in, int32_t n, bool tra
   for (int32_t i = 0; i < tape->inputs; i++) tape->node[tape->input[i]].value = in[i];
   for (int32_t v = 0; v < tape->count; v++)
     if (tape->node[v].needed && tape->node[v].id != ANET_OP_INPUT)
-      forward_node(tape, v, n, training, stream);
+      prepare_forward(tape, v, n, training, stream);
+  anet__tape_run_forward(tape, n);
   tape->state = ANET_TAPE_FORWARD;
 }
 
@@ -53,6 +55,7 @@ int anet_tape_forward(anet_tape *tape, const float *const *in, int32_t n, int32_
                       double seed)
 {
   ANET_TRY(check_batch(tape, in, n));
+  ANET_TRY(anet__tape_refresh(tape));
   forward(tape, in, n, training != 0, seed);
   return ANET_OK;
 }
@@ -96,13 +99,13 @@ static void run_losses(anet_tape *tape, int32_t n, const anet_loss *losses,
 /* ---- backward ----------------------------------------------------------------------------- */
 
 /* Where the gradient of input i goes. One that shares memory with v's and is not changed on the way
- * (an addition's) is there already. */
+ * (an addition's, or that of a clamp that its norm undoes) is there already. */
 static bool route_input(anet_tape *tape, int32_t v, int32_t i, anet__grad_call *grad)
 {
   const anet__tape_node *node = &tape->node[v];
   anet__tape_node *in = &tape->node[node->in[i]];
   if (!in->flows) return false;
-  const bool there = node->id == ANET_OP_ADD && in->grad == node->grad;
+  const bool there = in->masks || (node->id == ANET_OP_ADD && in->grad == node->grad);
   if (!there) {
     grad->din[i] = in->grad;
     grad->add[i] = in->grad_written;
@@ -111,24 +114,20 @@ static bool route_input(anet_tape *tape, int32_t v, int32_t i, anet__grad_call *
   return !there;
 }
 
-static void backward_node(anet_tape *tape, int32_t v)
+/* The call of the whole batch, once all that flows into v's gradient is known. */
+void anet__tape_prepare_back(anet_tape *tape, int32_t v)
 {
-  const anet__tape_node *node = &tape->node[v];
-  anet__grad_call grad = {.call = node->call, .dout = node->grad};
-  bool wanted = false;
-  for (int32_t i = 0; i < node->call.inputs; i++) wanted |= route_input(tape, v, i, &grad);
+  anet__tape_node *node = &tape->node[v];
+  anet__grad_call *grad = &node->grad_call;
+  node->wanted = false;
+  if (!node->grad_written) return;
+  *grad = (anet__grad_call){.call = node->call, .dout = node->grad, .clamped = node->masks};
+  for (int32_t i = 0; i < node->call.inputs; i++) node->wanted |= route_input(tape, v, i, grad);
   for (int32_t p = 0; p < ANET_MAX_PARAMS; p++) {
     if (node->learns[p] < 0) continue;
-    grad.dparam[p] = tape->param[node->learns[p]].grad;
-    wanted = true;
+    grad->dparam[p] = tape->param[node->learns[p]].grad;
+    node->wanted = true;
   }
-  if (wanted) node->op->backward(&grad);
-}
-
-static void backward(anet_tape *tape)
-{
-  for (int32_t v = tape->count - 1; v >= 0; v--)
-    if (tape->node[v].grad_written) backward_node(tape, v);
 }
 
 /* ---- a step ------------------------------------------------------------------------------- */
@@ -155,13 +154,14 @@ int anet_tape_step(anet_tape *tape, const float *const *in, int32_t n, const ane
 {
   ANET_TRY(check_batch(tape, in, n));
   ANET_TRY(check_losses(tape, losses, target, count));
+  ANET_TRY(anet__tape_refresh(tape));
   *stats = (anet_step_stats){0};
   keep_stats(tape);
   memset(tape->grads, 0, tape->grads_count * sizeof *tape->grads);
   for (int32_t v = 0; v < tape->count; v++) tape->node[v].grad_written = false;
   forward(tape, in, n, true, seed);
   run_losses(tape, n, losses, target, count, stats);
-  backward(tape);
+  anet__tape_run_backward(tape, n);
   tape->loss = stats->loss;
   tape->state = ANET_TAPE_STEP;
   return ANET_OK;

@@ -152,6 +152,7 @@ typedef struct pile {
   double *sum, *dot;    /* (CHANNELS) */
   uint8_t *bytes;       /* (RUN) */
   const float **tap;    /* (ROWS, 4) */
+  anet__norm_args norm; /* behind a clamp */
 } pile;
 
 /* clang-format off
@@ -163,8 +164,8 @@ typedef struct pile {
   X(affine, 2,                                                                                     \
     k->affine(p->y, p->a, ROWS, CHANNELS, &(anet__post){.scale = p->b, .shift = p->c, .high = 6})) \
   X(moments, 1, k->moments(p->sum, p->dot, p->a, ROWS, CHANNELS))                                  \
-  X(norm_sums, 2, k->norm_sums(p->sum, p->dot, p->a, p->b, p->c, ROWS, CHANNELS))                  \
-  X(norm_grad, 3, k->norm_grad(p->y, p->a, p->b, p->c, p->c, p->c, ROWS, CHANNELS, 0))             \
+  X(norm_sums, 2, k->norm_sums(p->sum, p->dot, &p->norm))                                          \
+  X(norm_grad, 3, k->norm_grad(p->y, &p->norm, 0))                                                 \
   X(mul_channels, 2, k->mul_channels(p->y, p->a, p->b, ROWS, CHANNELS))                            \
   X(dot_rows, 2, k->dot_rows(p->y, p->a, p->b, ROWS, CHANNELS))                                    \
   X(add, 3, k->add(p->y, p->a, p->b, RUN))                                                         \
@@ -206,11 +207,27 @@ static const simple simples[] = {SIMPLE_MAP(X)};
 
 static pile pile_new(void)
 {
-  pile p = {
-      noise(RUN),          noise(RUN),          noise(RUN),     noise(RUN),
-      calloc(CHANNELS, 8), calloc(CHANNELS, 8), calloc(RUN, 1), malloc(ROWS * 4 * sizeof *p.tap)};
+  pile p = {.a = noise(RUN),
+            .b = noise(RUN),
+            .c = noise(RUN),
+            .y = noise(RUN),
+            .sum = calloc(CHANNELS, 8),
+            .dot = calloc(CHANNELS, 8),
+            .bytes = calloc(RUN, 1),
+            .tap = malloc(ROWS * 4 * sizeof *p.tap)};
   if (!p.sum || !p.dot || !p.bytes || !p.tap) abort();
   for (int32_t i = 0; i < RUN; i++) p.b[i] += 0.5f; /* adam's squares */
+  p.norm = (anet__norm_args){.dy = p.a,
+                             .x = p.b,
+                             .rows = ROWS,
+                             .channels = CHANNELS,
+                             .scale = p.c,
+                             .shift = p.c,
+                             .high = 6,
+                             .mean = p.c,
+                             .a = p.c,
+                             .b = p.c,
+                             .c = p.c};
   for (int32_t i = 0; i < ROWS * 4; i++)
     p.tap[i] = p.a + (size_t)((i / 4 + i % 4) % ROWS) * CHANNELS;
   return p;
