@@ -97,7 +97,7 @@ static anet__winograd winograd_of(const anet__call *c)
 
 /* Scratch, as offsets in floats; backward starts anew. */
 typedef struct layout {
-  size_t outside, packed, copy, winograd, gather, partial, sums, floats;
+  size_t outside, packed, copy, winograd, gather, data, partial, sums, floats;
 } layout;
 
 /* Joining taps wants all channels in one group, and the weights of a line of taps side by side. */
@@ -135,6 +135,7 @@ static anet__data_grad data_grad(const anet__call *c)
 {
   const anet__filter f = anet__conv_filter(c);
   return (anet__data_grad){.call = c,
+                           .tile = anet__data_grad_tiles(c->attr) ? tile_side(c) : 0,
                            .weight = f.w,
                            .ld_tap = f.ld_tap,
                            .ld_in = f.ld_in,
@@ -163,6 +164,7 @@ static layout backward_layout(const anet__call *c)
   l.outside = anet__take(&l.floats, (size_t)ANET_MAX(data.cin, data.cout));
   l.packed = anet__take(&l.floats, c->packed_back ? 0 : anet__data_grad_packed(&data));
   l.gather = anet__take(&l.floats, c->packed_back ? 0 : anet__data_grad_gather(&data));
+  l.data = anet__take(&l.floats, anet__data_grad_scratch(&data));
   l.partial = anet__take(&l.floats, anet__filter_grad_floats(&filter));
   l.sums = anet__take(&l.floats, c->attr->bias ? anet__sums_floats(rows, c->attr->channels) : 0);
   return l;
@@ -261,6 +263,7 @@ static void conv_backward(const anet__grad_call *g)
     data.din = g->din[0];
     data.add = g->add[0];
     data.outside = scratch + l.outside;
+    data.scratch = scratch + l.data;
     data.packed = c->packed_back;
     if (!data.packed) {
       conv_pack_back(c, scratch + l.packed);
@@ -275,16 +278,16 @@ static void conv_backward(const anet__grad_call *g)
  * caches; where an image has few tiles, the larger weights come from memory and are hardly used. */
 static double conv_cost(const anet__call *c, anet__method method)
 {
-  const double cin = c->in_shape[0].dim[2], cout = c->out_shape.dim[2];
+  const double cin = c->in_shape[0].dim[2], cout = c->out_shape.dim[2], n = c->n;
   if (method == ANET_METHOD_DIRECT)
-    return (double)anet__pixels(&c->out_shape) * c->attr->kernel[0] * c->attr->kernel[1] * cin *
+    return n * (double)anet__pixels(&c->out_shape) * c->attr->kernel[0] * c->attr->kernel[1] * cin *
            cout / c->attr->groups;
   if (!anet__winograd_fits(c->attr)) return 0;
   const int32_t m = method == ANET_METHOD_WINOGRAD_2 ? 2 : 4;
   const double points = (m + 2) * (m + 2);
   const double tiles =
       (double)((c->out_shape.dim[0] + m - 1) / m) * (double)((c->out_shape.dim[1] + m - 1) / m);
-  return points * (tiles * (cin * cout + 20 * (cin + cout)) + 6 * cin * cout);
+  return points * (n * tiles * (cin * cout + 20 * (cin + cout)) + 6 * cin * cout);
 }
 
 static double conv_macs(const anet_attr *a, const anet_shape *in, const anet_shape *out)

@@ -102,7 +102,7 @@ typedef struct anet__op {
   /* Floats of packed weights, and the packing; NULL: the op uses its parameters as they are. */
   size_t (*pack_size)(const anet__call *call);
   void (*pack)(const anet__call *call, float *packed);
-  /* What a method is thought to cost for one image, in multiply-adds; 0: the op cannot do it so. NULL: it has
+  /* What a method is thought to cost for the call's images, in multiply-adds; 0: the op cannot do it so. NULL: it has
    * one method. */
   double (*cost)(const anet__call *call, anet__method method);
   /* The same for the gradient of in[0]; uses scratch. */

@@ -21,8 +21,10 @@ anet__phase_axis anet__phase_axis_at(const anet_attr *a, int32_t i, int32_t size
   return x;
 }
 
-static bool strided(const anet_attr *a)
+/* Are weights gathered before they are packed? */
+static bool gathers(const anet__data_grad *g)
 {
+  const anet_attr *a = g->call->attr;
   return a->stride[0] > 1 || a->stride[1] > 1;
 }
 
@@ -51,7 +53,7 @@ static void gather(const anet__data_grad *g, const anet__phase_axis *y, const an
  * gathered where windows are strided. */
 static anet__filter transposed(const anet__data_grad *g, int32_t taps, const float *w)
 {
-  const bool dense = strided(g->call->attr);
+  const bool dense = gathers(g);
   const size_t row = (size_t)g->groups * (size_t)g->cout;
   const size_t ld_tap = dense ? row * (size_t)g->cin : g->ld_tap;
   if (g->depthwise)
@@ -95,7 +97,7 @@ static size_t phases(const anet__data_grad *g, each run, float *gathered, float 
       p.taps = p.y.taps * p.x.taps;
       const anet__filter f = transposed(g, p.taps, NULL);
       const size_t size = !g->depthwise ? anet__filter_floats(g->call->kernels, &f)
-                          : strided(a)  ? tap_floats(g) * (size_t)p.taps
+                          : gathers(g)  ? tap_floats(g) * (size_t)p.taps
                                         : 0;
       p.packed = anet__take(&floats, size);
       if (run) run(g, &p, gathered, packed);
@@ -106,18 +108,12 @@ static size_t phases(const anet__data_grad *g, each run, float *gathered, float 
 size_t anet__data_grad_gather(const anet__data_grad *g)
 {
   const anet_attr *a = g->call->attr;
-  const bool gathers = strided(a) && !g->depthwise;
-  return gathers ? tap_floats(g) * (size_t)(a->kernel[0] * a->kernel[1]) : 0;
-}
-
-size_t anet__data_grad_packed(const anet__data_grad *g)
-{
-  return phases(g, NULL, NULL, NULL);
+  return (gathers(g) && !g->depthwise) || g->tile ? tap_floats(g) * (size_t)(a->kernel[0] * a->kernel[1]) : 0;
 }
 
 static void phase_pack(const anet__data_grad *g, const phase *p, float *gathered, float *packed)
 {
-  const bool dense = strided(g->call->attr);
+  const bool dense = gathers(g);
   if (g->depthwise) {
     if (dense) gather(g, &p->y, &p->x, packed + p->packed);
     return;
@@ -127,9 +123,94 @@ static void phase_pack(const anet__data_grad *g, const phase *p, float *gathered
   anet__filter_pack(g->call->kernels, g->call->pool, &f, packed + p->packed);
 }
 
+/* ---- Winograd's tiles: the gradient is a convolution of dout with the window turned round ------ */
+
+bool anet__data_grad_tiles(const anet_attr *a)
+{
+  return anet__winograd_fits(a) && a->pad[0] <= 2 && a->pad[1] <= 2;
+}
+
+/* Weights (9, cin, cout) as (9, cout, cin), the taps in reverse: a few lines of either at a time. */
+typedef struct turning {
+  const anet__data_grad *grad;
+  float *to;
+} turning;
+
+static void turn_outputs(const void *context, size_t begin, size_t end)
+{
+  const turning *j = context;
+  const anet__data_grad *g = j->grad;
+  const size_t cin = (size_t)g->cin, cout = (size_t)g->cout, step = 16;
+  for (size_t t = 0; t < 9; t++) {
+    const float *from = g->weight + (8 - t) * g->ld_tap;
+    float *to = j->to + t * cin * cout;
+    for (size_t o0 = begin; o0 < end; o0 += step)
+      for (size_t i0 = 0; i0 < cin; i0 += step)
+        for (size_t o = o0; o < ANET_MIN(o0 + step, end); o++)
+          for (size_t i = i0; i < ANET_MIN(i0 + step, cin); i++)
+            to[o * cin + i] = from[i * g->ld_in + o];
+  }
+}
+
+static void turn(const anet__data_grad *g, float *to)
+{
+  const turning j = {g, to};
+  anet__split(g->call->pool, (size_t)g->cout, 9 * (size_t)g->cin, turn_outputs, &j);
+}
+
+static anet__filter turned(const anet__data_grad *g, const float *w)
+{
+  return (anet__filter){.w = w,
+                        .taps = 9,
+                        .cin = g->cout,
+                        .cout = g->cin,
+                        .groups = 1,
+                        .ld_tap = (size_t)g->cin * (size_t)g->cout,
+                        .ld_in = (size_t)g->cin,
+                        .ld_out = 1};
+}
+
+static anet__winograd winograd_of(const anet__data_grad *g, const float *gathered)
+{
+  const anet__call *call = g->call;
+  return (anet__winograd){.m = g->tile,
+                          .filter = turned(g, gathered),
+                          .packed = g->packed,
+                          .in = g->dout,
+                          .outside = g->outside,
+                          .out = g->din,
+                          .images = call->n,
+                          .pad = {2 - call->attr->pad[0], 2 - call->attr->pad[1]},
+                          .in_shape = &call->out_shape,
+                          .out_shape = &call->in_shape[0],
+                          .post = anet__post_none(),
+                          .scratch = g->scratch};
+}
+
+size_t anet__data_grad_scratch(const anet__data_grad *g)
+{
+  const anet__winograd w = winograd_of(g, NULL);
+  return g->tile ? anet__winograd_scratch(&w, g->call->pool) : 0;
+}
+
+/* ------------------------------------------------------------------------------------------- */
+
+size_t anet__data_grad_packed(const anet__data_grad *g)
+{
+  const anet__filter f = turned(g, NULL);
+  if (g->tile) return anet__winograd_floats(g->call->kernels, &f, g->tile);
+  return phases(g, NULL, NULL, NULL);
+}
+
 void anet__data_grad_pack(const anet__data_grad *g, float *gathered, float *packed)
 {
-  phases(g, phase_pack, gathered, packed);
+  if (!g->tile) {
+    phases(g, phase_pack, gathered, packed);
+    return;
+  }
+  turn(g, gathered);
+  const anet__filter f = turned(g, gathered);
+  anet__winograd_pack(g->call->kernels, g->call->pool, &f, g->tile, packed);
 }
 
 static void phase_run(const anet__data_grad *g, const phase *p, float *gathered, float *unused)
@@ -143,7 +224,7 @@ static void phase_run(const anet__data_grad *g, const phase *p, float *gathered,
   if (g->add && !p->taps) return;
   anet__sweep s = {
       .kernels = call->kernels,
-      .filter = transposed(g, p->taps, strided(a) ? packed : g->weight),
+      .filter = transposed(g, p->taps, gathers(g) ? packed : g->weight),
       .packed = packed,
       .images = call->n,
       .out = g->din + ((size_t)y->start * width + (size_t)x->start) * channels,
@@ -171,5 +252,11 @@ static void phase_run(const anet__data_grad *g, const phase *p, float *gathered,
 void anet__data_grad_run(const anet__data_grad *g)
 {
   memset(g->outside, 0, (size_t)g->cout * sizeof *g->outside);
-  phases(g, phase_run, NULL, NULL);
+  if (!g->tile) {
+    phases(g, phase_run, NULL, NULL);
+    return;
+  }
+  anet__winograd w = winograd_of(g, NULL);
+  if (g->add) w.post.add = g->din;
+  anet__winograd_run(g->call->kernels, g->call->pool, &w);
 }

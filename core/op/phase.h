@@ -7,6 +7,7 @@
 #define ANET_PHASE_H
 
 #include "op/sweep.h"
+#include "op/winograd.h"
 
 typedef struct anet__phase_axis {
   int32_t start, count;      /* pixels start + j * stride, j < count */
@@ -25,15 +26,20 @@ typedef struct anet__data_grad {
   size_t ld_tap, ld_in;
   int32_t cin, cout, groups;
   bool depthwise;
+  int32_t tile;   /* side of a Winograd tile, 0: a sweep */
   const float *dout;
   float *din;
   bool add;
   float *outside;      /* scratch: (cout) */
+  float *scratch;      /* anet__data_grad_scratch floats */
   const float *packed; /* by anet__data_grad_pack */
 } anet__data_grad;
 
 /* The weights as the phases read them: anet__data_grad_packed floats, with anet__data_grad_gather
  * floats of scratch. */
+/* Can it be done by Winograd's tiles? */
+bool anet__data_grad_tiles(const anet_attr *attr);
+size_t anet__data_grad_scratch(const anet__data_grad *grad);
 size_t anet__data_grad_gather(const anet__data_grad *grad);
 size_t anet__data_grad_packed(const anet__data_grad *grad);
 void anet__data_grad_pack(const anet__data_grad *grad, float *gather, float *packed);

@@ -23,6 +23,18 @@ static void unplace_node(anet__tape_node *node, int32_t v)
   node->call.post.high = INFINITY;
 }
 
+/* The cheapest way to do a node's batch, by its op's own estimate. */
+static anet__method choose(const anet__op *op, const anet__call *call)
+{
+  anet__method best = ANET_METHOD_DIRECT;
+  double least = INFINITY;
+  for (anet__method m = ANET_METHOD_DIRECT; op->cost && m < ANET_METHOD_COUNT; m++) {
+    const double cost = op->cost(call, m);
+    if (cost > 0 && cost < least) best = m, least = cost;
+  }
+  return best;
+}
+
 static void copy_node(anet_tape *tape, const anet_net *net, int32_t v)
 {
   const anet__node *from = anet__net_at(net, v);
@@ -46,6 +58,7 @@ static void copy_node(anet_tape *tape, const anet_net *net, int32_t v)
   call->inputs = from->inputs;
   call->out_shape = from->shape;
   call->post = anet__post_none();
+  call->method = choose(node->op, call);
   unplace_node(node, v);
   call->frozen = from->frozen || (tape->fixed_norms && node->id == ANET_OP_NORM);
   if (tape->statistics && node->id == ANET_OP_NORM) {

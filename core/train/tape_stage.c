@@ -100,6 +100,13 @@ static size_t image_bytes(const anet__tape_node *node, bool back)
   return floats * sizeof(float);
 }
 
+static size_t packed_bytes(const anet__tape_node *node, bool back)
+{
+  const anet__op *op = node->op;
+  size_t (*size)(const anet__call *) = back ? op->pack_back_size : op->pack_size;
+  return size ? size(&node->call) * sizeof(float) : 0;
+}
+
 static size_t largest_param(const anet_tape *tape, const anet__tape_node *node)
 {
   size_t most = 0;
@@ -136,7 +143,7 @@ static int32_t units_of(const anet_tape *tape, const anet__tape_stage *s)
 /* A stage of one part lets its nodes share themselves out. */
 static void cut_images(anet_tape *tape, anet__tape_stage *s, bool back)
 {
-  size_t bytes = 1, last = 0, pixels = 1, weights = 0;
+  size_t bytes = 1, last = 0, pixels = 1, weights = 0, packed = 0;
   s->units = s->by_image ? units_of(tape, s) : 1;
   s->part = s->chunk = tape->batch * s->units;
   for (int32_t i = 0; i < s->count; i++) {
@@ -144,6 +151,7 @@ static void cut_images(anet_tape *tape, anet__tape_stage *s, bool back)
     const size_t now = image_bytes(node, back);
     bytes = ANET_MAX(bytes, last + now); /* two that follow each other share what is between */
     last = now;
+    packed = ANET_MAX(packed, packed_bytes(node, back));
     pixels = ANET_MAX(pixels, anet__pixels(&node->call.out_shape));
     if (back && node->id != ANET_OP_NORM) weights = ANET_MAX(weights, largest_param(tape, node));
   }
@@ -154,7 +162,8 @@ static void cut_images(anet_tape *tape, anet__tape_stage *s, bool back)
   parts = ANET_MAX((size_t)1, ANET_MIN(parts, (size_t)tape->batch));
   s->part = (tape->batch + (int32_t)parts - 1) / (int32_t)parts * s->units;
   if (parts == 1) return;
-  const size_t fit = CACHE / (bytes / (size_t)s->units);
+  /* weights pass by once a chunk: what they are worth, images may take too */
+  const size_t fit = (CACHE + packed) / (bytes / (size_t)s->units);
   s->chunk = (int32_t)ANET_MAX((size_t)1, ANET_MIN(fit, (size_t)s->part));
 }
 

@@ -84,6 +84,49 @@ TEST(threads_and_batches_change_no_bit)
   anet_pool_release(pool);
 }
 
+/* Backward with dout; the second time adding to what is there, with weights packed beforehand. */
+static void backward_twice(op_run *run)
+{
+  anet__call *c = &run->grad.call;
+  float *packed = NULL;
+  for (size_t k = 0; k < run->in_count[0]; k++) run->grad.din[0][k] = NAN;
+  run->op->backward(&run->grad);
+  run->grad.add[0] = true;
+  packed = anet__alloc(run->op->pack_back_size(c) * sizeof(float));
+  run->op->pack_back(c, packed);
+  c->packed_back = packed;
+  run->op->backward(&run->grad);
+  c->packed_back = NULL;
+  anet__free(packed);
+}
+
+TEST(the_gradient_is_the_sweeps)
+{
+  anet_pool *pool;
+  CHECK_OK(anet_pool_new(3, &pool));
+  for (size_t i = 0; i < ANET_COUNT(shapes); i++) {
+    op_run want;
+    prepare(&want, &shapes[i], ANET_METHOD_DIRECT, NULL);
+    backward_twice(&want);
+    for (int32_t m = ANET_METHOD_WINOGRAD_2; m <= ANET_METHOD_WINOGRAD_4; m++) {
+      op_run got, many;
+      prepare(&got, &shapes[i], (anet__method)m, NULL);
+      prepare(&many, &shapes[i], (anet__method)m, pool);
+      backward_twice(&got);
+      backward_twice(&many);
+      const double size = 4 * sqrt(9.0 * shapes[i].cout); /* two passes' worth, and their sum */
+      const double bound = (m == ANET_METHOD_WINOGRAD_2 ? 4e-6 : 2e-5) * size;
+      for (size_t k = 0; k < want.in_count[0]; k++)
+        CHECK_NEAR((double)got.grad.din[0][k], (double)want.grad.din[0][k], bound);
+      CHECK(memcmp(got.grad.din[0], many.grad.din[0], got.in_count[0] * sizeof(float)) == 0);
+      op_run_free(&got);
+      op_run_free(&many);
+    }
+    op_run_free(&want);
+  }
+  anet_pool_release(pool);
+}
+
 TEST(only_plain_windows_have_tiles)
 {
   const anet_attr plain = {
@@ -103,4 +146,5 @@ TEST(only_plain_windows_have_tiles)
 }
 
 TEST_MAIN(CASE(the_output_is_the_sweeps), CASE(threads_and_batches_change_no_bit),
+          CASE(the_gradient_is_the_sweeps),
           CASE(only_plain_windows_have_tiles))
