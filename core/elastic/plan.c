@@ -17,7 +17,7 @@ void anet__step_call(const anet__step *step, int32_t n, anet_pool *pool, anet__c
       .inputs = step->inputs,
       .out_shape = step->out_shape,
       .method = step->method,
-      .packed = step->packed,
+      .packed = step->packed ? anet__packed_data(step->packed) : NULL,
       .post = {.scale = step->scale, .shift = step->shift, .low = step->low, .high = step->high},
       .frozen = true};
   for (int32_t i = 0; i < step->inputs; i++) call->in_shape[i] = step->in_shape[i];
@@ -132,7 +132,9 @@ anet_plan *anet_plan_retain(anet_plan *plan)
 void anet_plan_release(anet_plan *plan)
 {
   if (!plan || atomic_fetch_sub(&plan->refs, 1) > 1) return;
-  anet__free(plan->weights);
+  for (int32_t i = 0; plan->step && i < plan->steps; i++)
+    anet__packed_release(plan->step[i].packed);
+  anet__free(plan->posts);
   anet__free(plan->slot);
   anet__free(plan->step);
   anet_net_release(plan->net);

@@ -4,6 +4,7 @@
 
 #include "graph/net.h"
 #include "op/fused.h"
+#include "tensor/packed.h"
 
 /* Where a value lives: in the arena, or outside (an input or output of the run). */
 typedef enum anet__place { ANET_PLACE_ARENA, ANET_PLACE_INPUT, ANET_PLACE_OUTPUT } anet__place;
@@ -21,7 +22,7 @@ typedef struct anet__step {
   int32_t inputs, in[ANET_MAX_INPUTS], out, add; /* add: slot of a fused addition, -1 none */
   anet_shape in_shape[ANET_MAX_INPUTS], out_shape;
   const anet_tensor *param[ANET_MAX_PARAMS]; /* of nodes of the retained net */
-  const float *packed;                       /* owned by the plan, or NULL */
+  anet__packed *packed;                      /* held by the plan, or NULL */
   float *scale, *shift;                      /* fused norm and bias; owned by the plan, or NULL */
   float low, high;                           /* fused clamp */
   int32_t region;
@@ -46,8 +47,8 @@ struct anet_plan {
   int32_t copy_from[ANET_MAX_OUTPUTS];
   size_t scratch_offset; /* the slots end here; the steps share what follows */
   size_t arena_bytes;    /* with the scratch of one worker */
-  size_t packed_bytes;
-  float *weights; /* one block: all packed weights, scales and shifts, owned */
+  size_t packed_bytes; /* of the weights that its steps read, shared or not */
+  float *posts;        /* one block: all scales and shifts, owned */
   double macs;
 };
 

@@ -1,7 +1,9 @@
-/* One block for all that a plan's kernels read: packed weights, scales and shifts. */
+/* What a plan's kernels read: packed weights, which all plans of the same weights share, and one block of scales
+ * and shifts. */
 #include <math.h>
 
 #include "base/alloc.h"
+#include "base/error.h"
 #include "elastic/plan_draft.h"
 #include "op/work.h"
 
@@ -34,10 +36,6 @@ static size_t lay_out(const anet__draft *draft, float *base)
   size_t used = 0;
   for (int32_t i = 0; i < plan->steps; i++) {
     anet__step *step = &plan->step[i];
-    const anet__op *op = anet__op_get(step->op);
-    anet__call call;
-    anet__step_call(step, plan->batch, NULL, &call);
-    if (op->pack_size) step->packed = take(base, &used, op->pack_size(&call));
     if (draft->norms[i]) step->scale = take(base, &used, channels(step));
     if (draft->norms[i] || has_bias(step)) step->shift = take(base, &used, channels(step));
   }
@@ -96,21 +94,40 @@ static anet__method choose(const anet__step *step)
   return best;
 }
 
+/* The window of the weights is part of what packed forms are known by; groups and the kernel's sides are not seen
+ * from it. */
+static int pack_step(anet__step *step)
+{
+  const anet__op *op = anet__op_get(step->op);
+  anet__call call;
+  if (!op->pack_size) return ANET_OK;
+  anet__step_call(step, 1, NULL, &call);
+  const anet__form form = {.table = (int32_t)call.kernels->isa,
+                           .op = (int32_t)step->op,
+                           .method = (int32_t)step->method,
+                           .detail = {step->attr.groups}};
+  step->packed = anet__packed_find(step->param[0], &form);
+  if (step->packed) return ANET_OK;
+  step->packed = anet__packed_new(step->param[0], &form, op->pack_size(&call));
+  if (!step->packed) return ANET_NOMEM;
+  op->pack(&call, anet__packed_data(step->packed));
+  anet__packed_offer(step->packed);
+  return ANET_OK;
+}
+
 int anet__plan_pack(anet__draft *draft)
 {
   anet_plan *plan = draft->plan;
-  for (int32_t i = 0; i < plan->steps; i++) plan->step[i].method = choose(&plan->step[i]);
   size_t floats = lay_out(draft, NULL);
-  plan->weights = anet__alloc_array(floats, sizeof(float));
-  if (!plan->weights) return ANET_NOMEM;
+  plan->posts = anet__alloc_array(floats, sizeof(float));
+  if (!plan->posts) return ANET_NOMEM;
+  lay_out(draft, plan->posts);
   plan->packed_bytes = floats * sizeof(float);
-  lay_out(draft, plan->weights);
   for (int32_t i = 0; i < plan->steps; i++) {
     anet__step *step = &plan->step[i];
-    const anet__op *op = anet__op_get(step->op);
-    anet__call call;
-    anet__step_call(step, plan->batch, NULL, &call);
-    if (op->pack_size) op->pack(&call, (float *)step->packed);
+    step->method = choose(step);
+    ANET_TRY(pack_step(step));
+    if (step->packed) plan->packed_bytes += anet__packed_bytes(step->packed);
     start_fold(step);
   }
   fold_norms(draft);

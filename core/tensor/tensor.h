@@ -10,6 +10,8 @@
  * a mapped file's release); it is called once, with `owner`. */
 typedef struct anet__storage {
   atomic_int refs;
+  atomic_flag packing;        /* lock of the list (tensor/packed.h) */
+  struct anet__packed *packs; /* packed forms that are in use */
   atomic_uint version; /* raised whenever training changes the values: packed copies go stale */
   void *data;
   size_t bytes;

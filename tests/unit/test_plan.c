@@ -547,6 +547,41 @@ TEST(chains_run_as_one_give_the_same_bits)
   free(want);
 }
 
+/* ---- packed weights ------------------------------------------------------------------------- */
+
+TEST(plans_of_the_same_weights_share_their_packed_form)
+{
+  anet_net *net = net_resnet(16, 3, 16, 1, 10), *copy;
+  anet_plan *one, *two, *other;
+  CHECK_OK(anet_plan_new(net, 1, &one));
+  CHECK_OK(anet_plan_new(net, 4, &two));
+  CHECK_OK(anet_net_copy(net, &copy));
+  CHECK_OK(anet_plan_new(copy, 1, &other));
+  int32_t packed = 0;
+  for (int32_t i = 0; i < one->steps; i++) {
+    packed += one->step[i].packed != NULL;
+    CHECK(one->step[i].packed == two->step[i].packed);
+    CHECK(!one->step[i].packed || one->step[i].packed != other->step[i].packed);
+  }
+  CHECK(packed > 5);
+  anet_plan_release(one);
+  anet_plan_release(other);
+  anet_net_release(copy);
+  /* a plan that is left keeps them; a weight that was written to is packed anew, however it was written to */
+  const int32_t first = 1;
+  float *weight = anet_tensor_data(anet_net_param(net, first, 0));
+  CHECK_OK(anet_plan_new(net, 1, &one));
+  CHECK(one->step[0].packed == two->step[0].packed);
+  anet_plan_release(one);
+  weight[3] += 1;
+  CHECK_OK(anet_plan_new(net, 1, &one));
+  CHECK(one->step[0].packed != two->step[0].packed);
+  CHECK(one->step[1].packed == two->step[1].packed);
+  anet_plan_release(one);
+  anet_plan_release(two);
+  anet_net_release(net);
+}
+
 TEST(refuse)
 {
   int32_t x, y;
@@ -621,5 +656,6 @@ TEST(every_allocation_fails_once)
 TEST_MAIN(CASE(random_networks), CASE(residual_block_is_two_steps),
           CASE(projection_is_added_by_the_later_branch), CASE(fusion_stops),
           CASE(what_nobody_needs_does_not_run), CASE(chain_uses_two_slots),
-          CASE(chains_run_as_one_give_the_same_bits), CASE(refuse),
+          CASE(chains_run_as_one_give_the_same_bits),
+          CASE(plans_of_the_same_weights_share_their_packed_form), CASE(refuse),
           CASE(every_allocation_fails_once))
