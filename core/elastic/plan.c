@@ -31,26 +31,64 @@ anet__fused anet__step_fused(const anet__step *step, int32_t n, anet_pool *pool,
   return (anet__fused){&calls[0], &calls[1], &calls[2]};
 }
 
-static size_t step_scratch(const anet_plan *plan, const anet__step *step, anet_pool *pool)
+/* ---- how runs go ---------------------------------------------------------------------------- */
+
+enum {
+  PART_BYTES = 1 << 20, /* slots of a part that stay in the second-level cache */
+  MOST_PART = 8
+};
+
+static size_t step_scratch(const anet__step *step, int32_t n, anet_pool *pool)
 {
   const anet__op *op = anet__op_get(step->op);
   anet__call calls[ANET_FUSED_MOST];
   size_t bytes = 0;
   if (step->fused) {
-    const anet__fused fused = anet__step_fused(step, plan->batch, pool, calls);
+    const anet__fused fused = anet__step_fused(step, n, pool, calls);
     bytes = anet__fused_scratch(&fused);
   }
   if (!op->scratch) return bytes;
-  anet__step_call(step, plan->batch, pool, calls);
+  anet__step_call(step, n, pool, calls);
   return ANET_MAX(bytes, op->scratch(calls, false));
 }
 
+/* Parts of at most `most` images, all workers alike busy with them. */
+static int32_t even_part(int32_t n, int32_t most, int32_t workers)
+{
+  const int32_t rounds = (n + most * workers - 1) / (most * workers);
+  return ANET_MAX(1, (n + rounds * workers - 1) / (rounds * workers));
+}
+
+static size_t scratch_of(const anet_plan *plan, int32_t n, anet_pool *pool)
+{
+  size_t bytes = 0;
+  for (int32_t i = 0; i < plan->steps; i++)
+    bytes = ANET_MAX(bytes, step_scratch(&plan->step[i], n, pool));
+  return (bytes + ANET_ALIGN - 1) / ANET_ALIGN * ANET_ALIGN;
+}
+
+anet__course anet__plan_course(const anet_plan *plan, int32_t n, anet_pool *pool)
+{
+  const int32_t workers = anet__pool_workers(pool);
+  const bool light = (double)plan->packed_bytes < 2 * plan->activation_bytes;
+  const size_t fit = PART_BYTES / (plan->slot_bytes + 1);
+  anet__course c = {.apart = light && n >= workers, .part = ANET_MIN(n, MOST_PART)};
+  if (c.apart) c.part = even_part(n, (int32_t)ANET_MAX(1, ANET_MIN(fit, MOST_PART)), workers);
+  const bool plain = c.part == 1 && (c.apart || workers == 1);
+  c.arena_bytes = (size_t)c.part * plan->slot_bytes +
+                  (plain ? plan->scratch_bytes : scratch_of(plan, c.part, c.apart ? NULL : pool));
+  c.bytes = c.arena_bytes * (c.apart ? (size_t)workers : 1);
+  return c;
+}
+
+/* A smaller run may go another way than the largest. */
 size_t anet__plan_arena(const anet_plan *plan, anet_pool *pool)
 {
-  size_t most = 0;
-  for (int32_t i = 0; i < plan->steps; i++)
-    most = ANET_MAX(most, step_scratch(plan, &plan->step[i], pool));
-  return plan->scratch_offset + most;
+  const int32_t most = ANET_MIN(plan->batch, MOST_PART * anet__pool_workers(pool));
+  size_t bytes = 0;
+  for (int32_t n = 1; n <= most; n++)
+    bytes = ANET_MAX(bytes, anet__plan_course(plan, n, pool).bytes);
+  return bytes;
 }
 
 /* ---- compiling ---------------------------------------------------------------------------- */
@@ -76,7 +114,6 @@ static int compile(anet_plan *plan)
   if (!rc) rc = anet__plan_fuse(&draft);
   if (!rc) rc = anet__plan_pack(&draft);
   if (!rc) rc = anet__plan_place(&draft);
-  if (!rc) plan->arena_bytes = anet__plan_arena(plan, NULL);
   anet__free(draft.memory);
   return rc;
 }
@@ -90,16 +127,15 @@ static void copy_face(anet_plan *plan)
   for (int32_t i = 0; i < net->outputs; i++) plan->output[i] = net->node[net->output[i]].shape;
 }
 
-/* Multiply-adds of what runs: norms and additions that were fused are free. */
-static double plan_macs(const anet_plan *plan)
+/* Of what runs: norms and additions that were fused are free. */
+static void measure_work(anet_plan *plan)
 {
-  double macs = 0;
   for (int32_t i = 0; i < plan->steps; i++) {
     const anet__step *step = &plan->step[i];
     const anet__op *op = anet__op_get(step->op);
-    if (op->macs) macs += op->macs(&step->attr, step->in_shape, &step->out_shape);
+    if (op->macs) plan->macs += op->macs(&step->attr, step->in_shape, &step->out_shape);
+    plan->activation_bytes += (double)anet__shape_size(&step->out_shape) * sizeof(float);
   }
-  return macs;
 }
 
 int anet_plan_new(anet_net *net, int32_t batch, anet_plan **out)
@@ -118,7 +154,9 @@ int anet_plan_new(anet_net *net, int32_t batch, anet_plan **out)
     anet_plan_release(plan);
     return rc;
   }
-  plan->macs = plan_macs(plan);
+  measure_work(plan);
+  plan->scratch_bytes = scratch_of(plan, 1, NULL);
+  plan->arena_bytes = anet__plan_arena(plan, NULL);
   *out = plan;
   return ANET_OK;
 }

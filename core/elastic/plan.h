@@ -11,7 +11,7 @@ typedef enum anet__place { ANET_PLACE_ARENA, ANET_PLACE_INPUT, ANET_PLACE_OUTPUT
 typedef struct anet__slot {
   anet__place place;
   int32_t index; /* of the input or output */
-  size_t offset; /* ARENA: floats for batch images start here, in bytes */
+  size_t offset; /* ARENA: in bytes, for one image; with room for n images it is n times as far */
 } anet__slot;
 
 /* One op with what was fused into it. in[] and add are numbers of slots. */
@@ -45,18 +45,31 @@ struct anet_plan {
   /* -1: a step writes the output where it belongs; else it is an input, or another output too, and
    * is copied from this slot */
   int32_t copy_from[ANET_MAX_OUTPUTS];
-  size_t scratch_offset; /* the slots end here; the steps share what follows */
-  size_t arena_bytes;    /* with the scratch of one worker */
-  size_t packed_bytes; /* of the weights that its steps read, shared or not */
-  float *posts;        /* one block: all scales and shifts, owned */
+  size_t slot_bytes;    /* all slots, for one image */
+  size_t scratch_bytes; /* that steps share, for one image and one worker */
+  size_t arena_bytes;   /* with the scratch of one worker */
+  size_t packed_bytes;  /* of the weights that its steps read, shared or not */
+  float *posts;         /* one block: all scales and shifts, owned */
   double macs;
+  double activation_bytes; /* of all steps' outputs, one image */
 };
 
 /* What a step's op is called with, but for the pointers to data (in, out, add, scratch). */
 void anet__step_call(const anet__step *step, int32_t n, anet_pool *pool, anet__call *call);
 /* The calls of a chain of steps, and the chain of these calls. */
 anet__fused anet__step_fused(const anet__step *step, int32_t n, anet_pool *pool, anet__call *calls);
-/* Bytes of arena that runs of the plan need when this pool works. */
+/* How a run of n images goes: in parts of so many images, each of which passes all steps before the
+ * next begins, so that activations stay in the caches. Apart: every worker takes parts of its own,
+ * in an arena of its own; else the workers share each step. Weights that outweigh the activations
+ * are read once a part, so there parts are larger. */
+typedef struct anet__course {
+  bool apart;
+  int32_t part;       /* images */
+  size_t arena_bytes; /* of one arena: part * slot_bytes, and scratch */
+  size_t bytes;       /* of all arenas */
+} anet__course;
+anet__course anet__plan_course(const anet_plan *plan, int32_t n, anet_pool *pool);
+/* Bytes of workspace that runs of the plan need when this pool works. */
 size_t anet__plan_arena(const anet_plan *plan, anet_pool *pool);
 
 #endif

@@ -1,10 +1,11 @@
-/* What a plan's kernels read: packed weights, which all plans of the same weights share, and one block of scales
- * and shifts. */
+/* What a plan's kernels read: packed weights, which all plans of the same weights share, and one
+ * block of scales and shifts. */
 #include <math.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "elastic/plan_draft.h"
+#include "elastic/tune.h"
 #include "op/work.h"
 
 enum { PARAM_BIAS = 1 };                                      /* of conv, depthwise, linear */
@@ -78,24 +79,8 @@ static void fold_norms(const anet__draft *draft)
   }
 }
 
-/* The cheapest way to do a step, by the op's own estimate. */
-static anet__method choose(const anet__step *step)
-{
-  const anet__op *op = anet__op_get(step->op);
-  anet__method best = ANET_METHOD_DIRECT;
-  anet__call call;
-  double least = INFINITY;
-  if (!op->cost) return best;
-  anet__step_call(step, 1, NULL, &call);
-  for (anet__method m = ANET_METHOD_DIRECT; m < ANET_METHOD_COUNT; m++) {
-    const double cost = op->cost(&call, m);
-    if (cost > 0 && cost < least) best = m, least = cost;
-  }
-  return best;
-}
-
-/* The window of the weights is part of what packed forms are known by; groups and the kernel's sides are not seen
- * from it. */
+/* The window of the weights is part of what packed forms are known by; groups and the kernel's
+ * sides are not seen from it. */
 static int pack_step(anet__step *step)
 {
   const anet__op *op = anet__op_get(step->op);
@@ -115,9 +100,19 @@ static int pack_step(anet__step *step)
   return ANET_OK;
 }
 
+static void choose_methods(const anet_plan *plan)
+{
+  anet__tune tune;
+  anet__tune_open(&tune);
+  for (int32_t i = 0; i < plan->steps; i++)
+    plan->step[i].method = anet__tune_choose(&tune, &plan->step[i]);
+  anet__tune_close(&tune);
+}
+
 int anet__plan_pack(anet__draft *draft)
 {
   anet_plan *plan = draft->plan;
+  choose_methods(plan);
   size_t floats = lay_out(draft, NULL);
   plan->posts = anet__alloc_array(floats, sizeof(float));
   if (!plan->posts) return ANET_NOMEM;
@@ -125,7 +120,6 @@ int anet__plan_pack(anet__draft *draft)
   plan->packed_bytes = floats * sizeof(float);
   for (int32_t i = 0; i < plan->steps; i++) {
     anet__step *step = &plan->step[i];
-    step->method = choose(step);
     ANET_TRY(pack_step(step));
     if (step->packed) plan->packed_bytes += anet__packed_bytes(step->packed);
     start_fold(step);

@@ -87,7 +87,7 @@ static void assign_slots(const placing *p)
     int32_t slot = over >= 0 ? p->slot[over] : new_slot(p, (anet__slot){0}, i);
     p->slot[step->out] = slot;
     p->room[slot].end = p->last[step->out];
-    p->room[slot].bytes = anet__shape_size(&step->out_shape) * sizeof(float) * (size_t)plan->batch;
+    p->room[slot].bytes = anet__shape_size(&step->out_shape) * sizeof(float);
   }
 }
 
@@ -161,7 +161,7 @@ static void place_rooms(anet_plan *plan, room *rooms, int32_t count)
     memmove(&rooms[at + 1], &rooms[at], (size_t)(i - at) * sizeof *rooms);
     rooms[at] = r;
     plan->slot[r.slot].offset = r.offset;
-    plan->scratch_offset = ANET_MAX(plan->scratch_offset, r.offset + r.bytes);
+    plan->slot_bytes = ANET_MAX(plan->slot_bytes, r.offset + r.bytes);
   }
 }
 

@@ -4,13 +4,14 @@
 
 #include "base/alloc.h"
 
-/* Invariants: while offered, it is on the list of its storage, which it retains through `source`; the list holds
- * no reference. refs reaches 0 under the list's lock only, so that what is found on a list is alive. */
+/* Invariants: while offered, it is on the list of its storage, which it retains through `source`;
+ * the list holds no reference. refs reaches 0 under the list's lock only, so that what is found on
+ * a list is alive. */
 struct anet__packed {
-  int32_t refs;        /* under the lock */
+  int32_t refs; /* under the lock */
   bool offered;
   anet_tensor *source; /* retained */
-  uint64_t values; /* what hash_values gave for the source */
+  uint64_t values;     /* what hash_values gave for the source */
   anet__form form;
   float *data;
   size_t bytes;

@@ -1,4 +1,5 @@
-/* Weights as kernels like them: laid out once, shared by all who run the same weights the same way. */
+/* Weights as kernels like them: laid out once, shared by all who run the same weights the same way.
+ */
 #ifndef ANET_PACKED_H
 #define ANET_PACKED_H
 
@@ -10,8 +11,9 @@ typedef struct anet__form {
   int32_t detail[4];
 } anet__form;
 
-/* Immutable once filled. The storage that it was made from knows it as long as somebody holds it. It is found by the
- * values that it was made from, not by a promise that nobody has written to them: pointers to data are public. */
+/* Immutable once filled. The storage that it was made from knows it as long as somebody holds it.
+ * It is found by the values that it was made from, not by a promise that nobody has written to
+ * them: pointers to data are public. */
 typedef struct anet__packed anet__packed;
 /* The packed form of a tensor's values as they are now, retained; NULL: nobody has made it yet. */
 anet__packed *anet__packed_find(const anet_tensor *tensor, const anet__form *form);

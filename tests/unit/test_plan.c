@@ -231,7 +231,7 @@ static void lives_of(const anet_plan *plan, life *lives)
   for (int32_t s = 0; s < plan->slots; s++) lives[s] = (life){.begin = -1};
   for (int32_t i = 0; i < plan->steps; i++) {
     const anet__step *step = &plan->step[i];
-    size_t bytes = anet__shape_size(&step->out_shape) * sizeof(float) * (size_t)plan->batch;
+    size_t bytes = anet__shape_size(&step->out_shape) * sizeof(float);
     for (int32_t k = 0; k <= step->inputs; k++) {
       int32_t slot = k < step->inputs ? step->in[k] : step->add;
       if (slot < 0) continue;
@@ -252,7 +252,7 @@ static void check_invariants(const anet_plan *plan, int32_t seed)
   for (int32_t a = 0; a < plan->slots; a++) {
     if (plan->slot[a].place != ANET_PLACE_ARENA) continue;
     CHECK_EQ_I(plan->slot[a].offset % ANET_ALIGN, 0);
-    CHECK(plan->slot[a].offset + lives[a].bytes <= plan->scratch_offset);
+    CHECK(plan->slot[a].offset + lives[a].bytes <= plan->slot_bytes);
     for (int32_t b = 0; b < a; b++) {
       if (plan->slot[b].place != ANET_PLACE_ARENA) continue;
       bool together = lives[a].begin <= lives[b].end && lives[b].begin <= lives[a].end;
@@ -261,8 +261,8 @@ static void check_invariants(const anet_plan *plan, int32_t seed)
       if (together && !apart) TEST_FAIL("seed %d: slots %d and %d overlap", seed, a, b);
     }
   }
-  CHECK_EQ_I(plan->scratch_offset % ANET_ALIGN, 0);
-  CHECK(plan->scratch_offset <= plan->arena_bytes);
+  CHECK_EQ_I(plan->slot_bytes % ANET_ALIGN, 0);
+  CHECK(plan->slot_bytes <= plan->arena_bytes);
 }
 
 /* ---- random networks against the naive run ------------------------------------------------------
@@ -466,7 +466,7 @@ TEST(chain_uses_two_slots)
   y = x;
   for (int32_t i = 0; i < 10; i++) y = chain(net, (const char *[]){"conv", "norm", "swish"}, 3, y);
   anet_plan *plan = compile(net, add_node(net, "global_pool", 0, y, -1), 21);
-  CHECK_EQ_I(plan->scratch_offset, 2 * 6 * 6 * 8 * sizeof(float) * BATCH);
+  CHECK_EQ_I(plan->slot_bytes, 2 * 6 * 6 * 8 * sizeof(float));
   anet_plan_release(plan);
 }
 
@@ -602,7 +602,7 @@ TEST(refuse)
   CHECK_OK(anet_workspace_new(plan, NULL, &workspace));
   CHECK_FAILS(anet_run(plan, workspace, &in, &out, 0), ANET_RANGE, "0");
   CHECK_FAILS(anet_run(plan, workspace, &in, &out, 2), ANET_RANGE, "2");
-  CHECK_FAILS(anet_run(large, workspace, &in, &out, 1), ANET_STATE, "bytes");
+  CHECK_FAILS(anet_run(large, workspace, &in, &out, BATCH), ANET_STATE, "bytes");
   CHECK_FAILS(anet_run(plan, workspace, &(const float *){NULL}, &out, 1), ANET_RANGE, "input 0");
   CHECK_FAILS(anet_run(plan, workspace, &in, &(float *){NULL}, 1), ANET_RANGE, "output 0");
   CHECK_OK(anet_workspace_fit(workspace, large));
