@@ -62,11 +62,11 @@ def new_worker(who, threads, options):
         return Worker([options.anet, f"{HERE}/peer_anet.lua", count], threads)
     if who == "onnxruntime":
         return Worker(["node", f"{HERE}/peer_ort.js", count, options.models], threads)
-    # Large blocks are kept rather than given back to the system each time, which halves PyTorch's speed.
+    # Blocks are kept rather than given back to the system each time, which can halve PyTorch's speed.
     return Worker([sys.executable, f"{HERE}/peer_torch.py", count], threads, {
         "ATEN_CPU_CAPABILITY": "avx512" if has_avx512() else "avx2", "OMP_NUM_THREADS": count,
-        "MALLOC_MMAP_THRESHOLD_": str(1 << 32), "MALLOC_TRIM_THRESHOLD_": str(1 << 36),
-        "MALLOC_TOP_PAD_": str(1 << 26)})
+        "MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 34),
+        "MALLOC_TOP_PAD_": str(1 << 30), "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"})
 
 
 def has_avx512():
