@@ -131,7 +131,12 @@ def build(name):
     model = globals()[base](size < 64, classes).eval()
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
+        elif isinstance(module, nn.BatchNorm2d):  # neither the identity nor so that values die out
+            for values in (module.weight, module.running_var):
+                nn.init.uniform_(values, 0.7, 1.4)
+            for values in (module.bias, module.running_mean):
+                nn.init.normal_(values, std=0.1)
     return model, (3, size, size)
 
 

@@ -1,6 +1,8 @@
 // ONNX Runtime as a worker: answers `KIND NAME BATCH RUNS` lines (KIND: model) with milliseconds, one a run.
-// node peer_ort.js THREADS FOLDER: the folder holds NAME_bBATCH.onnx.
+// node peer_ort.js THREADS FOLDER: the folder holds NAME_bBATCH.onnx. KIND check runs once, from the floats of
+// FOLDER/check.x to FOLDER/check.y.
 const ort = require(process.env.ANET_ORT || 'onnxruntime-node')
+const fs = require('fs')
 const readline = require('readline')
 const [threads, folder] = [Number(process.argv[2]), process.argv[3]]
 
@@ -28,10 +30,18 @@ async function load(name, batch) {
   feeds = {x: new ort.Tensor('float32', noise(batch * 3 * size * size), [batch, 3, size, size])}
 }
 
+async function check() {
+  const bytes = fs.readFileSync(`${folder}/check.x`)
+  const values = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4)
+  const {y} = await session.run({x: new ort.Tensor('float32', values.slice(), feeds.x.dims)})
+  fs.writeFileSync(`${folder}/check.y`, Buffer.from(y.data.buffer, y.data.byteOffset, y.data.byteLength))
+}
+
 async function answer(line) {
   const [kind, name, batch, runs] = line.trim().split(' ')
   if (key !== `${name} ${batch}`) await load(name, Number(batch))
   key = `${name} ${batch}`
+  if (kind === 'check') await check()
   const times = []
   for (let i = 0; i < Number(runs); i++) {
     const began = process.hrtime.bigint()

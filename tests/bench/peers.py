@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import peer_check
 import peer_models
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -118,6 +119,16 @@ def wanted(row, options):
     return options.all or row[4] is not None
 
 
+def check(rows, options):
+    names = sorted({row[1] for row in rows if row[0] == "onnxruntime"})
+    for name in names:
+        make_model(name, 1, options.models)
+    worker = new_worker("onnxruntime", 1, options)
+    agree = peer_check.check(names, worker, options)
+    worker.stop()
+    return agree
+
+
 def main():
     parser = argparse.ArgumentParser(prog="peers.sh", description="anet beside other engines, by turns.")
     parser.add_argument("--rounds", type=int, help="turns of each (9)")
@@ -125,18 +136,21 @@ def main():
     parser.add_argument("--only", metavar="PATTERN", help="rows with this in 'PEER MODEL bBATCH tTHREADS'; commas, * and ?")
     parser.add_argument("--all", action="store_true", help="rows without a target too")
     parser.add_argument("--quick", action="store_true", help="3 short rounds: does it work?")
+    parser.add_argument("--check", action="store_true", help="do the engines compute the same? no times")
     parser.add_argument("--anet", default="build/release/anet", help="the command to time")
     parser.add_argument("--models", required=True, help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.rounds = options.rounds or (3 if options.quick else 9)
     options.turn = 50 if options.quick else options.turn
     os.makedirs(options.models, exist_ok=True)
+    rows = [row for row in ROWS if wanted(row, options)]
+    if options.check:
+        sys.exit(0 if check(rows, options) else 1)
     print("peer", "model", "batch", "threads", "anet_ms", "peer_ms", "ratio", "target", "anet_median", "peer_median",
           "ratio_median", sep="\t")
     workers = {}
-    for row in ROWS:
-        if wanted(row, options):
-            compare(row, workers, options)
+    for row in rows:
+        compare(row, workers, options)
     for worker in workers.values():
         worker.stop()
 
