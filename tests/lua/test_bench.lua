@@ -93,4 +93,20 @@ test.case('kernels', function()
   test.equal(select(2, lines:gsub('\nsoftmax\t', '')), #isas)
 end)
 
+test.case('the worker that stands beside other engines', function()
+  local pipe = io.popen(("printf 'model resnet8_16 2 3\\ntrain resnet8_16 4 1\\n' | '%s' tests/bench/peer_anet.lua 1"):format(arg[-1]))
+  local lines = {}
+  for line in pipe:lines() do lines[#lines + 1] = line end
+  pipe:close()
+  test.equal(#lines, 2)
+  for i, count in ipairs{3, 1} do
+    local n = 0
+    for ms in (lines[i] or ''):gmatch '%S+' do
+      n = n + 1
+      test.check(tonumber(ms) and tonumber(ms) > 0, 'milliseconds of a run')
+    end
+    test.equal(n, count)
+  end
+end)
+
 return test.finish()
