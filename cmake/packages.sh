@@ -4,10 +4,26 @@
 anet_packages=(build-essential cmake ninja-build pkg-config libluajit-5.1-dev luajit libopenblas-dev libpng-dev
   libstb-dev libjansson-dev zlib1g-dev libedit-dev libcairo2 fonts-dejavu-core dataset-fashion-mnist)
 
+# To cross-build for 64-bit ARM and run what comes out.
+anet_aarch64_packages=(gcc-aarch64-linux-gnu qemu-user libluajit-5.1-dev:arm64 libopenblas-dev:arm64 libpng-dev:arm64
+  libjansson-dev:arm64 zlib1g-dev:arm64 libedit-dev:arm64)
+
+# anet_as_root COMMAND…
+anet_as_root() {
+  if [ "$(id -u)" -eq 0 ]; then
+    "$@"
+  elif command -v sudo >/dev/null 2>&1; then
+    sudo "$@"
+  else
+    echo "anet: not root and no sudo; as root run: $*" >&2
+    return 1
+  fi
+}
+
 anet_install() {
   local missing=() package
   if ! command -v dpkg-query >/dev/null 2>&1; then
-    echo "anet: this is not a Debian system; install what corresponds to: ${anet_packages[*]}" >&2
+    echo "anet: this is not a Debian system; install what corresponds to: ${anet_packages[*]} $*" >&2
     echo "anet: then run: cmake --preset release && cmake --build --preset release" >&2
     return 1
   fi
@@ -16,17 +32,22 @@ anet_install() {
   done
   [ "${#missing[@]}" -eq 0 ] && return 0
   echo "anet: installing ${missing[*]}"
-  local sudo=()
-  if [ "$(id -u)" -ne 0 ]; then
-    command -v sudo >/dev/null 2>&1 || {
-      echo "anet: not root and no sudo; as root run: apt-get install ${missing[*]}" >&2
-      return 1
-    }
-    sudo=(sudo)
-  fi
-  "${sudo[@]}" apt-get update -qq || echo "anet: apt-get update failed; trying with the lists that are there" >&2
-  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null || {
+  anet_as_root apt-get update -qq || echo "anet: apt-get update failed; trying with the lists that are there" >&2
+  anet_as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null || {
     echo "anet: apt-get install ${missing[*]} failed (see above)" >&2
     return 1
   }
+}
+
+# The libraries of the other architecture stand beside the machine's own.
+anet_install_aarch64() {
+  if ! command -v dpkg >/dev/null 2>&1 || [ "$(dpkg --print-architecture)" != amd64 ]; then
+    echo "anet: cross-building for aarch64 wants Debian on amd64" >&2
+    return 1
+  fi
+  if ! dpkg --print-foreign-architectures | grep -qx arm64; then
+    echo "anet: adding the architecture arm64"
+    anet_as_root dpkg --add-architecture arm64 || return 1
+  fi
+  anet_install "${anet_aarch64_packages[@]}"
 }

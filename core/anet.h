@@ -73,11 +73,13 @@ typedef struct anet_memory {
   double calls;                  /* allocations so far */
 } anet_memory;
 ANET_API void anet_memory_read(anet_memory *out);
+ANET_API void anet_memory_mark(void); /* peak_bytes counts anew, from what is live now */
 
 /* Name of the kernels in use: "ref", "sse2", "avx2", "avx512", "neon". The environment's ANET_ISA
  * chooses; ANET_ABSENT if it names one that this machine or build lacks (the best is used then). */
 ANET_API const char *anet_isa(void);
 ANET_API int anet_isa_check(void);
+ANET_API const char *anet_isa_at(int32_t index); /* those this machine can run; NULL: no more */
 ANET_API int32_t anet_cpu_count(void); /* processors this process may use */
 ANET_API double anet_clock_ms(void);   /* monotonic */
 
@@ -87,6 +89,25 @@ typedef struct anet_pool anet_pool;
 ANET_API int anet_pool_new(int32_t threads, anet_pool **out);
 ANET_API void anet_pool_release(anet_pool *pool);
 ANET_API int32_t anet_pool_threads(const anet_pool *pool);
+
+/* Floating-point operations a second of multiply-adds that never leave the registers, all threads of
+ * the pool (NULL: the caller alone) together: what no kernel exceeds. isa NULL: the one in use.
+ * ANET_ABSENT: this machine has no such instruction set. */
+ANET_API int anet_isa_peak(const char *isa, anet_pool *pool, double *flops);
+
+/* Speed of one kernel on one thread: the fastest call. */
+typedef struct anet_kernel_speed {
+  const char *name;       /* static */
+  char shape[48];
+  double ns;
+  double flops, bytes;    /* of a call: operations (0: bound by memory); what is read and written */
+  double sgemm_ns;        /* OpenBLAS on one thread, the same product; 0: there is none */
+  const char *sgemm_core; /* static: what OpenBLAS takes this processor for */
+} anet_kernel_speed;
+ANET_API int32_t anet_kernel_cases(void);
+/* Time case `index` for some ms (two calls at least; 0: only say what it is). isa NULL: the one in use.
+ * ANET_RANGE: no such case. ANET_ABSENT: no such instruction set. ANET_NOMEM. */
+ANET_API int anet_kernel_time(int32_t index, const char *isa, double ms, anet_kernel_speed *out);
 
 /* xoshiro256**: the same numbers on every machine. A plain struct: copy it to fork it. */
 typedef struct anet_rng {

@@ -155,3 +155,8 @@ void anet_memory_read(anet_memory *out)
   out->peak_bytes = (double)now.peak_bytes;
   out->calls = (double)now.calls;
 }
+
+void anet_memory_mark(void)
+{
+  atomic_store(&state.peak_bytes, atomic_load(&state.live_bytes));
+}

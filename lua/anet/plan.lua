@@ -90,6 +90,12 @@ function Plan:run(...)
   return unpack(results)
 end
 
+-- A full batch once more, on the tensors of the last run; for timing.
+function Plan:again()
+  core.must(self.workspace, 'again: the plan has not run yet')
+  core.check(C.anet_run(self.handle, self.workspace, self.in_pointers, self.out_pointers, self.batch))
+end
+
 -- Share of images whose label is the first output's largest entry; and which: one '1' or '0' an image.
 ---@return number accuracy, string hits
 function Plan:accuracy(dataset, input)

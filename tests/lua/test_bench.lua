@@ -1,0 +1,112 @@
+-- The zoo's networks are those of their papers; `anet bench` says what it timed.
+local test = dofile 'tests/support/test.lua'
+local anet = require 'anet'
+local bench = require 'anet.bench'
+local json = require 'anet.json'
+
+-- Standard output of `anet bench …`, and its status.
+local function run(arguments)
+  local pipe = io.popen(("'%s' bench %s 2>&1; echo \"status $?\""):format(arg[-1], arguments))
+  local output = pipe:read '*a'
+  pipe:close()
+  local text, status = output:match('^(.*)status (%d+)\n$')
+  return text, tonumber(status)
+end
+
+local function result(arguments)
+  local output, status = run(arguments .. ' --json --quiet')
+  test.equal(status, 0)
+  return json.decode(output) or {}
+end
+
+-- Parameters as published (torchvision's tables; MobileNetV1: Howard et al. 2017, 4.2 M), and millions of
+-- multiply-adds.
+test.case('architectures', function()
+  for _, want in ipairs{
+    {'resnet18', 11689512, 1814}, {'resnet50', 25557032, 4089}, {'mobilenet_v1', 4231976, 569},
+    {'mobilenet_v2', 3504872, 301}, {'squeezenet1_1', 1235496, 349}, {'resnet20_32', 272474, 41},
+    {'resnet18_32', 11173962, 556}, {'mobilenet_v2_32', 2236682, 88},
+  } do
+    local net = assert(bench.net(want[1]))
+    test.equal(net:cost().params, want[2])
+    test.near(net:cost().macs / 1e6 / want[3], 1, 0.025)
+  end
+  test.same(bench.net('resnet18_32'):shape(bench.net('resnet18_32'):find 'stage4_2'), {4, 4, 512})
+  test.same(bench.net('mobilenet_v2_32'):shape(bench.net('mobilenet_v2_32'):find 'head'), {4, 4, 1280})
+  test.same(bench.net('mobilenet_v1_96'):shape(), {1000})
+end)
+
+test.case('names that are none', function()
+  for _, name in ipairs{'resnet19', 'resnet19_32', 'resnet18_0', 'resnet18_'} do
+    local net, message, code = bench.net(name)
+    test.equal(net, nil)
+    test.equal(code, 'absent')
+    test.mentions(message, ("no architecture '%s'"):format(name))
+  end
+  for arguments, word in pairs{
+    ['kernel'] = "did you mean 'kernels'", ['model'] = 'want NAMES', ['kernels no-such'] = "has 'no-such' in it",
+    ['train resnet21'] = "no architecture 'resnet21'", ['model /no-such.anet'] = 'no-such',
+  } do
+    local output, status = run(arguments)
+    test.equal(status, 1)
+    test.mentions(output, word)
+  end
+end)
+
+test.case('least and middle', function()
+  test.same({bench.summary{3, 1, 2}}, {1, 2})
+  test.same({bench.summary{4, 1, 2, 3}}, {1, 2.5})
+  test.same({bench.summary{5}}, {5, 5})
+end)
+
+test.case('models', function()
+  local r = result 'model resnet8 mobilenet_v2_small_28 --batch 2 --rounds 3 --threads 2'
+  test.equal(r.batch, 2)
+  test.equal(r.threads, 2)
+  test.equal(#r.models, 2)
+  for _, m in ipairs(r.models) do
+    test.check(m.min_ms > 0 and m.min_ms <= m.median_ms, 'the least is no more than the middle')
+    test.near(m.flops, 2000 * m.macs / m.min_ms, 1e-6 * m.flops)
+    test.near(m.share, m.flops / r.peak_flops, 1e-9)
+    test.check(m.peak_bytes >= m.weight_bytes, 'the weights themselves are held')
+  end
+  test.near(r.models[1].macs / bench.net('resnet8'):cost().macs, 2, 0.05) -- norms are folded
+end)
+
+test.case('training steps', function()
+  local r = result 'train resnet8_16 --batch 4 --rounds 2'
+  test.equal(r.models[1].model, 'resnet8_16')
+  test.equal(r.models[1].macs, 12 * bench.net('resnet8_16'):cost().macs)
+end)
+
+test.case('kernels', function()
+  local r = result 'kernels depthwise_grad --ms 0.01'
+  local isas = bench.isas()
+  test.equal(#r.kernels % #isas, 0)
+  for i, k in ipairs(r.kernels) do
+    test.equal(k.name, 'depthwise_grad')
+    test.equal(k.isa, isas[(i - 1) % #isas + 1])
+    test.near(k.share, k.flops / k.ns * 1e9 / r.peaks[k.isa], 1e-9)
+  end
+  local lines = run 'kernels softmax --ms 0.01 --tsv --quiet'
+  test.mentions(lines, 'name\tisa\tshape\tns\t')
+  test.equal(select(2, lines:gsub('\nsoftmax\t', '')), #isas)
+end)
+
+test.case('the worker that stands beside other engines', function()
+  local pipe = io.popen(("printf 'model resnet8_16 2 3\\ntrain resnet8_16 4 1\\n' | '%s' tests/bench/peer_anet.lua 1"):format(arg[-1]))
+  local lines = {}
+  for line in pipe:lines() do lines[#lines + 1] = line end
+  pipe:close()
+  test.equal(#lines, 2)
+  for i, count in ipairs{3, 1} do
+    local n = 0
+    for ms in (lines[i] or ''):gmatch '%S+' do
+      n = n + 1
+      test.check(tonumber(ms) and tonumber(ms) > 0, 'milliseconds of a run')
+    end
+    test.equal(n, count)
+  end
+end)
+
+return test.finish()
