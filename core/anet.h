@@ -113,6 +113,11 @@ ANET_API int anet_tensor_view(anet_tensor *base, const int32_t *begin, const ane
                               anet_tensor **out);
 /* The same values under another shape of as many; ANET_STATE if the tensor is not dense. */
 ANET_API int anet_tensor_reshape(anet_tensor *base, const anet_shape *shape, anet_tensor **out);
+/* A dense copy whose axis i is axis[i] of `from` (f32). ANET_RANGE: these are not all its axes. */
+ANET_API int anet_tensor_transpose(const anet_tensor *from, const int32_t *axis, anet_tensor **out);
+/* An array of NumPy (.npy) or ONNX's TensorProto (.pb), of any type of numbers, as f32. */
+ANET_API int anet_tensor_load(const char *path, anet_tensor **out);
+ANET_API int anet_tensor_save(const anet_tensor *tensor, const char *path); /* dense f32 */
 ANET_API int anet_tensor_copy(anet_tensor *to, const anet_tensor *from); /* same shape and type */
 ANET_API anet_tensor *anet_tensor_retain(anet_tensor *tensor);
 ANET_API void anet_tensor_release(anet_tensor *tensor);
@@ -139,7 +144,8 @@ ANET_API int anet_image_resize(const anet_tensor *image, int32_t height, int32_t
 /* Labelled images of one size: u8 (count, height, width, channels) and i32 (count) labels, -1
  * where unlabelled. `path` may be: an IDX pair or its folder ("…/train-images-idx3-ubyte.gz" or
  * a folder with `part` "train" | "test"), a CIFAR binary folder, a folder with one folder a class,
- * a folder of PNG sheets with .labels. `size` scales folder images (0: their own, all alike). */
+ * a folder of PNG sheets with .labels, a folder of images named "NUMBER_…" after their class (with
+ * labels.txt, the classes' names, one a line). `size` scales folder images (0: their own, all alike). */
 typedef struct anet_dataset anet_dataset;
 ANET_API int anet_dataset_open(const char *path, const char *part, int32_t size, anet_dataset **out);
 ANET_API int anet_dataset_new(anet_tensor *images, anet_tensor *labels, int32_t classes,
@@ -148,6 +154,9 @@ ANET_API int anet_dataset_new(anet_tensor *images, anet_tensor *labels, int32_t 
 ANET_API int anet_dataset_slice(anet_dataset *data, int32_t begin, int32_t count, anet_dataset **out);
 /* The items that `index` (count) names, copied: shuffled splits, non-IID pools. */
 ANET_API int anet_dataset_pick(anet_dataset *data, const int32_t *index, int32_t count,
+                               anet_dataset **out);
+/* The middle of every image, copied. ANET_RANGE: it is larger than they are. */
+ANET_API int anet_dataset_crop(anet_dataset *data, int32_t height, int32_t width,
                                anet_dataset **out);
 ANET_API void anet_dataset_release(anet_dataset *data);
 ANET_API int32_t anet_dataset_count(const anet_dataset *data);
@@ -193,11 +202,14 @@ typedef struct anet_attr {
   int32_t bias;                              /* conv, linear: 1 has one */
   int32_t axis;                              /* concat, split, softmax: counted from the last, 0 = channels */
   int32_t begin, size;                       /* split: the part [begin, begin + size) of the axis */
-  int32_t dim[4];                            /* reshape: the new shape, 0 ends it; resize: height, width */
+  int32_t dim[4];                            /* reshape, constant: the shape, 0 ends it; resize: height, width;
+                                                pad: channels before, after; transpose: axes, from 1 */
   int32_t mode;                              /* pad: anet_pad_mode; resize: anet_resize_mode; avg_pool: 1 counts padding */
   float epsilon;                             /* norm; 0 means 1e-5 */
   float momentum;                            /* norm: weight of a new batch in the running statistics; 0 means 0.1 */
-  float alpha;                               /* leaky_relu: slope; dropout: probability; pad: the value */
+  float alpha;                               /* leaky_relu: slope; dropout: probability; pad: the value; clip: lower
+                                                bound; affine, elu, threshold, power: core/op/unary.c */
+  float beta;                                /* clip: upper bound; affine: what is added */
 } anet_attr;
 
 enum { ANET_PAD_CONSTANT, ANET_PAD_REFLECT, ANET_PAD_EDGE };
@@ -617,5 +629,13 @@ ANET_API int anet_bundle_set_optim(anet_bundle *bundle, anet_optim *optim, anet_
                                    int32_t count); /* state of these nets' parameters */
 ANET_API int anet_bundle_optim(anet_bundle *bundle, anet_optim *optim, anet_net *const *nets,
                                int32_t count);
+
+/* ---- ONNX ------------------------------------------------------------------------------------ */
+
+/* The net of an ONNX file. Images are laid out (h, w, c) inside; weights are permuted once, here. Nodes
+ * are called as the values they make. `about` (may be NULL) gets the net, and a text "border": how the
+ * file numbers the axes of inputs and outputs. ANET_UNSUPPORTED names the op, its node, the opset and
+ * what to do; ANET_FORMAT, ANET_SHAPE: the file is damaged. On failure *out is NULL. */
+ANET_API int anet_net_import_onnx(const char *path, anet_net **out, anet_bundle *about);
 
 #endif

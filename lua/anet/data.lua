@@ -98,6 +98,15 @@ function Dataset:pick(items)
   return wrap(take())
 end
 
+-- The middle of every image, copied.
+---@return anet.Dataset
+function Dataset:crop(height, width)
+  core.check(C.anet_dataset_crop(self.handle, height, width, out))
+  local cropped = wrap(take())
+  cropped.names = self.names
+  return cropped
+end
+
 -- n items drawn without repeats; and the rest.
 ---@return anet.Dataset sample, integer[] rest
 function Dataset:sample(n, seed)

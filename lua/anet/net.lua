@@ -56,7 +56,7 @@ end
 local SETTERS = {
   kernel = pair 'kernel', stride = pair 'stride', dilation = pair 'dilation', pad = set_pad,
   groups = plain 'groups', channels = plain 'channels', axis = plain 'axis', size = plain 'size',
-  epsilon = plain 'epsilon', momentum = plain 'momentum', alpha = plain 'alpha',
+  epsilon = plain 'epsilon', momentum = plain 'momentum', alpha = plain 'alpha', beta = plain 'beta',
   bias = function(attr, v) attr.bias = (v == true or v == 1) and 1 or 0 end,
   begin = function(attr, v) attr.begin = v - 1 end,
   dim = function(attr, v) for i, n in ipairs(v) do attr.dim[i - 1] = n end end,
@@ -95,6 +95,16 @@ function M.new(options)
   local net = M.wrap(take())
   if options and options.input then return net, net:input(options.input, options.name) end
   return net
+end
+
+-- The net of an ONNX file. A bundle that is given gets the net and how the file numbers its axes.
+---@param path string
+---@param about? anet.Bundle
+---@return anet.Net? net, string? message, string? code
+function M.import(path, about)
+  local message, code = core.failure(C.anet_net_import_onnx(path, out, about and about.handle or nil))
+  if message then return nil, message, code end
+  return M.wrap(take())
 end
 
 local methods = {}

@@ -19,11 +19,11 @@ local function seconds_since(began) return (C.anet_clock_ms() - began) / 1000 en
 
 -- ---- opening things ---------------------------------------------------------------------------------
 
--- {supernet | net, input, bundle} of a bundle; the verb ends where it cannot be read.
-function M.open_model(ui, path)
+-- {supernet | net, input, bundle} of a bundle; the verb ends where it cannot be read. any: its input need be no image.
+function M.open_model(ui, path, any)
   local b = ui:try(bundle.open(path))
   local model = {bundle = b, path = path, input = b:input()}
-  if not model.input then ui:fail('%s: it does not say how images become its input', path) end
+  if not model.input and not any then ui:fail('%s: it does not say how images become its input', path) end
   if b:text 'supernet' then
     model.supernet = ui:try(b:supernet())
     model.oracle = model.supernet:oracle()
@@ -33,10 +33,11 @@ function M.open_model(ui, path)
   return model
 end
 
--- An empty bundle with what is true of everything made from a model: its input and its classes' names.
+-- An empty bundle with what is true of everything made from a model: its input, its classes' names, its border.
 ---@return anet.Bundle
 function M.bundle_for(model)
-  return bundle.new():set_input(model.input):set_text('classes', model.bundle:text 'classes')
+  local b = bundle.new():set_text('classes', model.bundle:text 'classes'):set_text('border', model.bundle:text 'border')
+  return model.input and b:set_input(model.input) or b
 end
 
 -- As open_model, of a supernet.
@@ -62,8 +63,12 @@ function M.pick_net(ui, model, genome, rung)
   return list[rung].net
 end
 
-function M.open_data(ui, path, part, limit, seed)
-  local d = ui:try(data.open(path, {part = part}))
+-- sizes: {size =, crop = {height, width}}: what the shorter side of a folder's images is scaled to, and the middle
+-- that is taken of them.
+function M.open_data(ui, path, part, limit, seed, sizes)
+  sizes = sizes or {}
+  local d = ui:try(data.open(path, {part = part, size = sizes.size}))
+  if sizes.crop then d = d:crop(sizes.crop[1], sizes.crop[2]) end
   if limit and limit < d:count() then d = seed and d:sample(limit, seed) or d:slice(1, limit) end
   return d
 end

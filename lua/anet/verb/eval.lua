@@ -33,7 +33,8 @@ local function run(options, ui)
   local pool = anet.pool(options.threads)
   local model = road.open_model(ui, options.model)
   local net = road.pick_net(ui, model, options.genome)
-  local dataset = road.open_data(ui, options.data, options.part, options.limit)
+  local crop = options.crop and {model.input.height, model.input.width} or nil
+  local dataset = road.open_data(ui, options.data, options.part, options.limit, nil, {size = options.size, crop = crop})
   if not dataset:labelled() then ui:fail('%s: the images have no labels', options.data) end
   local plan = anet.plan(net, {batch = options.batch, pool = pool})
   local began = anet.clock()
@@ -55,6 +56,9 @@ return {
   flags = {
     {name = 'data', value = 'PATH', default = 'fashion-mnist', help = 'images'},
     {name = 'part', value = 'NAME', default = 'test', help = 'train or test, where the data has both'},
+    {name = 'size', value = 'N', type = 'integer', min = 1, max = 16384,
+     help = 'scale the shorter side of images in files of their own to this'},
+    {name = 'crop', help = "take the middle of the model's size instead of scaling to it"},
     {name = 'limit', value = 'N', type = 'integer', min = 1, help = 'use only the first N images'},
     {name = 'genome', value = 'G', help = 'subnet of a supernet; the oracle where not given'},
     {name = 'classes', help = 'also by class'},

@@ -1,0 +1,206 @@
+/* Windows over images: Conv, MaxPool, AveragePool, the global pools. Weights are permuted once, here. */
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "io/onnx_import.h"
+
+/* ---- what windows share ---------------------------------------------------------------------------- */
+
+/* A window over 1 or 2 axes; one axis is the rows of an image one column wide. */
+typedef struct window {
+  int32_t axes;
+  anet_attr attr; /* kernel stride dilation pad */
+} window;
+
+static int read_pair(const anet__onnx_node *node, const char *name, int32_t axes, int32_t most,
+                     int64_t *out)
+{
+  const int32_t count = anet__onnx_ints(node, name, out, most);
+  for (int32_t i = 0; i < ANET_MIN(count, most); i++)
+    if (out[i] < 0 || out[i] > INT16_MAX)
+      return anet_fail(ANET_UNSUPPORTED, "%s has %lld, want 0 to %d", name, (long long)out[i],
+                       INT16_MAX);
+  if (count == 0 || count == most) return ANET_OK;
+  return anet_fail(ANET_FORMAT, "%s has %d numbers, want %d for %d axes", name, count, most, axes);
+}
+
+/* Padding that makes the output as large as the input over the stride. */
+static void pad_same(anet_attr *a, const anet_shape *in, bool upper)
+{
+  for (int32_t i = 0; i < 2; i++) {
+    const int64_t span = (int64_t)(a->kernel[i] - 1) * a->dilation[i] + 1;
+    const int64_t out = ((int64_t)in->dim[i] + a->stride[i] - 1) / a->stride[i];
+    const int64_t all = (out - 1) * a->stride[i] + span - in->dim[i];
+    const int32_t total = (int32_t)ANET_MAX(all, 0);
+    a->pad[i] = upper ? total / 2 : (total + 1) / 2;
+    a->pad[i + 2] = total - a->pad[i];
+  }
+}
+
+/* kernel: what the weights say, or NULL. in: the image it slides over. */
+static int read_window(const anet__onnx_node *node, int32_t axes, const int64_t *kernel,
+                       const anet_shape *in, window *out)
+{
+  int64_t size[2] = {1, 1}, stride[2] = {1, 1}, dilation[2] = {1, 1}, pad[4] = {0};
+  const char *automatic = anet__onnx_word(node, "auto_pad", "NOTSET");
+  ANET_TRY(read_pair(node, "kernel_shape", axes, axes, size));
+  ANET_TRY(read_pair(node, "strides", axes, axes, stride));
+  ANET_TRY(read_pair(node, "dilations", axes, axes, dilation));
+  ANET_TRY(read_pair(node, "pads", axes, 2 * axes, pad));
+  *out = (window){.axes = axes, .attr = {.kernel = {1, 1}, .stride = {1, 1}, .dilation = {1, 1}}};
+  for (int32_t i = 0; i < axes; i++) {
+    if (kernel && kernel[i] != size[i] && anet__onnx_attr_find(node, "kernel_shape"))
+      return anet_fail(ANET_SHAPE, "kernel_shape has %lld, the weights %lld", (long long)size[i],
+                       (long long)kernel[i]);
+    out->attr.kernel[i] = (int32_t)(kernel ? kernel[i] : size[i]);
+    out->attr.stride[i] = (int32_t)stride[i];
+    out->attr.dilation[i] = (int32_t)dilation[i];
+    out->attr.pad[i] = (int32_t)pad[i];
+    out->attr.pad[i + 2] = (int32_t)pad[i + axes];
+  }
+  if (strncmp(automatic, "SAME", 4) == 0)
+    pad_same(&out->attr, in, strcmp(automatic, "SAME_UPPER") == 0);
+  return ANET_OK;
+}
+
+static int input_image(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *x,
+                       const anet_shape **shape)
+{
+  ANET_TRY(anet__onnx_get_value(im, node, 0, x));
+  if (x->layout.axes < 3)
+    return anet__onnx_unsupported("its input has %d axes, want images (N, C, H, W)",
+                                  x->layout.axes);
+  ANET_TRY(anet__onnx_store_image(im, node, x));
+  *shape = &anet__net_at(im->net, x->node)->shape;
+  return ANET_OK;
+}
+
+/* ---- Conv ---------------------------------------------------------------------------------------------- */
+
+static int check_weights(const anet__onnx_array *w, int32_t axes, int32_t channels, int64_t groups)
+{
+  char text[ANET_SHAPE_TEXT];
+  const bool fits = w && w->rank == axes + 2 && w->count > 0 && groups > 0 &&
+                    w->dim[1] * groups == channels && w->dim[0] % groups == 0;
+  if (fits) return ANET_OK;
+  if (!w) return anet_fail(ANET_FORMAT, "it has no weights");
+  return anet_fail(ANET_SHAPE, "weights %s do not fit %d channels in %lld groups",
+                   anet__onnx_dims_text(w->rank, w->dim, text), channels, (long long)groups);
+}
+
+/* (out, in / groups, taps) to (taps, in / groups, out). */
+static void permute_weights(const anet__onnx_array *w, float *to)
+{
+  const size_t out = (size_t)w->dim[0], in = (size_t)w->dim[1], taps = w->count / out / in;
+  for (size_t o = 0; o < out; o++)
+    for (size_t i = 0; i < in; i++)
+      for (size_t t = 0; t < taps; t++)
+        to[(t * in + i) * out + o] = (float)anet__onnx_at(w, (o * in + i) * taps + t);
+}
+
+static int fill_bias(anet__onnx_import *im, const anet__onnx_array *bias, int32_t channels,
+                     int32_t value)
+{
+  if (bias->count != (size_t)channels)
+    return anet_fail(ANET_SHAPE, "its bias has %zu numbers, want %d", bias->count, channels);
+  float *to = anet__onnx_param(im, value, 1);
+  for (size_t i = 0; i < bias->count; i++) to[i] = (float)anet__onnx_at(bias, i);
+  return ANET_OK;
+}
+
+int anet__onnx_op_conv(anet__onnx_import *im, const anet__onnx_node *node)
+{
+  const anet__onnx_array *w, *bias;
+  const anet_shape *in = NULL;
+  const int64_t groups = anet__onnx_int(node, "group", 1);
+  anet__onnx_value x;
+  window win;
+  int32_t value;
+  ANET_TRY(input_image(im, node, &x, &in));
+  ANET_TRY(anet__onnx_get_array(im, node, 1, &w));
+  ANET_TRY(anet__onnx_get_array(im, node, 2, &bias));
+  ANET_TRY(check_weights(w, x.layout.axes - 2, in->dim[2], groups));
+  ANET_TRY(read_window(node, x.layout.axes - 2, w->dim + 2, in, &win));
+  const bool depthwise = groups == in->dim[2] && w->dim[0] == groups && groups > 1;
+  win.attr.bias = bias != NULL;
+  win.attr.channels = depthwise ? 0 : (int32_t)w->dim[0];
+  win.attr.groups = depthwise ? 1 : (int32_t)groups;
+  ANET_TRY(anet__onnx_add(im, node, "", depthwise ? "depthwise" : "conv", &win.attr, &x.node, 1,
+                          &value));
+  permute_weights(w, anet__onnx_param(im, value, 0));
+  if (bias) ANET_TRY(fill_bias(im, bias, (int32_t)w->dim[0], value));
+  return anet__onnx_bind_image(im, node, value, x.layout.axes, x.layout.batch);
+}
+
+/* ---- pools ---------------------------------------------------------------------------------------------- */
+
+/* ceil_mode: more padding at the end, so that a last window that begins inside is not lost. */
+static void pad_ceil(anet_attr *a, const anet_shape *in)
+{
+  for (int32_t i = 0; i < 2; i++) {
+    const int32_t span = (a->kernel[i] - 1) * a->dilation[i] + 1;
+    const int32_t room = in->dim[i] + a->pad[i] + a->pad[i + 2] - span;
+    if (room < 0) continue;
+    int32_t out = (room + a->stride[i] - 1) / a->stride[i] + 1;
+    if ((out - 1) * a->stride[i] >= in->dim[i] + a->pad[i]) out--;
+    const int32_t more = (out - 1) * a->stride[i] - room;
+    if (more > 0) a->pad[i + 2] += more;
+  }
+}
+
+/* Padding as a node of its own, for an average that counts it. */
+static int pad_before(anet__onnx_import *im, const anet__onnx_node *node, anet_attr *a,
+                      int32_t *value)
+{
+  anet_attr pad = {0};
+  memcpy(pad.pad, a->pad, sizeof pad.pad);
+  memset(a->pad, 0, sizeof a->pad);
+  return anet__onnx_add(im, node, ".pad", "pad", &pad, value, 1, value);
+}
+
+static int pool(anet__onnx_import *im, const anet__onnx_node *node, const char *op)
+{
+  const bool average = strcmp(op, "avg_pool") == 0;
+  const bool ceil_mode = anet__onnx_int(node, "ceil_mode", 0) != 0;
+  const bool counts = average && anet__onnx_int(node, "count_include_pad", 0) != 0;
+  const anet_shape *in = NULL;
+  anet__onnx_value x;
+  window win;
+  int32_t value;
+  if (node->outputs > 1 && node->output[1][0])
+    return anet__onnx_unsupported("its second output, the indices, is not computed");
+  ANET_TRY(input_image(im, node, &x, &in));
+  ANET_TRY(read_window(node, x.layout.axes - 2, NULL, in, &win));
+  if (counts && ceil_mode) {
+    ANET_TRY(pad_before(im, node, &win.attr, &x.node));
+    in = &anet__net_at(im->net, x.node)->shape;
+  }
+  if (ceil_mode) pad_ceil(&win.attr, in);
+  win.attr.mode = counts && !ceil_mode;
+  ANET_TRY(anet__onnx_add(im, node, "", op, &win.attr, &x.node, 1, &value));
+  return anet__onnx_bind_image(im, node, value, x.layout.axes, x.layout.batch);
+}
+
+int anet__onnx_op_max_pool(anet__onnx_import *im, const anet__onnx_node *node)
+{
+  return pool(im, node, "max_pool");
+}
+
+int anet__onnx_op_average_pool(anet__onnx_import *im, const anet__onnx_node *node)
+{
+  return pool(im, node, "avg_pool");
+}
+
+int anet__onnx_op_global_average_pool(anet__onnx_import *im, const anet__onnx_node *node)
+{
+  const anet_shape *in = NULL;
+  anet__onnx_value x;
+  int32_t value;
+  ANET_TRY(input_image(im, node, &x, &in));
+  const int64_t dim[4] = {1, in->dim[2], 1, 1};
+  anet__layout layout;
+  ANET_TRY(anet__onnx_add(im, node, "", "global_pool", NULL, &x.node, 1, &value));
+  ANET_TRY(anet__layout_natural(x.layout.batch, x.layout.axes, dim, &layout));
+  return anet__onnx_bind_node(im, node, 0, value, &layout);
+}

@@ -1,0 +1,241 @@
+/* From a file to a net: its inputs, then node after node, then its outputs. */
+#include "io/onnx_import.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "io/bundle.h"
+#include "io/onnx_ops.def"
+
+/* ---- the tables ------------------------------------------------------------------------------------ */
+
+#define X(onnx, handler) anet__onnx_handler anet__onnx_op_##handler;
+ANET_ONNX_OP_MAP(X)
+#undef X
+
+anet__onnx_handler *anet__onnx_handler_find(const char *op)
+{
+  static const struct {
+    const char *name;
+    anet__onnx_handler *handler;
+  } table[] = {
+#define X(onnx, handler) {#onnx, anet__onnx_op_##handler},
+      ANET_ONNX_OP_MAP(X)
+#undef X
+  };
+  for (int32_t i = 0; i < ANET_COUNT(table); i++)
+    if (strcmp(table[i].name, op) == 0) return table[i].handler;
+  return NULL;
+}
+
+/* ---- inputs ------------------------------------------------------------------------------------------ */
+
+static int check_face(const anet__onnx_import *im, const anet__onnx_face *face)
+{
+  char text[ANET_SHAPE_TEXT];
+  if (face->type && !anet__onnx_is_real(face->type))
+    return anet__onnx_unsupported("input '%s' has element type %d, want floats", face->name,
+                                  face->type);
+  if (face->rank < 0)
+    return anet__onnx_unsupported("input '%s' has no shape; export the model with one", face->name);
+  for (int32_t a = im->whole || face->rank < 2 ? 0 : 1; a < face->rank; a++)
+    if (face->dim[a] < 0)
+      return anet__onnx_unsupported("input '%s' has shape %s: only the batch may stay open; export it "
+                                    "with fixed sizes",
+                                    face->name,
+                                    anet__onnx_dims_text(face->rank, face->dim, text));
+  return ANET_OK;
+}
+
+/* Images are stored with their channels last, all else as ONNX does. */
+static int face_shape(const anet__onnx_face *face, bool batch, anet_shape *shape)
+{
+  *shape = (anet_shape){0};
+  if (batch && face->rank == 4) {
+    *shape = (anet_shape){
+        3, {(int32_t)face->dim[2], (int32_t)face->dim[3], (int32_t)face->dim[1]}};
+    return ANET_OK;
+  }
+  for (int32_t a = batch ? 1 : 0; a < face->rank; a++) {
+    if (!batch && face->dim[a] == 1 && face->rank >= ANET_MAX_RANK) continue;
+    if (shape->rank == ANET_MAX_RANK - 1)
+      return anet__onnx_unsupported("input '%s' has %d axes", face->name, face->rank);
+    shape->dim[shape->rank++] = (int32_t)face->dim[a];
+  }
+  if (shape->rank == 0) *shape = (anet_shape){1, {1}};
+  return ANET_OK;
+}
+
+static int add_input(anet__onnx_import *im, const anet__onnx_face *face)
+{
+  const bool batch = !im->whole && face->rank >= 2;
+  anet__onnx_value value = {0};
+  anet_shape shape;
+  ANET_TRY(check_face(im, face));
+  ANET_TRY(batch && face->rank == 4
+               ? anet__layout_image(true, 4, face->dim, &value.layout)
+               : anet__layout_natural(batch, face->rank, face->dim, &value.layout));
+  ANET_TRY(face_shape(face, batch, &shape));
+  ANET_TRY(anet_net_input(im->net, face->name, &shape, &value.node));
+  if (batch && face->dim[0] > 0) im->batch = face->dim[0];
+  return anet__onnx_bind(im, face->name, &value);
+}
+
+/* ---- nodes ------------------------------------------------------------------------------------------- */
+
+static bool is_constant(anet__onnx_import *im, const anet__onnx_node *node)
+{
+  const anet__onnx_value *value;
+  for (int32_t i = 0; i < node->inputs; i++)
+    if (node->input[i][0] && (anet__onnx_get(im, node, i, &value) || !value->array)) return false;
+  return true;
+}
+
+static int no_handler(const anet__onnx_node *node, const char *name)
+{
+  const bool own = !node->domain[0] || strcmp(node->domain, "ai.onnx") == 0;
+  return anet_fail(ANET_UNSUPPORTED,
+                   "op '%s%s%s' of node '%s' is not one this engine has: simplify the model (constant "
+                   "folding), export it with plain ops, or cut it before this node",
+                   own ? "" : node->domain, own ? "" : ":", node->op, name);
+}
+
+static int import_node(anet__onnx_import *im, const anet__onnx_node *node)
+{
+  const char *name = node->name[0] ? node->name : node->outputs ? node->output[0] : "";
+  const bool own = !node->domain[0] || strcmp(node->domain, "ai.onnx") == 0;
+  anet__onnx_folder *folder = own ? anet__onnx_folder_find(node->op) : NULL;
+  anet__onnx_handler *handler = own ? anet__onnx_handler_find(node->op) : NULL;
+  int rc = ANET_ABSENT;
+  if (folder && (is_constant(im, node) || !handler)) rc = folder(im, node);
+  if (rc == ANET_ABSENT && handler) rc = handler(im, node);
+  if (rc == ANET_ABSENT) rc = no_handler(node, name);
+  return rc ? anet__fail_in(rc, "%s '%s' (opset %lld)", node->op, name,
+                            (long long)im->model.opset)
+            : ANET_OK;
+}
+
+/* ---- outputs ----------------------------------------------------------------------------------------- */
+
+/* The node of an output is called as the output is. */
+static int add_output(anet__onnx_import *im, const char *name)
+{
+  const char *input[1] = {name};
+  const anet__onnx_node node = {.op = "output", .name = name, .input = input, .output = input,
+                                .inputs = 1, .outputs = 1};
+  anet__onnx_value value;
+  ANET_TRY(anet__onnx_get_value(im, &node, 0, &value));
+  const anet__node *from = anet__net_at(im->net, value.node);
+  if (from->op == ANET_OP_INPUT || strcmp(from->name, name) != 0)
+    ANET_TRY(anet__onnx_add(im, &node, "", "identity", NULL, &value.node, 1, &value.node));
+  for (int32_t i = 0; i < im->values; i++)
+    if (strcmp(im->value[i].name, name) == 0) im->value[i] = (anet__onnx_value){
+        .name = name, .node = value.node, .layout = value.layout};
+  return anet_net_output(im->net, value.node);
+}
+
+static int build(anet__onnx_import *im)
+{
+  const anet__onnx_model *m = &im->model;
+  for (int32_t i = 0; i < m->initials; i++) {
+    const anet__onnx_value value = {.array = m->initial[i].array, .node = -1};
+    ANET_TRY(anet__onnx_bind(im, m->initial[i].name, &value));
+  }
+  for (int32_t i = 0; i < m->inputs; i++) ANET_TRY(add_input(im, &m->input[i]));
+  for (int32_t i = 0; i < m->nodes; i++) ANET_TRY(import_node(im, &m->node[i]));
+  if (m->outputs == 0) return anet_fail(ANET_FORMAT, "it has no outputs");
+  for (int32_t i = 0; i < m->outputs; i++) ANET_TRY(add_output(im, m->output[i].name));
+  return ANET_OK;
+}
+
+/* ---- the border --------------------------------------------------------------------------------------- */
+
+/* {"name":, "batch":, "dims": ONNX's dimensions without the batch, "atoms": their factors, "order": the
+ * factors as they are stored} of a value. */
+static json_t *face_json(const anet__onnx_value *v)
+{
+  const anet__layout *l = &v->layout;
+  json_t *dims = json_array(), *atoms = json_array(), *order = json_array();
+  for (int32_t a = l->batch ? 1 : 0; a < l->axes; a++)
+    json_array_append_new(dims, json_integer(anet__layout_dim(l, a)));
+  for (int32_t i = 0; i < l->atoms; i++) {
+    json_array_append_new(atoms, json_integer(l->size[i]));
+    json_array_append_new(order, json_integer(l->order[i]));
+  }
+  return json_pack("{s:s, s:b, s:o, s:o, s:o}", "name", v->name, "batch", (int)l->batch, "dims",
+                   dims, "atoms", atoms, "order", order);
+}
+
+static json_t *faces_json(const anet__onnx_import *im, const anet__onnx_face *face, int32_t count)
+{
+  json_t *list = json_array();
+  for (int32_t i = 0; i < count; i++)
+    for (int32_t v = 0; v < im->values; v++)
+      if (strcmp(im->value[v].name, face[i].name) == 0)
+        json_array_append_new(list, face_json(&im->value[v]));
+  return list;
+}
+
+static int write_border(const anet__onnx_import *im, anet_bundle *about)
+{
+  const anet__onnx_model *m = &im->model;
+  return anet__bundle_set_json(
+      about, "border",
+      json_pack("{s:s, s:I, s:s, s:o, s:o}", "format", "onnx", "opset", (json_int_t)m->opset,
+                "producer", m->producer, "inputs", faces_json(im, m->input, m->inputs), "outputs",
+                faces_json(im, m->output, m->outputs)));
+}
+
+/* ---- the public face ------------------------------------------------------------------------------------ */
+
+static void drop(anet__onnx_import *im)
+{
+  anet_net_release(im->net);
+  anet__free(im->value);
+  anet__onnx_free(&im->model);
+}
+
+static int import_as(const char *path, bool whole, anet__onnx_import *im)
+{
+  *im = (anet__onnx_import){.whole = whole, .batch = -1};
+  ANET_TRY(anet__onnx_read(path, &im->model));
+  int rc = anet_net_new(&im->net);
+  if (!rc) rc = build(im);
+  if (rc == ANET_OK) return ANET_OK;
+  drop(im);
+  return anet__fail_in(rc, "'%s'", path);
+}
+
+/* Can axis 0 be taken for one more axis of a single image? */
+static bool is_fixed(const char *path)
+{
+  anet__onnx_model m;
+  bool fixed = anet__onnx_read(path, &m) == ANET_OK;
+  if (!fixed) return false;
+  for (int32_t i = 0; i < m.inputs; i++)
+    for (int32_t a = 0; a < m.input[i].rank; a++) fixed &= m.input[i].dim[a] > 0;
+  anet__onnx_free(&m);
+  return fixed;
+}
+
+int anet_net_import_onnx(const char *path, anet_net **out, anet_bundle *about)
+{
+  anet__onnx_import im;
+  *out = NULL;
+  int rc = import_as(path, false, &im);
+  if (rc == ANET_UNSUPPORTED || rc == ANET_SHAPE) {
+    char why[512];
+    strncpy(why, anet_error(), sizeof why - 1);
+    why[sizeof why - 1] = '\0';
+    if (!is_fixed(path) || import_as(path, true, &im)) return anet_fail(rc, "%s", why);
+    rc = ANET_OK;
+  }
+  if (rc) return rc;
+  if (about) rc = write_border(&im, about);
+  if (!rc && about) rc = anet_bundle_set_net(about, im.net);
+  if (!rc) *out = anet_net_retain(im.net);
+  drop(&im);
+  return rc;
+}
