@@ -201,9 +201,10 @@ typedef struct anet_attr {
   int32_t channels;                          /* outputs of conv, linear */
   int32_t bias;                              /* conv, linear: 1 has one */
   int32_t axis;                              /* concat, split, softmax: counted from the last, 0 = channels */
-  int32_t begin, size;                       /* split: the part [begin, begin + size) of the axis */
+  int32_t begin, size;                       /* split: the part [begin, begin + size) of the axis; resize: below */
   int32_t dim[4];                            /* reshape, constant: the shape, 0 ends it; resize: height, width;
-                                                pad: channels before, after; transpose: axes, from 1 */
+                                                pad: channels before, after; transpose: axes, from 1;
+                                                conv_transpose: rows, columns added at the end */
   int32_t mode;                              /* pad: anet_pad_mode; resize: anet_resize_mode; avg_pool: 1 counts padding */
   float epsilon;                             /* norm; 0 means 1e-5 */
   float momentum;                            /* norm: weight of a new batch in the running statistics; 0 means 0.1 */
@@ -213,8 +214,11 @@ typedef struct anet_attr {
 } anet_attr;
 
 enum { ANET_PAD_CONSTANT, ANET_PAD_REFLECT, ANET_PAD_EDGE };
-/* half-pixel centres; `nearest` rounds half down, as PyTorch and ONNX's round_prefer_floor */
 enum { ANET_RESIZE_NEAREST, ANET_RESIZE_BILINEAR };
+/* resize.begin: pixels correspond by their centres, by their corners, or the outermost ones to each other */
+enum { ANET_RESIZE_CENTRE, ANET_RESIZE_CORNER, ANET_RESIZE_ALIGN };
+/* resize.size, of nearest: halves go down (as in PyTorch), all down, all up, halves go up */
+enum { ANET_RESIZE_HALF_DOWN, ANET_RESIZE_DOWN, ANET_RESIZE_UP, ANET_RESIZE_HALF_UP };
 
 /* A network: a DAG of nodes in topological order, each with one output value of the same number.
  * Nodes hold references to their parameters, so networks can share them. */

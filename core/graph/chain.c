@@ -45,6 +45,8 @@ static anet__token token_of(const anet__flow *flow, const anet__item *item)
     case ANET_OP_DEPTHWISE:
       return ANET_TOKEN_DEPTHWISE;
     case ANET_OP_NORM:
+    case ANET_OP_INSTANCE_NORM:
+    case ANET_OP_LAYER_NORM:
       return ANET_TOKEN_NORM;
     case ANET_OP_ADD:
       return ANET_TOKEN_SUM;

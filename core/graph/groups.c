@@ -28,6 +28,7 @@ bool anet__node_keeps_channels(const anet_net *net, int32_t value)
   switch (node->op) {
     case ANET_OP_DEPTHWISE:
     case ANET_OP_NORM:
+    case ANET_OP_INSTANCE_NORM:
     case ANET_OP_ADD:
     case ANET_OP_MUL:
     case ANET_OP_MAX_POOL:
