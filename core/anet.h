@@ -636,10 +636,22 @@ ANET_API int anet_bundle_optim(anet_bundle *bundle, anet_optim *optim, anet_net 
 
 /* ---- ONNX ------------------------------------------------------------------------------------ */
 
+/* Inputs of the graph that are to be constants: shapes, scales, weights that a file leaves open. */
+typedef struct anet_onnx_desc {
+  int32_t constants;
+  const char *const *name;   /* (constants) */
+  anet_tensor *const *value; /* (constants) dense f32; whole numbers as such */
+} anet_onnx_desc;
+
 /* The net of an ONNX file. Images are laid out (h, w, c) inside; weights are permuted once, here. Nodes
- * are called as the values they make. `about` (may be NULL) gets the net, and a text "border": how the
- * file numbers the axes of inputs and outputs. ANET_UNSUPPORTED names the op, its node, the opset and
- * what to do; ANET_FORMAT, ANET_SHAPE: the file is damaged. On failure *out is NULL. */
-ANET_API int anet_net_import_onnx(const char *path, anet_net **out, anet_bundle *about);
+ * are called as the values they make. desc may be NULL. `about` (may be NULL) gets the net, and a text
+ * "border": how the file numbers the axes of inputs and outputs. ANET_UNSUPPORTED names the op, its
+ * node, the opset and what to do; ANET_FORMAT, ANET_SHAPE: the file is damaged. On failure *out is
+ * NULL. */
+ANET_API int anet_net_import_onnx(const char *path, const anet_onnx_desc *desc, anet_net **out,
+                                  anet_bundle *about);
+
+/* Name of input `index` of such a file, initialisers aside. ANET_ABSENT: it has no more. name: `bytes`. */
+ANET_API int anet_onnx_input(const char *path, int32_t index, char *name, int32_t bytes);
 
 #endif

@@ -133,6 +133,71 @@ int anet__onnx_op_conv(anet__onnx_import *im, const anet__onnx_node *node)
   return anet__onnx_bind_image(im, node, value, x.layout.axes, x.layout.batch);
 }
 
+/* ---- ConvTranspose ------------------------------------------------------------------------------------------ */
+
+/* Padding at the end that makes the output so large; `whole`: as it is without any padding. */
+static int pad_to(const anet__onnx_node *node, anet_attr *a, int32_t i, int64_t whole, int64_t want)
+{
+  const int64_t all = whole - want;
+  const bool upper = strcmp(anet__onnx_word(node, "auto_pad", "NOTSET"), "SAME_UPPER") == 0;
+  if (want < 1 || all > INT16_MAX || all < -INT16_MAX)
+    return anet_fail(ANET_SHAPE, "its output cannot have %lld of %lld", (long long)want,
+                     (long long)whole);
+  if (all < 0) { /* larger than all that is reached: zeros at the end */
+    a->pad[i] = a->pad[i + 2] = 0;
+    a->dim[i] = (int32_t)-all;
+    return ANET_OK;
+  }
+  a->pad[i] = (int32_t)(upper ? all / 2 : all - all / 2);
+  a->pad[i + 2] = (int32_t)all - a->pad[i];
+  return ANET_OK;
+}
+
+/* output_padding, output_shape and auto_pad all say how large the output is. */
+static int read_output(const anet__onnx_node *node, const anet_shape *in, window *w)
+{
+  int64_t more[2] = {0, 0}, shape[2] = {0, 0};
+  const bool same = strncmp(anet__onnx_word(node, "auto_pad", "NOTSET"), "SAME", 4) == 0;
+  const bool given = anet__onnx_attr_find(node, "output_shape") != NULL;
+  ANET_TRY(read_pair(node, "output_padding", w->axes, w->axes, more));
+  ANET_TRY(read_pair(node, "output_shape", w->axes, w->axes, shape));
+  for (int32_t i = 0; i < w->axes; i++) {
+    const int64_t span = (int64_t)(w->attr.kernel[i] - 1) * w->attr.dilation[i] + 1;
+    const int64_t whole = (int64_t)(in->dim[i] - 1) * w->attr.stride[i] + span + more[i];
+    const int64_t want = given ? shape[i] : (int64_t)in->dim[i] * w->attr.stride[i];
+    w->attr.dim[i] = (int32_t)more[i];
+    if (given || same) ANET_TRY(pad_to(node, &w->attr, i, whole, want));
+  }
+  return ANET_OK;
+}
+
+int anet__onnx_op_conv_transpose(anet__onnx_import *im, const anet__onnx_node *node)
+{
+  char text[ANET_SHAPE_TEXT];
+  const anet__onnx_array *w, *bias;
+  const anet_shape *in = NULL;
+  const int64_t groups = anet__onnx_int(node, "group", 1);
+  anet__onnx_value x;
+  window win;
+  int32_t value;
+  ANET_TRY(input_image(im, node, &x, &in));
+  ANET_TRY(anet__onnx_get_array(im, node, 1, &w));
+  ANET_TRY(anet__onnx_get_array(im, node, 2, &bias));
+  if (!w || w->rank != x.layout.axes || w->dim[0] != in->dim[2] || groups < 1 || groups > INT16_MAX)
+    return anet_fail(ANET_SHAPE, "weights %s do not fit %d channels in %lld groups",
+                     w ? anet__onnx_dims_text(w->rank, w->dim, text) : "()", in->dim[2],
+                     (long long)groups);
+  ANET_TRY(read_window(node, x.layout.axes - 2, w->dim + 2, in, &win));
+  ANET_TRY(read_output(node, in, &win));
+  win.attr.bias = bias != NULL;
+  win.attr.channels = (int32_t)(w->dim[1] * groups);
+  win.attr.groups = (int32_t)groups;
+  ANET_TRY(anet__onnx_add(im, node, "", "conv_transpose", &win.attr, &x.node, 1, &value));
+  permute_weights(w, anet__onnx_param(im, value, 0));
+  if (bias) ANET_TRY(fill_bias(im, bias, win.attr.channels, value));
+  return anet__onnx_bind_image(im, node, value, x.layout.axes, x.layout.batch);
+}
+
 /* ---- pools ---------------------------------------------------------------------------------------------- */
 
 /* ceil_mode: more padding at the end, so that a last window that begins inside is not lost. */
@@ -192,15 +257,29 @@ int anet__onnx_op_average_pool(anet__onnx_import *im, const anet__onnx_node *nod
   return pool(im, node, "avg_pool");
 }
 
-int anet__onnx_op_global_average_pool(anet__onnx_import *im, const anet__onnx_node *node)
+static int global_pool(anet__onnx_import *im, const anet__onnx_node *node, bool most)
 {
   const anet_shape *in = NULL;
+  const anet_attr pixels = {.axis = 1};
   anet__onnx_value x;
   int32_t value;
   ANET_TRY(input_image(im, node, &x, &in));
+  const anet_shape rows = {2, {in->dim[0] * in->dim[1], in->dim[2]}};
   const int64_t dim[4] = {1, in->dim[2], 1, 1};
   anet__layout layout;
-  ANET_TRY(anet__onnx_add(im, node, "", "global_pool", NULL, &x.node, 1, &value));
+  if (most) ANET_TRY(anet__onnx_reshape(im, node, &x, &rows));
+  ANET_TRY(anet__onnx_add(im, node, "", most ? "reduce_max" : "global_pool", most ? &pixels : NULL,
+                          &x.node, 1, &value));
   ANET_TRY(anet__layout_natural(x.layout.batch, x.layout.axes, dim, &layout));
   return anet__onnx_bind_node(im, node, 0, value, &layout);
+}
+
+int anet__onnx_op_global_average_pool(anet__onnx_import *im, const anet__onnx_node *node)
+{
+  return global_pool(im, node, false);
+}
+
+int anet__onnx_op_global_max_pool(anet__onnx_import *im, const anet__onnx_node *node)
+{
+  return global_pool(im, node, true);
 }

@@ -125,10 +125,37 @@ int anet__onnx_op_gemm(anet__onnx_import *im, const anet__onnx_node *node)
   return multiply(im, node, &m, bias, anet__onnx_real(node, "beta", 1));
 }
 
+/* Two computed matrices, or stacks of them. */
+static int multiply_both(anet__onnx_import *im, const anet__onnx_node *node)
+{
+  anet__onnx_value v[2];
+  int64_t dim[ANET_ONNX_RANK];
+  anet__layout layout;
+  int32_t in[2], value;
+  for (int32_t i = 0; i < 2; i++) {
+    ANET_TRY(anet__onnx_get_value(im, node, i, &v[i]));
+    ANET_TRY(anet__onnx_store_natural(im, node, &v[i]));
+    in[i] = v[i].node;
+  }
+  const int32_t axes = v[0].layout.axes;
+  if (axes != v[1].layout.axes || v[0].layout.batch != v[1].layout.batch ||
+      axes < (v[0].layout.batch ? 3 : 2))
+    return anet__onnx_unsupported("its inputs have %d and %d axes, and %s batch", axes,
+                                  v[1].layout.axes,
+                                  v[0].layout.batch == v[1].layout.batch ? "a" : "not both a");
+  ANET_TRY(anet__onnx_add(im, node, "", "matmul", NULL, in, 2, &value));
+  anet__layout_dims(&v[0].layout, dim);
+  dim[axes - 1] = anet__layout_dim(&v[1].layout, axes - 1);
+  ANET_TRY(anet__layout_natural(v[0].layout.batch, axes, dim, &layout));
+  return anet__onnx_bind_node(im, node, 0, value, &layout);
+}
+
 int anet__onnx_op_mat_mul(anet__onnx_import *im, const anet__onnx_node *node)
 {
-  matrix m = {.alpha = 1};
-  ANET_TRY(anet__onnx_get_array(im, node, 1, &m.array));
+  const anet__onnx_value *right;
+  ANET_TRY(anet__onnx_get(im, node, 1, &right));
+  const matrix m = {.array = right->array, .alpha = 1};
+  if (!m.array || m.array->rank != 2) return multiply_both(im, node);
   return multiply(im, node, &m, NULL, 1);
 }
 
@@ -147,7 +174,7 @@ int anet__onnx_op_batch_normalization(anet__onnx_import *im, const anet__onnx_no
 {
   const anet__onnx_array *param[NORM_PARAMS];
   const float momentum = anet__onnx_real(node, "momentum", 0.9F);
-  const anet_attr attr = {.epsilon = anet__onnx_real(node, "epsilon", 1e-5F),
+  const anet_attr attr = {.epsilon = fmaxf(anet__onnx_real(node, "epsilon", 1e-5F), 1e-12F),
                           .momentum = momentum < 1 ? 1 - momentum : 0};
   anet__onnx_value x;
   int32_t value;
@@ -177,5 +204,96 @@ int anet__onnx_op_batch_normalization(anet__onnx_import *im, const anet__onnx_no
     for (int32_t c = 0; c < channels; c++)
       to[c] = (float)anet__onnx_at(param[p], (size_t)map[c]);
   }
+  return anet__onnx_bind_node(im, node, 0, value, &x.layout);
+}
+
+/* Scale and shift of so many numbers into parameters 0 and 1 of a node; absent ones are 1 and 0. */
+static int fill_scale(anet__onnx_import *im, const anet__onnx_array *scale,
+                      const anet__onnx_array *shift, int32_t count, int32_t value)
+{
+  const anet__onnx_array *from[2] = {scale, shift};
+  for (int32_t p = 0; p < 2; p++) {
+    float *to = anet__onnx_param(im, value, p);
+    if (from[p] && from[p]->count != (size_t)count && from[p]->count != 1)
+      return anet_fail(ANET_SHAPE, "its %s has %zu numbers, want %d", p ? "shift" : "scale",
+                       from[p]->count, count);
+    for (int32_t c = 0; c < count; c++)
+      to[c] = !from[p] ? (p ? 0.0F : 1.0F)
+                       : (float)anet__onnx_at(from[p], from[p]->count == 1 ? 0 : (size_t)c);
+  }
+  return ANET_OK;
+}
+
+int anet__onnx_op_instance_normalization(anet__onnx_import *im, const anet__onnx_node *node)
+{
+  const anet__onnx_array *scale, *shift;
+  const anet_attr attr = {.epsilon = anet__onnx_real(node, "epsilon", 1e-5F)};
+  anet__onnx_value x;
+  int32_t value;
+  ANET_TRY(anet__onnx_get_value(im, node, 0, &x));
+  ANET_TRY(anet__onnx_get_array(im, node, 1, &scale));
+  ANET_TRY(anet__onnx_get_array(im, node, 2, &shift));
+  ANET_TRY(anet__onnx_store_image(im, node, &x));
+  ANET_TRY(anet__onnx_add(im, node, "", "instance_norm", &attr, &x.node, 1, &value));
+  ANET_TRY(fill_scale(im, scale, shift, anet__net_at(im->net, value)->shape.dim[2], value));
+  return anet__onnx_bind_image(im, node, value, x.layout.axes, x.layout.batch);
+}
+
+/* Over the last axes, from `axis` on: rows of so many numbers. */
+int anet__onnx_op_layer_normalization(anet__onnx_import *im, const anet__onnx_node *node)
+{
+  const anet__onnx_array *scale, *shift;
+  const anet_attr attr = {.epsilon = anet__onnx_real(node, "epsilon", 1e-5F)};
+  anet__onnx_value x;
+  int32_t axis, value, row = 1;
+  if (node->outputs > 1 && (node->output[1][0] || (node->outputs > 2 && node->output[2][0])))
+    return anet__onnx_unsupported("its further outputs, the statistics, are not computed");
+  ANET_TRY(anet__onnx_get_value(im, node, 0, &x));
+  ANET_TRY(anet__onnx_get_array(im, node, 1, &scale));
+  ANET_TRY(anet__onnx_get_array(im, node, 2, &shift));
+  ANET_TRY(anet__onnx_axis(node, anet__onnx_int(node, "axis", -1), x.layout.axes, &axis));
+  if (axis == 0 && x.layout.batch) return anet__onnx_unsupported("it runs over the batch");
+  for (int32_t a = axis; a < x.layout.axes; a++) row *= (int32_t)anet__layout_dim(&x.layout, a);
+  const int32_t all = (int32_t)anet__layout_count(&x.layout);
+  const bool channels = axis == x.layout.axes - 1;
+  ANET_TRY(channels ? ANET_OK : anet__onnx_store_natural(im, node, &x));
+  if (channels) { /* the last axis may be stored last already, whatever comes before */
+    int32_t order[ANET_ATOMS], used = 0;
+    for (int32_t k = 0; k < x.layout.atoms; k++)
+      if (x.layout.order[k] < x.layout.first[axis]) order[used++] = x.layout.order[k];
+    for (int32_t i = x.layout.first[axis]; i < x.layout.atoms; i++) order[used++] = i;
+    if (!anet__layout_is_order(&x.layout, order)) ANET_TRY(anet__onnx_store_natural(im, node, &x));
+  }
+  if (anet__net_at(im->net, x.node)->shape.dim[anet__net_at(im->net, x.node)->shape.rank - 1] != row)
+    ANET_TRY(anet__onnx_reshape(im, node, &x, &(anet_shape){2, {all / row, row}}));
+  ANET_TRY(anet__onnx_add(im, node, "", "layer_norm", &attr, &x.node, 1, &value));
+  ANET_TRY(fill_scale(im, scale, shift, row, value));
+  return anet__onnx_bind_node(im, node, 0, value, &x.layout);
+}
+
+/* A slope for all, or one a channel (axis 1). */
+int anet__onnx_op_prelu(anet__onnx_import *im, const anet__onnx_node *node)
+{
+  char text[ANET_SHAPE_TEXT];
+  const anet__onnx_array *slope;
+  anet__onnx_value x;
+  int32_t value;
+  ANET_TRY(anet__onnx_get_value(im, node, 0, &x));
+  ANET_TRY(anet__onnx_get_array(im, node, 1, &slope));
+  if (!slope || slope->count == 0) return anet_fail(ANET_FORMAT, "it has no slope");
+  if (x.layout.axes > 1 && x.layout.axes < 5 && x.layout.batch) {
+    ANET_TRY(store_channels(im, node, &x));
+  } else if (slope->count > 1)
+    return anet__onnx_unsupported("a slope a channel wants images or rows of features");
+  const anet_shape *shape = &anet__net_at(im->net, x.node)->shape;
+  const int32_t channels = shape->dim[shape->rank - 1];
+  const bool wide = slope->rank > 1 && slope->dim[slope->rank - 1] != 1;
+  if (slope->count != 1 && (slope->count != (size_t)channels || (wide && x.layout.axes > 2)))
+    return anet__onnx_unsupported("its slope %s is not one a channel of %d",
+                                  anet__onnx_dims_text(slope->rank, slope->dim, text), channels);
+  ANET_TRY(anet__onnx_add(im, node, "", "prelu", NULL, &x.node, 1, &value));
+  float *to = anet__onnx_param(im, value, 0);
+  for (int32_t c = 0; c < channels; c++)
+    to[c] = (float)anet__onnx_at(slope, slope->count == 1 ? 0 : (size_t)c);
   return anet__onnx_bind_node(im, node, 0, value, &x.layout);
 }

@@ -1,6 +1,7 @@
 /* From a file to a net: its inputs, then node after node, then its outputs. */
 #include "io/onnx_import.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -68,8 +69,33 @@ static int face_shape(const anet__onnx_face *face, bool batch, anet_shape *shape
   return ANET_OK;
 }
 
+/* The value that the caller gives for an input, as an array; NULL: none. */
+static int given_array(anet__onnx_import *im, const char *name, anet__onnx_array **out)
+{
+  const anet_onnx_desc *desc = im->desc;
+  anet_tensor *value = NULL;
+  int64_t dim[ANET_MAX_RANK];
+  *out = NULL;
+  for (int32_t i = 0; desc && i < desc->constants; i++)
+    if (strcmp(desc->name[i], name) == 0) value = desc->value[i];
+  if (!value) return ANET_OK;
+  if (value->type != ANET_F32 || !anet_tensor_dense(value))
+    return anet_fail(ANET_STATE, "the constant for input '%s' is no dense f32 tensor", name);
+  for (int32_t i = 0; i < value->shape.rank; i++) dim[i] = value->shape.dim[i];
+  im->model.pool.left += (size_t)anet_tensor_count(value) * sizeof(float) + sizeof **out;
+  ANET_TRY(anet__onnx_array_new(&im->model.pool, true, value->shape.rank, dim, out));
+  memcpy((*out)->f, anet_tensor_data(value), (*out)->count * sizeof(float));
+  return ANET_OK;
+}
+
 static int add_input(anet__onnx_import *im, const anet__onnx_face *face)
 {
+  anet__onnx_array *given;
+  ANET_TRY(given_array(im, face->name, &given));
+  if (given) {
+    const anet__onnx_value constant = {.array = given, .node = -1};
+    return anet__onnx_bind(im, face->name, &constant);
+  }
   const bool batch = !im->whole && face->rank >= 2;
   anet__onnx_value value = {0};
   anet_shape shape;
@@ -119,6 +145,27 @@ static int import_node(anet__onnx_import *im, const anet__onnx_node *node)
 
 /* ---- outputs ----------------------------------------------------------------------------------------- */
 
+/* Outputs lie as ONNX has them, or as images do: that is what the border can say. */
+static int tidy(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *v)
+{
+  int64_t dim[ANET_ONNX_RANK];
+  anet__layout now, image, natural;
+  anet__layout_dims(&v->layout, dim);
+  const bool plain = anet__layout_reshape(&v->layout, v->layout.axes, dim, &now);
+  ANET_TRY(anet__layout_natural(v->layout.batch, v->layout.axes, dim, &natural));
+  ANET_TRY(anet__layout_image(v->layout.batch, v->layout.axes, dim, &image));
+  const bool is_natural = plain && now.atoms == natural.atoms &&
+                          anet__layout_is_order(&now, natural.order);
+  const bool is_image = plain && now.atoms == image.atoms && anet__layout_is_order(&now, image.order);
+  if (!is_natural && !is_image) {
+    ANET_TRY(v->layout.axes == 4 ? anet__onnx_store_image(im, node, v)
+                                 : anet__onnx_store_natural(im, node, v));
+    now = v->layout.axes == 4 ? image : natural;
+  }
+  v->layout = now;
+  return ANET_OK;
+}
+
 /* The node of an output is called as the output is. */
 static int add_output(anet__onnx_import *im, const char *name)
 {
@@ -127,6 +174,7 @@ static int add_output(anet__onnx_import *im, const char *name)
                                 .inputs = 1, .outputs = 1};
   anet__onnx_value value;
   ANET_TRY(anet__onnx_get_value(im, &node, 0, &value));
+  ANET_TRY(tidy(im, &node, &value));
   const anet__node *from = anet__net_at(im->net, value.node);
   if (from->op == ANET_OP_INPUT || strcmp(from->name, name) != 0)
     ANET_TRY(anet__onnx_add(im, &node, "", "identity", NULL, &value.node, 1, &value.node));
@@ -173,7 +221,7 @@ static json_t *faces_json(const anet__onnx_import *im, const anet__onnx_face *fa
   json_t *list = json_array();
   for (int32_t i = 0; i < count; i++)
     for (int32_t v = 0; v < im->values; v++)
-      if (strcmp(im->value[v].name, face[i].name) == 0)
+      if (!im->value[v].array && strcmp(im->value[v].name, face[i].name) == 0)
         json_array_append_new(list, face_json(&im->value[v]));
   return list;
 }
@@ -197,9 +245,10 @@ static void drop(anet__onnx_import *im)
   anet__onnx_free(&im->model);
 }
 
-static int import_as(const char *path, bool whole, anet__onnx_import *im)
+static int import_as(const char *path, const anet_onnx_desc *desc, bool whole,
+                     anet__onnx_import *im)
 {
-  *im = (anet__onnx_import){.whole = whole, .batch = -1};
+  *im = (anet__onnx_import){.desc = desc, .whole = whole, .batch = -1};
   ANET_TRY(anet__onnx_read(path, &im->model));
   int rc = anet_net_new(&im->net);
   if (!rc) rc = build(im);
@@ -220,16 +269,16 @@ static bool is_fixed(const char *path)
   return fixed;
 }
 
-int anet_net_import_onnx(const char *path, anet_net **out, anet_bundle *about)
+int anet_net_import_onnx(const char *path, const anet_onnx_desc *desc, anet_net **out,
+                         anet_bundle *about)
 {
   anet__onnx_import im;
   *out = NULL;
-  int rc = import_as(path, false, &im);
+  int rc = import_as(path, desc, false, &im);
   if (rc == ANET_UNSUPPORTED || rc == ANET_SHAPE) {
     char why[512];
-    strncpy(why, anet_error(), sizeof why - 1);
-    why[sizeof why - 1] = '\0';
-    if (!is_fixed(path) || import_as(path, true, &im)) return anet_fail(rc, "%s", why);
+    snprintf(why, sizeof why, "%s", anet_error());
+    if (!is_fixed(path) || import_as(path, desc, true, &im)) return anet_fail(rc, "%s", why);
     rc = ANET_OK;
   }
   if (rc) return rc;
@@ -237,5 +286,18 @@ int anet_net_import_onnx(const char *path, anet_net **out, anet_bundle *about)
   if (!rc && about) rc = anet_bundle_set_net(about, im.net);
   if (!rc) *out = anet_net_retain(im.net);
   drop(&im);
+  return rc;
+}
+
+int anet_onnx_input(const char *path, int32_t index, char *name, int32_t bytes)
+{
+  anet__onnx_model m;
+  ANET_TRY(anet__onnx_read(path, &m));
+  const bool there = index >= 0 && index < m.inputs;
+  const int rc = there ? ANET_OK
+                       : anet_fail(ANET_ABSENT, "'%s': there is no input %d, it has %d", path, index,
+                                   m.inputs);
+  if (there && bytes > 0) snprintf(name, (size_t)bytes, "%s", m.input[index].name);
+  anet__onnx_free(&m);
   return rc;
 }

@@ -21,6 +21,7 @@ typedef struct anet__onnx_import {
   anet_net *net;
   anet__onnx_value *value; /* (values), owned */
   int32_t values, capacity;
+  const anet_onnx_desc *desc; /* borrowed, or NULL */
   bool whole;    /* no axis is a batch: every input is one image */
   int64_t batch; /* the batch's size where the file fixes it, else -1 */
 } anet__onnx_import;

@@ -247,6 +247,9 @@ int anet__onnx_constant(anet__onnx_import *im, const anet__onnx_node *node,
   anet_attr attr = {0};
   int32_t rank = 0;
   *out = (anet__onnx_value){.name = name};
+  for (size_t i = 0; !array->real && i < array->count; i++)
+    if (array->i[i] == ANET_ONNX_BATCH)
+      return anet__onnx_unsupported("'%s' holds the size of the batch", name);
   ANET_TRY(anet__layout_natural(false, array->rank, array->dim, &out->layout));
   for (int32_t i = 0; i < array->rank; i++) {
     if (array->dim[i] == 1) continue;

@@ -97,14 +97,35 @@ function M.new(options)
   return net
 end
 
--- The net of an ONNX file. A bundle that is given gets the net and how the file numbers its axes.
+-- The net of an ONNX file. options: about, a bundle that gets the net and how the file numbers its axes;
+-- constants, {name = tensor}: inputs of the file that are to be constants.
 ---@param path string
----@param about? anet.Bundle
+---@param options? {about?: anet.Bundle, constants?: table<string, anet.Tensor>}
 ---@return anet.Net? net, string? message, string? code
-function M.import(path, about)
-  local message, code = core.failure(C.anet_net_import_onnx(path, out, about and about.handle or nil))
+function M.import(path, options)
+  options = options or {}
+  local names, values = {}, {}
+  for name, t in pairs(options.constants or {}) do
+    names[#names + 1], values[#values + 1] = name, core.handle(t, tensor.Tensor, name)
+  end
+  local desc = ffi.new 'anet_onnx_desc'
+  local name, handle = ffi.new('const char *[?]', #names + 1, names), ffi.new('anet_tensor *[?]', #values + 1, values)
+  desc.constants, desc.name, desc.value = #names, name, handle
+  local message, code = core.failure(C.anet_net_import_onnx(path, desc, out, options.about and options.about.handle or nil))
   if message then return nil, message, code end
   return M.wrap(take())
+end
+
+-- Names of the inputs of an ONNX file.
+---@return string[]? names, string? message, string? code
+function M.onnx_inputs(path)
+  local names, name = {}, ffi.new 'char[256]'
+  while true do
+    local message, code = core.failure(C.anet_onnx_input(path, #names, name, 256))
+    if code == 'absent' then return names end
+    if message then return nil, message, code end
+    names[#names + 1] = ffi.string(name)
+  end
 end
 
 local methods = {}

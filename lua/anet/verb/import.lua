@@ -47,7 +47,7 @@ end
 
 local function run(options, ui)
   local bundle = anet.bundle()
-  local net = ui:try(anet.net.import(options.model, bundle))
+  local net = ui:try(anet.net.import(options.model, {about = bundle}))
   local input = input_of(ui, net, options)
   if input then bundle:set_input(input) end
   if options.labels then bundle:set_value('classes', class_names(ui, options.labels)) end
