@@ -654,4 +654,8 @@ ANET_API int anet_net_import_onnx(const char *path, const anet_onnx_desc *desc, 
 /* Name of input `index` of such a file, initialisers aside. ANET_ABSENT: it has no more. name: `bytes`. */
 ANET_API int anet_onnx_input(const char *path, int32_t index, char *name, int32_t bytes);
 
+/* Write a net as an ONNX file (opset 17): inputs and outputs (h, w, c) become (N, c, h, w), names stay.
+ * ANET_UNSUPPORTED names a node that ONNX cannot say. */
+ANET_API int anet_net_export_onnx(const anet_net *net, const char *path);
+
 #endif

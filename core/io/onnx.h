@@ -85,7 +85,7 @@ typedef struct anet__onnx_model {
 } anet__onnx_model;
 
 int anet__onnx_read(const char *path, anet__onnx_model *out);
-int anet__onnx_write(const char *path, const anet__onnx_model *model);
+int anet__onnx_write(const char *path, anet__onnx_model *model); /* takes memory from its pool */
 void anet__onnx_free(anet__onnx_model *model);
 /* One TensorProto of a file of its own, of any type, as reals. */
 int anet__onnx_read_array(const char *path, anet__onnx_pool *pool, anet__onnx_array **out);

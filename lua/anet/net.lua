@@ -194,6 +194,14 @@ function methods:calibrate(images, options)
   return M.wrap(take())
 end
 
+-- Write the net as an ONNX file: (h, w, c) becomes (N, C, H, W), names stay.
+---@return anet.Net? self, string? message, string? code
+function methods:export(path)
+  local message, code = core.failure(C.anet_net_export_onnx(self.handle, path))
+  if message then return nil, message, code end
+  return self
+end
+
 -- ---- looking -----------------------------------------------------------------------------------
 
 -- Nodes, inputs included.
