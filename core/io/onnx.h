@@ -14,7 +14,7 @@ typedef struct anet__onnx_pool {
   void **at; /* (count), owned */
   int32_t count, capacity;
   size_t left; /* bytes */
-  int rc;      /* of the last that failed */
+  int rc;      /* of the last call that failed */
 } anet__onnx_pool;
 void *anet__onnx_take(anet__onnx_pool *pool, size_t count, size_t size); /* zeroed; NULL: pool->rc says why */
 char *anet__onnx_text(anet__onnx_pool *pool, const char *format, ...) ANET_PRINTF(2, 3);

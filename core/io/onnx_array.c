@@ -20,9 +20,12 @@ void *anet__onnx_take(anet__onnx_pool *pool, size_t count, size_t size)
                          count, size);
     return NULL;
   }
-  pool->rc = anet__grow(&list, &pool->capacity, pool->count, sizeof *pool->at);
+  const int rc = anet__grow(&list, &pool->capacity, pool->count, sizeof *pool->at);
   pool->at = list;
-  if (pool->rc) return NULL;
+  if (rc) {
+    pool->rc = rc;
+    return NULL;
+  }
   void *memory = anet__alloc(bytes);
   if (!memory) {
     pool->rc = ANET_NOMEM;

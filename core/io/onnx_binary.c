@@ -239,8 +239,8 @@ static bool as_unary(const char *op, const operand *k, const char **unary, anet_
   else if (strcmp(op, "sub") == 0) {
     attr->alpha = k->first ? -1.0F : 1.0F;
     attr->beta = k->first ? c : -c;
-  } else if (strcmp(op, "div") == 0 && !k->first && c != 0 && exp2f(rintf(log2f(fabsf(c)))) == fabsf(c))
-    attr->alpha = 1 / c; /* exact */
+  } else if (strcmp(op, "div") == 0 && !k->first && isfinite(1 / c))
+    attr->alpha = 1 / c;
   else if (strcmp(op, "pow") == 0 && !k->first) {
     *unary = "power";
     attr->alpha = c;

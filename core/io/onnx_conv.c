@@ -17,10 +17,11 @@ static int read_pair(const anet__onnx_node *node, const char *name, int32_t axes
                      int64_t *out)
 {
   const int32_t count = anet__onnx_ints(node, name, out, most);
+  const int32_t limit = strcmp(name, "strides") == 0 ? INT32_MAX : INT16_MAX;
   for (int32_t i = 0; i < ANET_MIN(count, most); i++)
-    if (out[i] < 0 || out[i] > INT16_MAX)
+    if (out[i] < 0 || out[i] > limit)
       return anet_fail(ANET_UNSUPPORTED, "%s has %lld, want 0 to %d", name, (long long)out[i],
-                       INT16_MAX);
+                       limit);
   if (count == 0 || count == most) return ANET_OK;
   return anet_fail(ANET_FORMAT, "%s has %d numbers, want %d for %d axes", name, count, most, axes);
 }
@@ -30,8 +31,9 @@ static void pad_same(anet_attr *a, const anet_shape *in, bool upper)
 {
   for (int32_t i = 0; i < 2; i++) {
     const int64_t span = (int64_t)(a->kernel[i] - 1) * a->dilation[i] + 1;
-    const int64_t out = ((int64_t)in->dim[i] + a->stride[i] - 1) / a->stride[i];
-    const int64_t all = (out - 1) * a->stride[i] + span - in->dim[i];
+    const int64_t stride = ANET_MAX(a->stride[i], 1);
+    const int64_t out = (in->dim[i] + stride - 1) / stride;
+    const int64_t all = (out - 1) * stride + span - in->dim[i];
     const int32_t total = (int32_t)ANET_MAX(all, 0);
     a->pad[i] = upper ? total / 2 : (total + 1) / 2;
     a->pad[i + 2] = total - a->pad[i];
@@ -204,13 +206,13 @@ int anet__onnx_op_conv_transpose(anet__onnx_import *im, const anet__onnx_node *n
 static void pad_ceil(anet_attr *a, const anet_shape *in)
 {
   for (int32_t i = 0; i < 2; i++) {
-    const int32_t span = (a->kernel[i] - 1) * a->dilation[i] + 1;
-    const int32_t room = in->dim[i] + a->pad[i] + a->pad[i + 2] - span;
-    if (room < 0) continue;
-    int32_t out = (room + a->stride[i] - 1) / a->stride[i] + 1;
-    if ((out - 1) * a->stride[i] >= in->dim[i] + a->pad[i]) out--;
-    const int32_t more = (out - 1) * a->stride[i] - room;
-    if (more > 0) a->pad[i + 2] += more;
+    const int64_t span = (int64_t)(a->kernel[i] - 1) * a->dilation[i] + 1, stride = a->stride[i];
+    const int64_t room = (int64_t)in->dim[i] + a->pad[i] + a->pad[i + 2] - span;
+    if (room < 0 || stride == 0) continue;
+    int64_t out = (room + stride - 1) / stride + 1;
+    if ((out - 1) * stride >= (int64_t)in->dim[i] + a->pad[i]) out--;
+    const int64_t more = (out - 1) * stride - room;
+    if (more > 0) a->pad[i + 2] += (int32_t)ANET_MIN(more, INT16_MAX);
   }
 }
 

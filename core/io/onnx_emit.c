@@ -12,9 +12,10 @@ const char *anet__onnx_emit(anet__onnx_export *ex, const char *op, const char *o
   anet__onnx_model *m = &ex->model;
   anet__onnx_pool *pool = &m->pool;
   void *list = m->node;
-  pool->rc = anet__grow(&list, &ex->node_capacity, m->nodes, sizeof *m->node);
+  const int rc = anet__grow(&list, &ex->node_capacity, m->nodes, sizeof *m->node);
   m->node = list;
-  if (pool->rc) return NULL;
+  if (rc) pool->rc = rc;
+  if (rc) return NULL;
   anet__onnx_node *node = &m->node[m->nodes];
   *node = (anet__onnx_node){.op = op, .domain = "", .inputs = inputs, .outputs = 1};
   if (!out) out = anet__onnx_text(pool, "anet.part.%d", ++ex->parts);
@@ -75,9 +76,10 @@ const char *anet__onnx_emit_array(anet__onnx_export *ex, int32_t value, const ch
 {
   anet__onnx_model *m = &ex->model;
   void *list = m->initial;
-  m->pool.rc = anet__grow(&list, &ex->initial_capacity, m->initials, sizeof *m->initial);
+  const int rc = anet__grow(&list, &ex->initial_capacity, m->initials, sizeof *m->initial);
   m->initial = list;
-  if (m->pool.rc || anet__onnx_array_new(&m->pool, real, rank, dim, out)) return NULL;
+  if (rc) m->pool.rc = rc;
+  if (rc || anet__onnx_array_new(&m->pool, real, rank, dim, out)) return NULL;
   const char *name = anet__onnx_text(&m->pool, "%s%s%s", anet__onnx_name(ex, value),
                                      part[0] ? "." : "", part);
   if (name) m->initial[m->initials++] = (anet__onnx_named){name, *out};

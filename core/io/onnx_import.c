@@ -156,7 +156,7 @@ static int tidy(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_v
   ANET_TRY(anet__layout_image(v->layout.batch, v->layout.axes, dim, &image));
   const bool is_natural = plain && now.atoms == natural.atoms &&
                           anet__layout_is_order(&now, natural.order);
-  const bool is_image = plain && now.atoms == image.atoms && anet__layout_is_order(&now, image.order);
+  const bool is_image = plain && v->layout.axes == 4 && now.atoms == image.atoms && anet__layout_is_order(&now, image.order);
   if (!is_natural && !is_image) {
     ANET_TRY(v->layout.axes == 4 ? anet__onnx_store_image(im, node, v)
                                  : anet__onnx_store_natural(im, node, v));
@@ -166,7 +166,22 @@ static int tidy(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_v
   return ANET_OK;
 }
 
-/* The node of an output is called as the output is. */
+/* The name of an output belongs to its last node: who has it gets another. */
+static int free_name(anet__onnx_import *im, const char *name)
+{
+  const int32_t owner = anet_net_find(im->net, name);
+  if (owner < 0) return ANET_OK;
+  const char *other = anet__onnx_text(&im->model.pool, "%s.inner", name);
+  for (int32_t i = 2; other && anet_net_find(im->net, other) >= 0; i++)
+    other = anet__onnx_text(&im->model.pool, "%s.inner_%d", name, i);
+  char *copy = other ? anet__strdup(other) : NULL;
+  if (!copy) return ANET_NOMEM;
+  anet__free(im->net->node[owner].name);
+  im->net->node[owner].name = copy;
+  return ANET_OK;
+}
+
+/* The node of an output is called as the output is. An input that is an output too keeps its name. */
 static int add_output(anet__onnx_import *im, const char *name)
 {
   const char *input[1] = {name};
@@ -176,7 +191,9 @@ static int add_output(anet__onnx_import *im, const char *name)
   ANET_TRY(anet__onnx_get_value(im, &node, 0, &value));
   ANET_TRY(tidy(im, &node, &value));
   const anet__node *from = anet__net_at(im->net, value.node);
-  if (from->op == ANET_OP_INPUT || strcmp(from->name, name) != 0)
+  const bool is_input = from->op == ANET_OP_INPUT;
+  if (!is_input && strcmp(from->name, name) != 0) ANET_TRY(free_name(im, name));
+  if (is_input || strcmp(anet__net_at(im->net, value.node)->name, name) != 0)
     ANET_TRY(anet__onnx_add(im, &node, "", "identity", NULL, &value.node, 1, &value.node));
   for (int32_t i = 0; i < im->values; i++)
     if (strcmp(im->value[i].name, name) == 0) im->value[i] = (anet__onnx_value){

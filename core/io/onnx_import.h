@@ -78,6 +78,10 @@ int anet__onnx_store_flat(anet__onnx_import *im, const anet__onnx_node *node, an
 /* In ONNX's own order, one dimension an axis (the batch aside). */
 int anet__onnx_store_natural(anet__onnx_import *im, const anet__onnx_node *node,
                              anet__onnx_value *v);
+/* So that `axis` is a dimension of its own: images as images, all else naturally. *at: that dimension,
+ * counted from the last. */
+int anet__onnx_store_axis(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *v,
+                          int32_t axis, int32_t *at);
 /* Under another shape of as many elements, in the same order. */
 int anet__onnx_reshape(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *v,
                        const anet_shape *shape);

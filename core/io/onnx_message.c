@@ -95,9 +95,9 @@ int anet__onnx_unpack(anet__onnx_pool *pool, const ProtobufCMessageDescriptor *k
                      kind->short_name);
   pool->rc = ANET_OK;
   *out = protobuf_c_message_unpack(kind, &allocator, bytes, all.at);
-  if (*out) return ANET_OK;
-  return pool->rc ? pool->rc
-                  : anet_fail(ANET_FORMAT, "its %zu bytes are no %s", bytes, kind->short_name);
+  if (pool->rc) return pool->rc; /* protobuf-c makes do without some of what it asks for */
+  return *out ? ANET_OK
+              : anet_fail(ANET_FORMAT, "its %zu bytes are no %s", bytes, kind->short_name);
 }
 
 /* ---- arrays ------------------------------------------------------------------------------------ */

@@ -269,42 +269,51 @@ int anet__onnx_op_space_to_depth(anet__onnx_import *im, const anet__onnx_node *n
 
 /* ---- Expand, Gather ------------------------------------------------------------------------------------------ */
 
-int anet__onnx_op_expand(anet__onnx_import *im, const anet__onnx_node *node)
+/* Axis a of the result, right-aligned: what the value has, and what is wanted. The batch stays as it is. */
+static int expand_dims(const anet__onnx_import *im, const anet__layout *l, const int64_t *want,
+                       int32_t count, int32_t rank, int64_t *dim)
 {
-  int64_t want[ANET_ONNX_RANK], now[ANET_ONNX_RANK];
-  anet__onnx_value x;
-  anet_attr attr = {0};
-  int32_t count, used = 0;
-  ANET_TRY(anet__onnx_get_value(im, node, 0, &x));
-  ANET_TRY(anet__onnx_get_ints(im, node, "shape", 1, want, ANET_ONNX_RANK, &count));
-  if (count > x.layout.axes && x.layout.batch)
-    return anet__onnx_unsupported("it puts axes before the batch");
-  anet_shape shape = {0};
-  anet__layout_dims(&x.layout, now);
-  const int32_t rank = ANET_MAX(count, x.layout.axes);
-  int64_t dim[ANET_ONNX_RANK];
-  ANET_TRY(anet__onnx_store_natural(im, node, &x));
   for (int32_t a = 0; a < rank; a++) {
-    const int32_t own = a - (rank - x.layout.axes), given = a - (rank - count);
-    const int64_t have = own < 0 ? 1 : now[own], size = given < 0 ? 1 : want[given];
+    const int32_t own = a - (rank - l->axes), given = a - (rank - count);
+    const int64_t have = own < 0 ? 1 : anet__layout_dim(l, own), size = given < 0 ? 1 : want[given];
     dim[a] = have == 1 ? size : have;
-    if (a == 0 && x.layout.batch) {
-      if (size != 1 && size != ANET_ONNX_BATCH && size != im->batch)
-        return anet__onnx_unsupported("it repeats the batch");
-      continue;
-    }
-    if (size < 1 || (size != 1 && have != 1 && size != have))
+    const bool batch = a == 0 && l->batch;
+    if (batch && size != 1 && size != ANET_ONNX_BATCH && size != im->batch)
+      return anet__onnx_unsupported("it repeats the batch");
+    if (!batch && (size < 1 || size > INT32_MAX || (size != 1 && have != 1 && size != have)))
       return anet_fail(ANET_SHAPE, "axis %d of size %lld cannot become %lld", a, (long long)have,
                        (long long)size);
-    if (used == ANET_COUNT(attr.dim)) return anet__onnx_unsupported("it makes %d axes", rank);
-    shape.dim[used] = (int32_t)have;
-    attr.dim[used++] = (int32_t)dim[a];
   }
-  shape.rank = used;
+  return ANET_OK;
+}
+
+int anet__onnx_op_expand(anet__onnx_import *im, const anet__onnx_node *node)
+{
+  static const int32_t image[3] = {2, 3, 1};
+  int64_t want[ANET_ONNX_RANK], dim[ANET_ONNX_RANK];
+  anet__onnx_value x;
   anet__layout layout;
+  anet_attr attr = {0};
+  int32_t count, at;
+  ANET_TRY(anet__onnx_get_value(im, node, 0, &x));
+  ANET_TRY(anet__onnx_get_ints(im, node, "shape", 1, want, ANET_ONNX_RANK, &count));
+  const int32_t rank = ANET_MAX(count, x.layout.axes), first = x.layout.batch ? 1 : 0;
+  if (rank > x.layout.axes && x.layout.batch)
+    return anet__onnx_unsupported("it puts axes before the batch");
+  if (rank - first > ANET_COUNT(attr.dim)) return anet__onnx_unsupported("it makes %d axes", rank);
+  ANET_TRY(expand_dims(im, &x.layout, want, count, rank, dim));
+  const bool as_image = rank == 4 && first == 1;
+  if (x.layout.axes > first) ANET_TRY(anet__onnx_store_axis(im, node, &x, x.layout.axes - 1, &at));
+  anet_shape shape = {.rank = rank - first};
+  for (int32_t i = 0; i < shape.rank; i++) {
+    const int32_t a = as_image ? image[i] : first + i, own = a - (rank - x.layout.axes);
+    shape.dim[i] = own < 0 ? 1 : (int32_t)anet__layout_dim(&x.layout, own);
+    attr.dim[i] = (int32_t)dim[a];
+  }
   ANET_TRY(anet__onnx_reshape(im, node, &x, &shape));
   ANET_TRY(anet__onnx_add(im, node, "", "expand", &attr, &x.node, 1, &x.node));
-  ANET_TRY(anet__layout_natural(x.layout.batch, rank, dim, &layout));
+  ANET_TRY(as_image ? anet__layout_image(true, rank, dim, &layout)
+                    : anet__layout_natural(x.layout.batch, rank, dim, &layout));
   return anet__onnx_bind_node(im, node, 0, x.node, &layout);
 }
 

@@ -158,20 +158,6 @@ int anet__onnx_op_transpose(anet__onnx_import *im, const anet__onnx_node *node)
 
 /* ---- along one axis --------------------------------------------------------------------------------------- */
 
-/* Store v so that `axis` is a dimension of its own: images as images, all else naturally. *at: that
- * dimension, counted from the last. */
-static int store_axis(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *v,
-                      int32_t axis, int32_t *at)
-{
-  if (axis == 0 && v->layout.batch) return anet__onnx_unsupported("it works on axis 0, the batch");
-  if (v->layout.axes == 4 && v->layout.batch) {
-    *at = axis == 1 ? 0 : 4 - axis;
-    return anet__onnx_store_image(im, node, v);
-  }
-  *at = v->layout.axes - 1 - axis;
-  return anet__onnx_store_natural(im, node, v);
-}
-
 /* The layout of v with another size along an axis; v is stored as store_axis leaves it. */
 static int resized(const anet__onnx_value *v, int32_t axis, int64_t size, anet__layout *out)
 {
@@ -193,7 +179,7 @@ int anet__onnx_op_concat(anet__onnx_import *im, const anet__onnx_node *node)
     if (i > 0 && !x.layout.batch && first.layout.batch)
       return anet__onnx_unsupported("input %d has no batch, others have", i);
     ANET_TRY(anet__onnx_axis(node, anet__onnx_int(node, "axis", 1), x.layout.axes, &axis));
-    ANET_TRY(store_axis(im, node, &x, axis, &at));
+    ANET_TRY(anet__onnx_store_axis(im, node, &x, axis, &at));
     if (i == 0) first = x;
     size += anet__layout_dim(&x.layout, axis);
     in[held++] = x.node;
@@ -226,7 +212,7 @@ int anet__onnx_op_split(anet__onnx_import *im, const anet__onnx_node *node)
   anet__onnx_value x;
   ANET_TRY(anet__onnx_get_value(im, node, 0, &x));
   ANET_TRY(anet__onnx_axis(node, anet__onnx_int(node, "axis", 0), x.layout.axes, &axis));
-  ANET_TRY(store_axis(im, node, &x, axis, &at));
+  ANET_TRY(anet__onnx_store_axis(im, node, &x, axis, &at));
   ANET_TRY(anet__onnx_get_ints(im, node, "split", 1, part, ANET_COUNT(part), &count));
   const int64_t whole = anet__layout_dim(&x.layout, axis);
   if (count >= 0 && count != node->outputs)
@@ -285,7 +271,7 @@ int anet__onnx_op_slice(anet__onnx_import *im, const anet__onnx_node *node)
       return anet__onnx_unsupported("it takes every %lld. place; a step of 1 is supported",
                                     (long long)b.step[i]);
     if (axis == 0 && x.layout.batch && b.start[i] == 0 && b.end[i] >= INT32_MAX) continue;
-    ANET_TRY(store_axis(im, node, &x, axis, &at));
+    ANET_TRY(anet__onnx_store_axis(im, node, &x, axis, &at));
     const int64_t size = anet__layout_dim(&x.layout, axis);
     int64_t start = b.start[i] < 0 ? b.start[i] + size : b.start[i];
     int64_t end = b.end[i] < 0 ? b.end[i] + size : b.end[i];
@@ -344,7 +330,7 @@ static int crop(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_v
     const int64_t front = ANET_MAX(-before[a], 0), back = ANET_MAX(-after[a], 0);
     int32_t at = 0;
     if (front + back == 0) continue;
-    ANET_TRY(store_axis(im, node, x, a, &at));
+    ANET_TRY(anet__onnx_store_axis(im, node, x, a, &at));
     const int64_t size = anet__layout_dim(&x->layout, a) - front - back;
     if (size < 1) return anet__onnx_unsupported("nothing is left of axis %d", a);
     ANET_TRY(cut(im, node, x, a, at, front, size, ".crop", x));
@@ -392,7 +378,7 @@ int anet__onnx_op_pad(anet__onnx_import *im, const anet__onnx_node *node)
     return anet__onnx_unsupported("it pads axis 0, the batch");
   ANET_TRY(crop(im, node, &x, before, after));
   int32_t at = 0;
-  ANET_TRY(store_axis(im, node, &x, x.layout.axes - 1, &at));
+  ANET_TRY(anet__onnx_store_axis(im, node, &x, x.layout.axes - 1, &at));
   ANET_TRY(pad_stored(im, node, &x, before, after, attr));
   return anet__onnx_bind_node(im, node, 0, x.node, &x.layout);
 }

@@ -163,13 +163,7 @@ static int store_lines(anet__onnx_import *im, const anet__onnx_node *node, anet_
   const int32_t first = v->layout.batch ? 1 : 0, axes = v->layout.axes;
   int32_t order[ANET_ONNX_RANK], end[ANET_ONNX_RANK], groups = 0;
   if (im->model.opset < 13 && axis == first) return anet__onnx_store_flat(im, node, v);
-  if (axes == 4 && axis == 1 && first == 1 && im->model.opset >= 13)
-    return anet__onnx_store_image(im, node, v); /* its channels lie last already */
-  if (im->model.opset >= 13) {
-    ANET_TRY(anet__onnx_store_natural(im, node, v));
-    attr->axis = axes - 1 - axis;
-    return ANET_OK;
-  }
+  if (im->model.opset >= 13) return anet__onnx_store_axis(im, node, v, axis, &attr->axis);
   for (int32_t a = first; a < axes; a++) {
     order[a - first] = a;
     if (a + 1 >= axis) end[groups++] = a + 1 - first;

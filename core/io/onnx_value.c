@@ -239,6 +239,19 @@ int anet__onnx_store_natural(anet__onnx_import *im, const anet__onnx_node *node,
   return anet__layout_natural(v->layout.batch, v->layout.axes, dim, &v->layout);
 }
 
+int anet__onnx_store_axis(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *v,
+                          int32_t axis, int32_t *at)
+{
+  *at = 0;
+  if (axis == 0 && v->layout.batch) return anet__onnx_unsupported("it works on axis 0, the batch");
+  if (v->layout.axes == 4 && v->layout.batch) {
+    *at = axis == 1 ? 0 : 4 - axis;
+    return anet__onnx_store_image(im, node, v);
+  }
+  *at = v->layout.axes - 1 - axis;
+  return anet__onnx_store_natural(im, node, v);
+}
+
 /* ---- constants ------------------------------------------------------------------------------------ */
 
 int anet__onnx_constant(anet__onnx_import *im, const anet__onnx_node *node,
