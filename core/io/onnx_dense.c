@@ -11,6 +11,7 @@
 typedef struct matrix {
   const anet__onnx_array *array;
   bool transposed; /* (out, in) */
+  bool flips;      /* what it is multiplied with is transposed first */
   float alpha;
 } matrix;
 
@@ -106,6 +107,12 @@ static int multiply(anet__onnx_import *im, const anet__onnx_node *node, const ma
 {
   anet__onnx_value x;
   ANET_TRY(anet__onnx_get_value(im, node, 0, &x));
+  if (m->flips) {
+    const anet__layout plain = x.layout;
+    if (plain.batch || plain.axes != 2)
+      return anet__onnx_unsupported("transA would transpose the batch");
+    anet__layout_transpose(&plain, (const int32_t[]){1, 0}, &x.layout);
+  }
   if (x.layout.axes < 1) return anet__onnx_unsupported("its first input is a single number");
   const int32_t last = x.layout.axes - 1;
   ANET_TRY(check_matrix(m, anet__layout_dim(&x.layout, last)));
@@ -117,9 +124,8 @@ int anet__onnx_op_gemm(anet__onnx_import *im, const anet__onnx_node *node)
 {
   const anet__onnx_array *bias;
   matrix m = {.transposed = anet__onnx_int(node, "transB", 0) != 0,
+              .flips = anet__onnx_int(node, "transA", 0) != 0,
               .alpha = anet__onnx_real(node, "alpha", 1)};
-  if (anet__onnx_int(node, "transA", 0))
-    return anet__onnx_unsupported("transA would transpose the batch");
   ANET_TRY(anet__onnx_get_array(im, node, 1, &m.array));
   ANET_TRY(anet__onnx_get_array(im, node, 2, &bias));
   return multiply(im, node, &m, bias, anet__onnx_real(node, "beta", 1));
@@ -239,6 +245,44 @@ int anet__onnx_op_instance_normalization(anet__onnx_import *im, const anet__onnx
   return anet__onnx_bind_image(im, node, value, x.layout.axes, x.layout.batch);
 }
 
+/* The further outputs of LayerNormalization: the mean of every row of x, and one over its deviation. */
+static int layer_statistics(anet__onnx_import *im, const anet__onnx_node *node,
+                            const anet__onnx_value *x, int32_t axis, float epsilon)
+{
+  int64_t dim[ANET_ONNX_RANK];
+  anet__layout layout;
+  int32_t mean, square, both[2];
+  anet__layout_dims(&x->layout, dim);
+  for (int32_t a = axis; a < x->layout.axes; a++) dim[a] = 1;
+  ANET_TRY(anet__layout_natural(x->layout.batch, x->layout.axes, dim, &layout));
+  const anet_attr squared = {.alpha = 2}, root = {.alpha = -0.5F}, line = {.alpha = 1, .beta = epsilon};
+  ANET_TRY(anet__onnx_add(im, node, ".mean", "reduce_mean", NULL, &x->node, 1, &mean));
+  ANET_TRY(anet__onnx_bind_node(im, node, 1, mean, &layout));
+  ANET_TRY(anet__onnx_add(im, node, ".square", "power", &squared, &x->node, 1, &square));
+  ANET_TRY(anet__onnx_add(im, node, ".square", "reduce_mean", NULL, &square, 1, &both[0]));
+  ANET_TRY(anet__onnx_add(im, node, ".square", "power", &squared, &mean, 1, &both[1]));
+  ANET_TRY(anet__onnx_add(im, node, ".var", "sub", NULL, both, 2, &square));
+  ANET_TRY(anet__onnx_add(im, node, ".var", "affine", &line, &square, 1, &square));
+  ANET_TRY(anet__onnx_add(im, node, ".scale", "power", &root, &square, 1, &square));
+  return anet__onnx_bind_node(im, node, 2, square, &layout);
+}
+
+/* Store x so that its axes from `axis` on are one dimension of `row`, the last. The axes before may lie in
+ * any order. */
+static int store_rows(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *x,
+                      int32_t axis, int32_t row)
+{
+  int32_t order[ANET_ATOMS], used = 0;
+  for (int32_t k = 0; k < x->layout.atoms; k++)
+    if (x->layout.order[k] < x->layout.first[axis]) order[used++] = x->layout.order[k];
+  for (int32_t i = x->layout.first[axis]; i < x->layout.atoms; i++) order[used++] = i;
+  if (!anet__layout_is_order(&x->layout, order)) ANET_TRY(anet__onnx_store_natural(im, node, x));
+  const anet_shape *shape = &anet__net_at(im->net, x->node)->shape;
+  if (shape->dim[shape->rank - 1] == row) return ANET_OK;
+  const int32_t all = (int32_t)anet__layout_count(&x->layout);
+  return anet__onnx_reshape(im, node, x, &(anet_shape){2, {all / row, row}});
+}
+
 /* Over the last axes, from `axis` on: rows of so many numbers. */
 int anet__onnx_op_layer_normalization(anet__onnx_import *im, const anet__onnx_node *node)
 {
@@ -246,26 +290,16 @@ int anet__onnx_op_layer_normalization(anet__onnx_import *im, const anet__onnx_no
   const anet_attr attr = {.epsilon = anet__onnx_real(node, "epsilon", 1e-5F)};
   anet__onnx_value x;
   int32_t axis, value, row = 1;
-  if (node->outputs > 1 && (node->output[1][0] || (node->outputs > 2 && node->output[2][0])))
-    return anet__onnx_unsupported("its further outputs, the statistics, are not computed");
   ANET_TRY(anet__onnx_get_value(im, node, 0, &x));
   ANET_TRY(anet__onnx_get_array(im, node, 1, &scale));
   ANET_TRY(anet__onnx_get_array(im, node, 2, &shift));
   ANET_TRY(anet__onnx_axis(node, anet__onnx_int(node, "axis", -1), x.layout.axes, &axis));
   if (axis == 0 && x.layout.batch) return anet__onnx_unsupported("it runs over the batch");
   for (int32_t a = axis; a < x.layout.axes; a++) row *= (int32_t)anet__layout_dim(&x.layout, a);
-  const int32_t all = (int32_t)anet__layout_count(&x.layout);
-  const bool channels = axis == x.layout.axes - 1;
-  ANET_TRY(channels ? ANET_OK : anet__onnx_store_natural(im, node, &x));
-  if (channels) { /* the last axis may be stored last already, whatever comes before */
-    int32_t order[ANET_ATOMS], used = 0;
-    for (int32_t k = 0; k < x.layout.atoms; k++)
-      if (x.layout.order[k] < x.layout.first[axis]) order[used++] = x.layout.order[k];
-    for (int32_t i = x.layout.first[axis]; i < x.layout.atoms; i++) order[used++] = i;
-    if (!anet__layout_is_order(&x.layout, order)) ANET_TRY(anet__onnx_store_natural(im, node, &x));
-  }
-  if (anet__net_at(im->net, x.node)->shape.dim[anet__net_at(im->net, x.node)->shape.rank - 1] != row)
-    ANET_TRY(anet__onnx_reshape(im, node, &x, &(anet_shape){2, {all / row, row}}));
+  ANET_TRY(store_rows(im, node, &x, axis, row));
+  bool wanted = false;
+  for (int32_t i = 1; i < node->outputs; i++) wanted |= node->output[i][0] != 0;
+  if (wanted) ANET_TRY(layer_statistics(im, node, &x, axis, attr.epsilon));
   ANET_TRY(anet__onnx_add(im, node, "", "layer_norm", &attr, &x.node, 1, &value));
   ANET_TRY(fill_scale(im, scale, shift, row, value));
   return anet__onnx_bind_node(im, node, 0, value, &x.layout);

@@ -119,28 +119,53 @@ static bool is_constant(anet__onnx_import *im, const anet__onnx_node *node)
   return true;
 }
 
-static int no_handler(const anet__onnx_node *node, const char *name)
+static bool is_own(const anet__onnx_node *node)
 {
-  const bool own = !node->domain[0] || strcmp(node->domain, "ai.onnx") == 0;
-  return anet_fail(ANET_UNSUPPORTED,
-                   "op '%s%s%s' of node '%s' is not one this engine has: simplify the model (constant "
-                   "folding), export it with plain ops, or cut it before this node",
-                   own ? "" : node->domain, own ? "" : ":", node->op, name);
+  return !node->domain[0] || strcmp(node->domain, "ai.onnx") == 0;
+}
+
+static const char *name_of(const anet__onnx_node *node)
+{
+  return node->name[0] ? node->name : node->outputs ? node->output[0] : "";
+}
+
+static int node_fail(const anet__onnx_import *im, const anet__onnx_node *node, int rc)
+{
+  return anet__fail_in(rc, "%s '%s' (opset %lld)", node->op, name_of(node),
+                       (long long)im->model.opset);
+}
+
+static int no_handler(const anet__onnx_import *im, const anet__onnx_node *node)
+{
+  const bool own = is_own(node);
+  const int rc = anet_fail(
+      ANET_UNSUPPORTED,
+      "op '%s%s%s' of node '%s' is not one this engine has: simplify the model (constant folding), "
+      "export it with plain ops, or cut it before this node",
+      own ? "" : node->domain, own ? "" : ":", node->op, name_of(node));
+  return node_fail(im, node, rc);
+}
+
+/* Before anything is built: a model that cannot be imported says so by its op, not by its inputs. */
+static int check_ops(const anet__onnx_import *im)
+{
+  for (int32_t i = 0; i < im->model.nodes; i++) {
+    const anet__onnx_node *node = &im->model.node[i];
+    if (!is_own(node) || (!anet__onnx_handler_find(node->op) && !anet__onnx_folder_find(node->op)))
+      return no_handler(im, node);
+  }
+  return ANET_OK;
 }
 
 static int import_node(anet__onnx_import *im, const anet__onnx_node *node)
 {
-  const char *name = node->name[0] ? node->name : node->outputs ? node->output[0] : "";
-  const bool own = !node->domain[0] || strcmp(node->domain, "ai.onnx") == 0;
-  anet__onnx_folder *folder = own ? anet__onnx_folder_find(node->op) : NULL;
-  anet__onnx_handler *handler = own ? anet__onnx_handler_find(node->op) : NULL;
+  anet__onnx_folder *folder = anet__onnx_folder_find(node->op);
+  anet__onnx_handler *handler = anet__onnx_handler_find(node->op);
   int rc = ANET_ABSENT;
   if (folder && (is_constant(im, node) || !handler)) rc = folder(im, node);
   if (rc == ANET_ABSENT && handler) rc = handler(im, node);
-  if (rc == ANET_ABSENT) rc = no_handler(node, name);
-  return rc ? anet__fail_in(rc, "%s '%s' (opset %lld)", node->op, name,
-                            (long long)im->model.opset)
-            : ANET_OK;
+  if (rc == ANET_ABSENT) return no_handler(im, node);
+  return rc ? node_fail(im, node, rc) : ANET_OK;
 }
 
 /* ---- outputs ----------------------------------------------------------------------------------------- */
@@ -204,6 +229,7 @@ static int add_output(anet__onnx_import *im, const char *name)
 static int build(anet__onnx_import *im)
 {
   const anet__onnx_model *m = &im->model;
+  ANET_TRY(check_ops(im));
   for (int32_t i = 0; i < m->initials; i++) {
     const anet__onnx_value value = {.array = m->initial[i].array, .node = -1};
     ANET_TRY(anet__onnx_bind(im, m->initial[i].name, &value));
@@ -275,13 +301,17 @@ static int import_as(const char *path, const anet_onnx_desc *desc, bool whole,
 }
 
 /* Can axis 0 be taken for one more axis of a single image? */
-static bool is_fixed(const char *path)
+static bool is_fixed(const char *path, const anet_onnx_desc *desc)
 {
   anet__onnx_model m;
   bool fixed = anet__onnx_read(path, &m) == ANET_OK;
   if (!fixed) return false;
-  for (int32_t i = 0; i < m.inputs; i++)
-    for (int32_t a = 0; a < m.input[i].rank; a++) fixed &= m.input[i].dim[a] > 0;
+  for (int32_t i = 0; i < m.inputs; i++) {
+    bool given = false;
+    for (int32_t k = 0; desc && k < desc->constants; k++)
+      given |= strcmp(desc->name[k], m.input[i].name) == 0;
+    for (int32_t a = 0; !given && a < m.input[i].rank; a++) fixed &= m.input[i].dim[a] > 0;
+  }
   anet__onnx_free(&m);
   return fixed;
 }
@@ -295,7 +325,7 @@ int anet_net_import_onnx(const char *path, const anet_onnx_desc *desc, anet_net 
   if (rc == ANET_UNSUPPORTED || rc == ANET_SHAPE) {
     char why[512];
     snprintf(why, sizeof why, "%s", anet_error());
-    if (!is_fixed(path) || import_as(path, desc, true, &im)) return anet_fail(rc, "%s", why);
+    if (!is_fixed(path, desc) || import_as(path, desc, true, &im)) return anet_fail(rc, "%s", why);
     rc = ANET_OK;
   }
   if (rc) return rc;

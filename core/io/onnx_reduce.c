@@ -154,7 +154,7 @@ static int resize_kind(anet__onnx_import *im, const anet__onnx_node *node, anet_
 /* Sizes of all axes, from sizes or scales; a scale must be what the sizes give, else pixels would
  * correspond otherwise. */
 static int resize_sizes(anet__onnx_import *im, const anet__onnx_node *node, const anet__layout *l,
-                        bool align, int64_t *size)
+                        int64_t *size)
 {
   const bool old = im->model.opset < 11;
   const anet__onnx_array *scales = NULL, *sizes = NULL;
@@ -178,7 +178,7 @@ static int resize_sizes(anet__onnx_import *im, const anet__onnx_node *node, cons
     if (!(all >= 1 && all < 0x1p31))
       return anet_fail(ANET_RANGE, "scale %g of axis %d makes %g", scale, a, all);
     size[a] = (int64_t)floor(all + 1e-4);
-    if (!align && fabs(all - (double)size[a]) > 1e-3)
+    if (fabs(all - (double)size[a]) > 1e-3)
       return anet__onnx_unsupported("scale %g of %g is no whole size; export it with sizes", scale,
                                     now);
   }
@@ -193,13 +193,16 @@ int anet__onnx_op_resize(anet__onnx_import *im, const anet__onnx_node *node)
   int32_t value;
   ANET_TRY(anet__onnx_get_value(im, node, 0, &x));
   ANET_TRY(resize_kind(im, node, &attr));
-  ANET_TRY(resize_sizes(im, node, &x.layout, attr.begin == ANET_RESIZE_ALIGN, size));
+  ANET_TRY(resize_sizes(im, node, &x.layout, size));
   ANET_TRY(anet__onnx_store_image(im, node, &x));
   if (size[0] != 1 || size[1] != anet__layout_dim(&x.layout, 1))
     return anet__onnx_unsupported("it resizes the batch or the channels");
   for (int32_t i = 0; i < 2; i++) {
     const int64_t want = i + 2 < x.layout.axes ? size[i + 2] : 1;
     attr.dim[i] = (int32_t)ANET_MIN(ANET_MAX(want, 0), INT32_MAX);
+    if (want == 1 && i + 2 < x.layout.axes && anet__layout_dim(&x.layout, i + 2) > 1 &&
+        strcmp(anet__onnx_word(node, "coordinate_transformation_mode", ""), "pytorch_half_pixel") == 0)
+      return anet__onnx_unsupported("pytorch_half_pixel to a size of 1 is not supported");
   }
   ANET_TRY(anet__onnx_add(im, node, "", "resize", &attr, &x.node, 1, &value));
   return anet__onnx_bind_image(im, node, value, x.layout.axes, x.layout.batch);

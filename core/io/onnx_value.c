@@ -159,33 +159,71 @@ int anet__onnx_reshape(anet__onnx_import *im, const anet__onnx_node *node, anet_
   return anet__onnx_add(im, node, ".reshape", "reshape", &attr, &v->node, 1, &v->node);
 }
 
-/* Move data so that the atoms lie in this order. What stays together moves as one dimension. */
-static int permute(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *v,
-                   const int32_t *order)
+/* Stored atoms in runs that stay together in `order`: run[k] of the k-th stored atom; gives how many. */
+static int32_t find_runs(const anet__layout *l, const int32_t *order, int32_t *run)
 {
-  anet__layout *l = &v->layout;
-  int32_t run[ANET_ATOMS], place[ANET_ATOMS], runs = 0;
-  anet_shape from = {0};
-  anet_attr attr = {0};
+  int32_t place[ANET_ATOMS], runs = 0;
   for (int32_t k = 0; k < l->atoms; k++) place[order[k]] = k;
   for (int32_t k = 0; k < l->atoms; k++) {
-    const bool joins = k > 0 && place[l->order[k]] == place[l->order[k - 1]] + 1;
-    if (!joins && runs == ANET_COUNT(attr.dim))
-      return anet__onnx_unsupported("it needs a transposition of over %d axes",
-                                    ANET_COUNT(attr.dim));
-    if (!joins) from.dim[runs++] = 1;
-    from.dim[runs - 1] *= l->size[l->order[k]];
+    runs += k == 0 || place[l->order[k]] != place[l->order[k - 1]] + 1;
     run[k] = runs - 1;
   }
-  from.rank = runs;
-  int32_t of[ANET_ATOMS]; /* run of each atom */
-  for (int32_t k = 0; k < l->atoms; k++) of[l->order[k]] = run[k];
+  return runs;
+}
+
+/* One transposition, of runs that are as many as the op has axes. */
+static int permute_runs(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *v,
+                        const int32_t *order)
+{
+  anet__layout *l = &v->layout;
+  int32_t run[ANET_ATOMS], of[ANET_ATOMS]; /* of[atom]: its run */
+  anet_shape from = {0};
+  anet_attr attr = {0};
+  from.rank = find_runs(l, order, run);
+  ANET_ASSERT(from.rank <= ANET_COUNT(attr.dim));
+  for (int32_t k = 0; k < from.rank; k++) from.dim[k] = 1;
+  for (int32_t k = 0; k < l->atoms; k++) {
+    from.dim[run[k]] *= l->size[l->order[k]];
+    of[l->order[k]] = run[k];
+  }
   for (int32_t k = 0, d = 0; k < l->atoms; k++)
     if (k == 0 || of[order[k]] != of[order[k - 1]]) attr.dim[d++] = of[order[k]] + 1;
   ANET_TRY(anet__onnx_reshape(im, node, v, &from));
   ANET_TRY(anet__onnx_add(im, node, ".transpose", "transpose", &attr, &v->node, 1, &v->node));
   memcpy(l->order, order, (size_t)l->atoms * sizeof *order);
   return ANET_OK;
+}
+
+/* An order in which the last two runs of `order` follow each other, all else as it is stored: A p B q C
+ * becomes A p q B C, and A q B p C becomes A B p q C. Of four runs, and then there is one less. */
+static void join_last(const anet__layout *l, const int32_t *order, const int32_t *run,
+                      int32_t *joined)
+{
+  int32_t place[ANET_ATOMS], used = 0;
+  for (int32_t k = 0; k < l->atoms; k++) place[l->order[k]] = run[k];
+  const int32_t q = place[order[l->atoms - 1]];
+  int32_t k = l->atoms - 1;
+  while (place[order[k]] == q) k--;
+  const int32_t p = place[order[k]];
+  for (int32_t i = 0; i < l->atoms; i++) {
+    if (run[i] != q) joined[used++] = l->order[i];
+    const bool after = run[i] == p && (i + 1 == l->atoms || run[i + 1] != p);
+    for (int32_t j = 0; after && j < l->atoms; j++)
+      if (run[j] == q) joined[used++] = l->order[j];
+  }
+}
+
+/* Move data so that the atoms lie in this order. */
+static int permute(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *v,
+                   const int32_t *order)
+{
+  enum { AXES = 4 }; /* of the op */
+  int32_t run[ANET_ATOMS], joined[ANET_ATOMS];
+  while (find_runs(&v->layout, order, run) > AXES) {
+    join_last(&v->layout, order, run, joined);
+    ANET_TRY(permute_runs(im, node, v, joined));
+  }
+  return permute_runs(im, node, v, order);
 }
 
 int anet__onnx_store(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *v,

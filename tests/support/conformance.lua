@@ -60,8 +60,10 @@ end
 
 -- The first input stays one, the others are taken as constants: cases hand weights in as inputs.
 local function run_constant(folder, set, names, pool)
-  local about, inputs, constants = anet.bundle(), arrays(set .. '/input_'), {}
-  for i = 2, inputs and #inputs or 0 do constants[names[i] or ''] = inputs[i] end
+  local about, constants = anet.bundle(), {}
+  local inputs, failed = arrays(set .. '/input_')
+  if not inputs then return failed end
+  for i = 2, #inputs do constants[names[i] or ''] = inputs[i] end
   local net, message = anet.net.import(folder .. '/model.onnx', {about = about, constants = constants})
   if not net then return message end
   return run_set(net, anet.border.of(net, about:value 'border'), {inputs[1]}, set, pool)
@@ -93,6 +95,8 @@ function M.run(folder, pool)
     if op then return 'outside', op end
     if not ok or wrong then
       local well, other = pcall(run_constant, folder, data, input_names(folder), pool)
+      op = other and tostring(other):match "op '([^']+)' of node '.-' is not one this engine has"
+      if op then return 'outside', op end
       if not well or other then return 'fail', tostring(other):gsub('^.-model%.onnx.: ', '') end
     end
     set = set + 1
