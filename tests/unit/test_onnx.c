@@ -10,6 +10,7 @@
 #include "support/fault.h"
 #include "support/scratch.h"
 #include "support/test.h"
+#include "support/zoo.h"
 
 static char folder[SCRATCH_PATH];
 
@@ -166,6 +167,65 @@ TEST(every_op_goes_out_and_in)
     anet_net_release(net);
     anet_net_release(back);
   }
+}
+
+/* Structures of the well-known families: the same blocks are found, and the same comes out. */
+static void check_family(anet_net *net, const char *name)
+{
+  char path[SCRATCH_PATH];
+  anet_net *back = NULL;
+  anet_blocks *a = NULL, *b = NULL;
+  test_scratch_path(folder, "family.onnx", path);
+  CHECK_OK(anet_net_export_onnx(net, path));
+  CHECK_OK(anet_net_import_onnx(path, NULL, &back, NULL));
+  CHECK_OK(anet_blocks_find(net, &a));
+  if (!back) return;
+  CHECK_OK(anet_blocks_find(back, &b));
+  CHECK_EQ_I(anet_blocks_count(b), anet_blocks_count(a));
+  for (int32_t i = 0; i < ANET_MIN(anet_blocks_count(a), anet_blocks_count(b)); i++) {
+    anet_block x, y;
+    CHECK_OK(anet_blocks_get(a, i, &x));
+    CHECK_OK(anet_blocks_get(b, i, &y));
+    CHECK_EQ_S(y.kind, x.kind);
+    CHECK_EQ_I(y.hidden, x.hidden);
+    CHECK_EQ_I(y.most_span, x.most_span);
+    CHECK_EQ_I(y.trunk, x.trunk);
+  }
+  const anet_shape *shape = &net->node[net->input[0]].shape;
+  const int32_t count = (int32_t)anet__shape_size(shape);
+  float *image = calloc((size_t)count, sizeof *image);
+  zoo_images(image, count, 4);
+  if (net->outputs == 1) {
+    const outcome want = run_net(net, (const float *const *)&image, 1);
+    const outcome got = run_net(back, (const float *const *)&image, 1);
+    check_same(&want, &got, name);
+    free(want.out);
+    free(got.out);
+  }
+  free(image);
+  anet_blocks_release(a);
+  anet_blocks_release(b);
+  anet_net_release(back);
+  anet_net_release(net);
+}
+
+TEST(families_keep_their_blocks)
+{
+  const int32_t three[3] = {8, 12, 16}, four[4] = {1, 2, 1, 1};
+  check_family(zoo_resnet20(16, three, 2, 10, 1), "resnet20");
+  check_family(zoo_resnet50(32, 8, four, 10, 1), "resnet50");
+  check_family(zoo_detector(64, 8, four, 1), "detector");
+  check_family(zoo_mobilenetv2(64, 8, 10, 1), "mobilenetv2");
+  check_family(zoo_efficientnet(32, 10, 1), "efficientnet");
+  check_family(zoo_mobilenetv1(32, 8, 10, 1), "mobilenetv1");
+  check_family(zoo_squeezenet(32, 8, 10, 1), "squeezenet");
+  check_family(zoo_vgg(32, 8, 1, 10, 1), "vgg");
+  check_family(zoo_preact(16, 8, 2, 10, 1), "preact");
+  check_family(zoo_edsr(12, 8, 2, 1), "edsr");
+  check_family(zoo_unet(16, 8, 1), "unet");
+  check_family(zoo_oddities(16, 10, 1), "oddities");
+  check_family(zoo_densenet(16, 10, 10, 1), "densenet");
+  check_family(zoo_inception(16, 2, 10, 1), "inception");
 }
 
 /* ---- files made by hand ---------------------------------------------------------------------------------- */
@@ -594,6 +654,7 @@ int main(int argc, char **argv)
 {
   static const test_case cases[] = {
       CASE(layouts_regroup_and_split),     CASE(every_op_goes_out_and_in),
+      CASE(families_keep_their_blocks),
       CASE(features_follow_their_memory),  CASE(arithmetic_on_shapes_is_folded),
       CASE(shortcuts_that_pad_channels),   CASE(clips_become_what_they_are),
       CASE(numbers_become_attributes),     CASE(refusals_name_the_thing),
