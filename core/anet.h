@@ -458,6 +458,13 @@ ANET_API int anet_supernet_new(anet_net *oracle, anet_supernet **out);
  * shrink ranks the channels for all. */
 ANET_API int anet_supernet_add(anet_supernet *supernet, const anet_option *option,
                                const float *importance);
+/* 1: options that are added from now on have norms of their own where their blocks have none, as in a network
+ * whose norms were folded into its weights. They change nothing at first and cost nothing at run time. */
+ANET_API void anet_supernet_norms(anet_supernet *supernet, int32_t norms);
+/* Let such norms of an option take the statistics of images: the option computes what it did, and training,
+ * which normalises by the batch, begins there. Other norms stay as they are. */
+ANET_API int anet_supernet_settle(anet_supernet *supernet, int32_t option, const float *in,
+                                  int32_t count, anet_pool *pool);
 ANET_API int anet_supernet_seal(anet_supernet *supernet); /* ANET_STATE: nothing elastic */
 ANET_API anet_supernet *anet_supernet_retain(anet_supernet *supernet);
 ANET_API void anet_supernet_release(anet_supernet *supernet);

@@ -19,6 +19,7 @@ struct anet_supernet {
   int32_t piece_capacity;
   anet_net **ranked;    /* (positions) the block with its hidden channels in order of importance, of
                            which its shrinks are prefixes; NULL: it has none yet */
+  bool norms;           /* options of blocks without norms get some */
   bool sealed;
 };
 

@@ -63,12 +63,8 @@ function M.pick_net(ui, model, genome, rung)
   return list[rung].net
 end
 
--- sizes: {size =, crop = {height, width}}: what the shorter side of a folder's images is scaled to, and the middle
--- that is taken of them.
-function M.open_data(ui, path, part, limit, seed, sizes)
-  sizes = sizes or {}
-  local d = ui:try(data.open(path, {part = part, size = sizes.size}))
-  if sizes.crop then d = d:crop(sizes.crop[1], sizes.crop[2]) end
+function M.open_data(ui, path, part, limit, seed)
+  local d = ui:try(data.open(path, {part = part}))
   if limit and limit < d:count() then d = seed and d:sample(limit, seed) or d:slice(1, limit) end
   return d
 end
@@ -78,10 +74,12 @@ function M.open_policy(ui, kind, spec, seed) return ui:try(policy.load(spec, {ki
 
 -- ---- cloud ------------------------------------------------------------------------------------------
 
--- A supernet of an oracle. images: how many tell which hidden channels matter.
-function M.elastify(ui, model, schedule, dataset, images, pool)
+-- A supernet of an oracle. images: how many tell which hidden channels matter. norms: whether options of blocks
+-- without norms get some; nil: of a network that was imported, whose norms were folded then.
+function M.elastify(ui, model, schedule, dataset, images, pool, norms)
+  if norms == nil then norms = model.bundle:text 'border' ~= nil end
   local sample = dataset and dataset:tensor(model.input, images)
-  local s, refused = distill.elastify(model.oracle, schedule, sample, pool)
+  local s, refused = distill.elastify(model.oracle, schedule, sample, pool, norms)
   if not s then ui:fail('%s', refused) end
   for _, r in ipairs(refused) do ui:line('block %d, no %s: %s', r.position, r.kind, r.reason) end
   ui:line('%s', tostring(s))

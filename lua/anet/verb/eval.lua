@@ -33,8 +33,7 @@ local function run(options, ui)
   local pool = anet.pool(options.threads)
   local model = road.open_model(ui, options.model)
   local net = road.pick_net(ui, model, options.genome)
-  local crop = options.crop and {model.input.height, model.input.width} or nil
-  local dataset = road.open_data(ui, options.data, options.part, options.limit, nil, {size = options.size, crop = crop})
+  local dataset = road.open_data(ui, options.data, options.part, options.limit)
   if not dataset:labelled() then ui:fail('%s: the images have no labels', options.data) end
   local plan = anet.plan(net, {batch = options.batch, pool = pool})
   local began = anet.clock()
@@ -54,11 +53,8 @@ return {
   summary = 'accuracy on labelled images',
   arguments = {{name = 'model', help = 'bundle of a network or a supernet'}},
   flags = {
-    {name = 'data', value = 'PATH', default = 'fashion-mnist', help = 'images'},
+    {name = 'data', value = 'PATH', default = 'fashion-mnist', help = 'images; PATH:size=256,crop=224 scales the shorter side, then takes the middle'},
     {name = 'part', value = 'NAME', default = 'test', help = 'train or test, where the data has both'},
-    {name = 'size', value = 'N', type = 'integer', min = 1, max = 16384,
-     help = 'scale the shorter side of images in files of their own to this'},
-    {name = 'crop', help = "take the middle of the model's size instead of scaling to it"},
     {name = 'limit', value = 'N', type = 'integer', min = 1, help = 'use only the first N images'},
     {name = 'genome', value = 'G', help = 'subnet of a supernet; the oracle where not given'},
     {name = 'classes', help = 'also by class'},
