@@ -2,7 +2,7 @@
 # Installs the Debian packages that anet needs, where they are missing: sourced by demo.sh and test.sh.
 # On other systems it names them and stops.
 anet_packages=(build-essential cmake ninja-build pkg-config libluajit-5.1-dev luajit libopenblas-dev libpng-dev
-  libstb-dev libjansson-dev zlib1g-dev libedit-dev libcairo2 fonts-dejavu-core dataset-fashion-mnist)
+  libstb-dev libjansson-dev zlib1g-dev libedit-dev libonnx-dev libprotobuf-c-dev protobuf-c-compiler libcairo2 fonts-dejavu-core dataset-fashion-mnist)
 
 # To cross-build for 64-bit ARM and run what comes out.
 anet_aarch64_packages=(gcc-aarch64-linux-gnu qemu-user libluajit-5.1-dev:arm64 libopenblas-dev:arm64 libpng-dev:arm64

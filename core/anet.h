@@ -134,6 +134,11 @@ ANET_API int anet_tensor_view(anet_tensor *base, const int32_t *begin, const ane
                               anet_tensor **out);
 /* The same values under another shape of as many; ANET_STATE if the tensor is not dense. */
 ANET_API int anet_tensor_reshape(anet_tensor *base, const anet_shape *shape, anet_tensor **out);
+/* A dense copy whose axis i is axis[i] of `from` (f32). ANET_RANGE: these are not all its axes. */
+ANET_API int anet_tensor_transpose(const anet_tensor *from, const int32_t *axis, anet_tensor **out);
+/* An array of NumPy (.npy) or ONNX's TensorProto (.pb), of any type of numbers, as f32. */
+ANET_API int anet_tensor_load(const char *path, anet_tensor **out);
+ANET_API int anet_tensor_save(const anet_tensor *tensor, const char *path); /* dense f32 */
 ANET_API int anet_tensor_copy(anet_tensor *to, const anet_tensor *from); /* same shape and type */
 ANET_API anet_tensor *anet_tensor_retain(anet_tensor *tensor);
 ANET_API void anet_tensor_release(anet_tensor *tensor);
@@ -160,7 +165,8 @@ ANET_API int anet_image_resize(const anet_tensor *image, int32_t height, int32_t
 /* Labelled images of one size: u8 (count, height, width, channels) and i32 (count) labels, -1
  * where unlabelled. `path` may be: an IDX pair or its folder ("…/train-images-idx3-ubyte.gz" or
  * a folder with `part` "train" | "test"), a CIFAR binary folder, a folder with one folder a class,
- * a folder of PNG sheets with .labels. `size` scales folder images (0: their own, all alike). */
+ * a folder of PNG sheets with .labels, a folder of images named "NUMBER_…" after their class (with
+ * labels.txt, the classes' names, one a line). `size` scales folder images (0: their own, all alike). */
 typedef struct anet_dataset anet_dataset;
 ANET_API int anet_dataset_open(const char *path, const char *part, int32_t size, anet_dataset **out);
 ANET_API int anet_dataset_new(anet_tensor *images, anet_tensor *labels, int32_t classes,
@@ -169,6 +175,9 @@ ANET_API int anet_dataset_new(anet_tensor *images, anet_tensor *labels, int32_t 
 ANET_API int anet_dataset_slice(anet_dataset *data, int32_t begin, int32_t count, anet_dataset **out);
 /* The items that `index` (count) names, copied: shuffled splits, non-IID pools. */
 ANET_API int anet_dataset_pick(anet_dataset *data, const int32_t *index, int32_t count,
+                               anet_dataset **out);
+/* The middle of every image, copied. ANET_RANGE: it is larger than they are. */
+ANET_API int anet_dataset_crop(anet_dataset *data, int32_t height, int32_t width,
                                anet_dataset **out);
 ANET_API void anet_dataset_release(anet_dataset *data);
 ANET_API int32_t anet_dataset_count(const anet_dataset *data);
@@ -213,17 +222,24 @@ typedef struct anet_attr {
   int32_t channels;                          /* outputs of conv, linear */
   int32_t bias;                              /* conv, linear: 1 has one */
   int32_t axis;                              /* concat, split, softmax: counted from the last, 0 = channels */
-  int32_t begin, size;                       /* split: the part [begin, begin + size) of the axis */
-  int32_t dim[4];                            /* reshape: the new shape, 0 ends it; resize: height, width */
+  int32_t begin, size;                       /* split: the part [begin, begin + size) of the axis; resize: below */
+  int32_t dim[4];                            /* reshape, constant: the shape, 0 ends it; resize: height, width;
+                                                pad: channels before, after; transpose: axes, from 1;
+                                                conv_transpose: rows, columns added at the end */
   int32_t mode;                              /* pad: anet_pad_mode; resize: anet_resize_mode; avg_pool: 1 counts padding */
   float epsilon;                             /* norm; 0 means 1e-5 */
   float momentum;                            /* norm: weight of a new batch in the running statistics; 0 means 0.1 */
-  float alpha;                               /* leaky_relu: slope; dropout: probability; pad: the value */
+  float alpha;                               /* leaky_relu: slope; dropout: probability; pad: the value; clip: lower
+                                                bound; affine, elu, threshold, power: core/op/unary.c */
+  float beta;                                /* clip: upper bound; affine: what is added */
 } anet_attr;
 
 enum { ANET_PAD_CONSTANT, ANET_PAD_REFLECT, ANET_PAD_EDGE };
-/* half-pixel centres; `nearest` rounds half down, as PyTorch and ONNX's round_prefer_floor */
 enum { ANET_RESIZE_NEAREST, ANET_RESIZE_BILINEAR };
+/* resize.begin: pixels correspond by their centres, by their corners, or the outermost ones to each other */
+enum { ANET_RESIZE_CENTRE, ANET_RESIZE_CORNER, ANET_RESIZE_ALIGN };
+/* resize.size, of nearest: halves go down (as in PyTorch), all down, all up, halves go up */
+enum { ANET_RESIZE_HALF_DOWN, ANET_RESIZE_DOWN, ANET_RESIZE_UP, ANET_RESIZE_HALF_UP };
 
 /* A network: a DAG of nodes in topological order, each with one output value of the same number.
  * Nodes hold references to their parameters, so networks can share them. */
@@ -463,6 +479,13 @@ ANET_API int anet_supernet_new(anet_net *oracle, anet_supernet **out);
  * shrink ranks the channels for all. */
 ANET_API int anet_supernet_add(anet_supernet *supernet, const anet_option *option,
                                const float *importance);
+/* 1: options that are added from now on have norms of their own where their blocks have none, as in a network
+ * whose norms were folded into its weights. They change nothing at first and cost nothing at run time. */
+ANET_API void anet_supernet_norms(anet_supernet *supernet, int32_t norms);
+/* Let such norms of an option take the statistics of images: the option computes what it did, and training,
+ * which normalises by the batch, begins there. Other norms stay as they are. */
+ANET_API int anet_supernet_settle(anet_supernet *supernet, int32_t option, const float *in,
+                                  int32_t count, anet_pool *pool);
 ANET_API int anet_supernet_seal(anet_supernet *supernet); /* ANET_STATE: nothing elastic */
 ANET_API anet_supernet *anet_supernet_retain(anet_supernet *supernet);
 ANET_API void anet_supernet_release(anet_supernet *supernet);
@@ -638,5 +661,29 @@ ANET_API int anet_bundle_set_optim(anet_bundle *bundle, anet_optim *optim, anet_
                                    int32_t count); /* state of these nets' parameters */
 ANET_API int anet_bundle_optim(anet_bundle *bundle, anet_optim *optim, anet_net *const *nets,
                                int32_t count);
+
+/* ---- ONNX ------------------------------------------------------------------------------------ */
+
+/* Inputs of the graph that are to be constants: shapes, scales, weights that a file leaves open. */
+typedef struct anet_onnx_desc {
+  int32_t constants;
+  const char *const *name;   /* (constants) */
+  anet_tensor *const *value; /* (constants) dense f32; whole numbers as such */
+} anet_onnx_desc;
+
+/* The net of an ONNX file. Images are laid out (h, w, c) inside; weights are permuted once, here. Nodes
+ * are called as the values they make. desc may be NULL. `about` (may be NULL) gets the net, and a text
+ * "border": how the file numbers the axes of inputs and outputs. ANET_UNSUPPORTED names the op, its
+ * node, the opset and what to do; ANET_FORMAT, ANET_SHAPE: the file is damaged. On failure *out is
+ * NULL. */
+ANET_API int anet_net_import_onnx(const char *path, const anet_onnx_desc *desc, anet_net **out,
+                                  anet_bundle *about);
+
+/* Name of input `index` of such a file, initialisers aside. ANET_ABSENT: it has no more. name: `bytes`. */
+ANET_API int anet_onnx_input(const char *path, int32_t index, char *name, int32_t bytes);
+
+/* Write a net as an ONNX file (opset 17): inputs and outputs (h, w, c) become (N, c, h, w), names stay.
+ * ANET_UNSUPPORTED names a node that ONNX cannot say. */
+ANET_API int anet_net_export_onnx(const anet_net *net, const char *path);
 
 #endif

@@ -91,6 +91,16 @@ int anet__file_read(const char *path, size_t limit, char **out, size_t *bytes)
   return rc;
 }
 
+int anet__file_part(const char *path, size_t offset, void *out, size_t bytes)
+{
+  const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (file < 0) return fail_io("open", path);
+  const int rc = lseek(file, (off_t)offset, SEEK_SET) < 0 ? fail_io("read", path)
+                                                          : read_all(file, path, out, bytes);
+  close(file);
+  return rc;
+}
+
 /* ---- writing ------------------------------------------------------------------------------ */
 
 struct anet__sink {

@@ -7,6 +7,8 @@
 /* *out (freed with anet__free) = the file's bytes and a 0 after them. ANET_IO: it cannot be read,
  * or is not a regular file; ANET_RANGE: it has more than `limit` bytes. */
 int anet__file_read(const char *path, size_t limit, char **out, size_t *bytes);
+/* The `bytes` bytes from `offset` on. ANET_IO where the file ends before. */
+int anet__file_part(const char *path, size_t offset, void *out, size_t bytes);
 /* Write under a temporary name, sync, rename: a crash leaves the old file whole. `fill` writes the
  * contents piece by piece; when it fails the old file stays and its status is passed on. */
 typedef struct anet__sink anet__sink;

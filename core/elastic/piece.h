@@ -19,6 +19,11 @@ int anet__piece_rank(const anet_net *block, const float *importance, anet_net **
  * ANET_RANGE: no channel would go, or there are none. */
 int anet__piece_shrink(const anet_net *ranked, float width, anet_net **out);
 
+/* Put a norm that changes nothing behind each convolution of a piece that has none; *piece is replaced. */
+int anet__piece_renorm(anet_net **piece);
+/* Is it such a norm, as it was put there? */
+bool anet__norm_is_neutral(const anet__node *node);
+
 /* Give a clone of a node that makes channels (conv, linear, reshape) another number of them. */
 void anet__node_set_channels(anet__node *node, int32_t channels);
 /* Channels of all hidden groups of a net. */

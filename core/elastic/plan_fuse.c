@@ -104,6 +104,9 @@ static bool absorb(anet__draft *draft, anet__step *step, int32_t number)
     case ANET_OP_RELU6:
       clamp(step, 0, 6);
       break;
+    case ANET_OP_CLIP:
+      clamp(step, node->attr.alpha, node->attr.beta);
+      break;
     default:
       return false;
   }

@@ -14,11 +14,11 @@ enum { ANET_MAX_POSITIONS = 256, ANET_MAX_GENES = 36 };
 struct anet_space {
   atomic_int refs;
   int32_t positions;
-  int32_t *trunk;      /* (positions) owned */
-  anet_option *option; /* (options) owned */
+  int32_t *trunk;       /* (positions) owned */
+  anet_option *option;  /* (options) owned */
   int32_t options, capacity;
-  int32_t *first; /* (positions + 1) owned */
-  bool bound;     /* a supernet's: options come with pieces, so only it may add them */
+  int32_t *first;       /* (positions + 1) owned */
+  bool bound;           /* a supernet's: options come with pieces, so only it may add them */
 };
 
 /* May the option be added? Nothing is changed. */
@@ -26,8 +26,7 @@ int anet__space_check(const anet_space *space, const anet_option *option);
 /* Add an option that was checked. */
 int anet__space_insert(anet_space *space, const anet_option *option);
 
-/* A natural number in base 10^9, least limb first; enough for ANET_MAX_GENES ^ ANET_MAX_POSITIONS.
- */
+/* A natural number in base 10^9, least limb first; enough for ANET_MAX_GENES ^ ANET_MAX_POSITIONS. */
 enum { ANET_BIG_LIMBS = 45 };
 typedef struct anet__big {
   int32_t used; /* limbs above are zero and not read */
@@ -57,9 +56,9 @@ typedef struct anet__label {
 /* Labels of boundary b are label[first[b]] .. label[first[b + 1] - 1], sorted by rising cost and
  * falling damage; only those with cost <= limit. */
 typedef struct anet__labels {
-  anet__label *label; /* owned */
+  anet__label *label;  /* owned */
   int32_t count, capacity;
-  int32_t *first; /* (positions + 2) owned */
+  int32_t *first;      /* (positions + 2) owned */
 } anet__labels;
 
 /* Checks the figures (finite, costs not negative; options each) and labels all boundaries. */

@@ -149,6 +149,11 @@ static int make_piece(anet_supernet *s, const anet_option *o, const float *impor
   }
 }
 
+void anet_supernet_norms(anet_supernet *supernet, int32_t norms)
+{
+  supernet->norms = norms != 0;
+}
+
 int anet_supernet_add(anet_supernet *supernet, const anet_option *option, const float *importance)
 {
   anet_option made = *option;
@@ -156,7 +161,11 @@ int anet_supernet_add(anet_supernet *supernet, const anet_option *option, const 
   ANET_TRY(check_blocks(supernet, option));
   ANET_TRY(anet__space_check(supernet->space, option));
   int rc = make_piece(supernet, option, importance, &piece);
-  if (rc) return anet__fail_in(rc, "position %d", option->position);
+  if (!rc && supernet->norms && option->kind != ANET_SKIP) rc = anet__piece_renorm(&piece);
+  if (rc) {
+    anet_net_release(piece);
+    return anet__fail_in(rc, "position %d", option->position);
+  }
   rc = anet__piece_hidden(piece, &made.hidden);
   if (!rc) rc = anet__supernet_add_piece(supernet, &made, piece);
   anet_net_release(piece);

@@ -12,27 +12,28 @@
  * own). */
 struct anet_supernet {
   atomic_int refs;
-  anet_net *oracle; /* retained, frozen */
+  anet_net *oracle;     /* retained, frozen */
   anet_blocks *blocks;
   anet_space *space;
-  anet_net **piece; /* (options) retained; in the order of the space's options */
+  anet_net **piece;     /* (options) retained; in the order of the space's options */
   int32_t piece_capacity;
-  anet_net **ranked; /* (positions) the block with its hidden channels in order of importance, of
-                        which its shrinks are prefixes; NULL: it has none yet */
+  anet_net **ranked;    /* (positions) the block with its hidden channels in order of importance, of
+                           which its shrinks are prefixes; NULL: it has none yet */
+  bool norms;           /* options of blocks without norms get some */
   bool sealed;
 };
 
-/* As anet_supernet_add with a piece that is there already (retained), for a supernet read from a
- * file: its input and output must have the shapes of the option's blocks. */
+/* As anet_supernet_add with a piece that is there already (retained), for a supernet read from a file:
+ * its input and output must have the shapes of the option's blocks. */
 int anet__supernet_add_piece(anet_supernet *supernet, const anet_option *option, anet_net *piece);
 
 /* The oracle cut at the blocks' boundaries, for running piece by piece. Segment s runs before
  * position at[s] (at = positions: after the last). Values alive across a boundary travel in the
  * frame: see elastic/segments.c. */
 typedef struct anet__segment {
-  int32_t at;    /* runs when the walk reaches this position */
-  anet_net *net; /* inputs: the values `reads`, outputs: the values `writes` */
-  int32_t reads, read[ANET_MAX_INPUTS]; /* oracle's value numbers */
+  int32_t at;       /* runs when the walk reaches this position */
+  anet_net *net;    /* inputs: the values `reads`, outputs: the values `writes` */
+  int32_t reads, read[ANET_MAX_INPUTS];    /* oracle's value numbers */
   int32_t writes, write[ANET_MAX_OUTPUTS];
 } anet__segment;
 typedef struct anet__segments {

@@ -7,12 +7,17 @@
 
 bool anet__op_activates(anet__op_id op)
 {
-  return op >= ANET_OP_RELU && op <= ANET_OP_SWISH;
+  return op >= ANET_OP_RELU && op <= ANET_OP_THRESHOLD;
 }
 
 bool anet__op_convolves(anet__op_id op)
 {
   return op == ANET_OP_CONV || op == ANET_OP_DEPTHWISE || op == ANET_OP_LINEAR;
+}
+
+bool anet__node_widens(const anet__node *node)
+{
+  return node->op == ANET_OP_PAD && (node->attr.dim[0] || node->attr.dim[1]);
 }
 
 bool anet__node_is_point(const anet__node *node)
@@ -40,6 +45,8 @@ static anet__token token_of(const anet__flow *flow, const anet__item *item)
     case ANET_OP_DEPTHWISE:
       return ANET_TOKEN_DEPTHWISE;
     case ANET_OP_NORM:
+    case ANET_OP_INSTANCE_NORM:
+    case ANET_OP_LAYER_NORM:
       return ANET_TOKEN_NORM;
     case ANET_OP_ADD:
       return ANET_TOKEN_SUM;
@@ -48,8 +55,10 @@ static anet__token token_of(const anet__flow *flow, const anet__item *item)
     case ANET_OP_MUL:
       return product_token(flow, item);
     case ANET_OP_PAD:
+      return anet__node_widens(node) ? ANET_TOKEN_OTHER : ANET_TOKEN_PASS;
     case ANET_OP_DROPOUT:
     case ANET_OP_IDENTITY:
+    case ANET_OP_SCALE:
       return ANET_TOKEN_PASS;
     default:
       return ANET_TOKEN_OTHER;

@@ -41,6 +41,7 @@ void anet__chains_free(anet__chains *chains);
 
 bool anet__op_activates(anet__op_id op);
 bool anet__op_convolves(anet__op_id op);          /* conv, depthwise, linear */
+bool anet__node_widens(const anet__node *node);   /* a pad that adds channels */
 bool anet__node_is_point(const anet__node *node); /* 1x1 convolution, one group */
 
 #endif

@@ -28,16 +28,23 @@ bool anet__node_keeps_channels(const anet_net *net, int32_t value)
   switch (node->op) {
     case ANET_OP_DEPTHWISE:
     case ANET_OP_NORM:
+    case ANET_OP_INSTANCE_NORM:
     case ANET_OP_ADD:
     case ANET_OP_MUL:
     case ANET_OP_MAX_POOL:
     case ANET_OP_AVG_POOL:
     case ANET_OP_GLOBAL_POOL:
-    case ANET_OP_PAD:
     case ANET_OP_RESIZE:
     case ANET_OP_DROPOUT:
     case ANET_OP_IDENTITY:
+    case ANET_OP_SCALE:
+    case ANET_OP_SUB:
+    case ANET_OP_DIV:
+    case ANET_OP_MINIMUM:
+    case ANET_OP_MAXIMUM:
       return true;
+    case ANET_OP_PAD:
+      return !anet__node_widens(node);
     case ANET_OP_FLATTEN:
     case ANET_OP_RESHAPE: /* between (c) and (1, 1, c) */
       return anet__shape_size(in) == (size_t)anet__shape_channels(in) &&

@@ -20,7 +20,8 @@
   X(INT, mode, 1)                                                                                  \
   X(REAL, epsilon, 1)                                                                              \
   X(REAL, momentum, 1)                                                                             \
-  X(REAL, alpha, 1)
+  X(REAL, alpha, 1)                                                                                \
+  X(REAL, beta, 1)
 
 typedef enum anet__attr_kind { ANET_ATTR_INT, ANET_ATTR_REAL } anet__attr_kind;
 typedef struct anet__attr_field {

@@ -166,6 +166,27 @@ int anet_dataset_pick(anet_dataset *data, const int32_t *index, int32_t count, a
   return ANET_OK;
 }
 
+int anet_dataset_crop(anet_dataset *data, int32_t height, int32_t width, anet_dataset **out)
+{
+  const int32_t *dim = data->images->shape.dim, channels = dim[3];
+  *out = NULL;
+  if (height < 1 || width < 1 || height > dim[1] || width > dim[2])
+    return anet_fail(ANET_RANGE, "dataset: a middle of %d x %d of images of %d x %d", height, width,
+                     dim[1], dim[2]);
+  ANET_TRY(anet__dataset_blank(data->count, height, width, channels, data->classes, out));
+  const size_t row = (size_t)width * (size_t)channels, from = (size_t)dim[2] * (size_t)channels;
+  const size_t corner = (size_t)((dim[1] - height) / 2) * from +
+                        (size_t)((dim[2] - width) / 2) * (size_t)channels;
+  for (int32_t i = 0; i < data->count; i++) {
+    for (int32_t y = 0; y < height; y++)
+      memcpy(anet__dataset_image(*out, i) + (size_t)y * row,
+             anet__dataset_image(data, i) + corner + (size_t)y * from, row);
+    *anet__dataset_label(*out, i) = *anet__dataset_label(data, i);
+  }
+  share_names(*out, data);
+  return ANET_OK;
+}
+
 /* ---- reading a handle --------------------------------------------------------------------- */
 
 uint8_t *anet__dataset_image(const anet_dataset *data, int32_t item)
@@ -227,14 +248,15 @@ static int open_folder(const char *path, const char *part, int32_t size, anet_da
 {
   typedef int opener(const char *, const char *, int32_t, anet_dataset **);
   static opener *const form[] = {anet__dataset_open_idx, anet__dataset_open_cifar,
-                                 anet__dataset_open_sheets, anet__dataset_open_classes};
+                                 anet__dataset_open_sheets, anet__dataset_open_classes,
+                                 anet__dataset_open_named};
   for (int32_t i = 0; i < ANET_COUNT(form); i++) {
     const int rc = form[i](path, part, size, out);
     if (rc != ANET_ABSENT) return rc;
   }
   return anet_fail(ANET_FORMAT,
-                   "dataset '%s', part '%s': found no IDX files, CIFAR batches, PNG sheets or "
-                   "folders of images, one a class",
+                   "dataset '%s', part '%s': found no IDX files, CIFAR batches, PNG sheets, "
+                   "folders of images, one a class, or images named NUMBER_…",
                    path, part ? part : "");
 }
 

@@ -26,7 +26,7 @@ static bool is_folder(const char *path)
   return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-static bool is_image(const char *name)
+bool anet__dataset_is_image(const char *name)
 {
   static const char *const suffix[] = {".png", ".jpg", ".jpeg", ".bmp", ".tga",
                                        ".ppm", ".pgm", ".pnm",  ".gif"};
@@ -50,7 +50,7 @@ static int add_class(found *f, const char *folder, const char *name)
   ANET_TRY(anet__names_add(&f->classes, name));
   int rc = anet__names_list(folder, &inside);
   for (int32_t i = 0; !rc && i < inside.count; i++)
-    if (is_image(inside.at[i])) rc = add_file(f, folder, inside.at[i]);
+    if (anet__dataset_is_image(inside.at[i])) rc = add_file(f, folder, inside.at[i]);
   anet__names_free(&inside);
   return rc;
 }
@@ -114,22 +114,30 @@ static int add_image(const anet_tensor *image, int32_t size, int32_t total, int3
   return ANET_OK;
 }
 
-static int read_image(const found *f, int32_t item, int32_t size, anet_dataset **out)
+static int read_image(const anet__names *files, int32_t item, int32_t size, anet_dataset **out)
 {
   anet_tensor *image;
-  ANET_TRY(anet_image_load(f->files.at[item], COLOURS, &image));
+  ANET_TRY(anet_image_load(files->at[item], COLOURS, &image));
   int rc = size ? scale_image(&image, size) : ANET_OK;
-  if (!rc) rc = add_image(image, size, f->files.count, item, out);
+  if (!rc) rc = add_image(image, size, files->count, item, out);
   anet_tensor_release(image);
-  if (rc) return anet__fail_in(rc, "'%s'", f->files.at[item]);
-  *anet__dataset_label(*out, item) = f->label[item];
+  return rc ? anet__fail_in(rc, "'%s'", files->at[item]) : ANET_OK;
+}
+
+int anet__dataset_read_images(const anet__names *files, const int32_t *label, int32_t size,
+                              anet_dataset **out)
+{
+  if (files->count == 0) return ANET_ABSENT;
+  for (int32_t i = 0; i < files->count; i++) {
+    ANET_TRY(read_image(files, i, size, out));
+    *anet__dataset_label(*out, i) = label[i];
+  }
   return ANET_OK;
 }
 
 static int read_found(found *f, int32_t size, anet_dataset **out)
 {
-  if (f->files.count == 0) return ANET_ABSENT;
-  for (int32_t i = 0; i < f->files.count; i++) ANET_TRY(read_image(f, i, size, out));
+  ANET_TRY(anet__dataset_read_images(&f->files, f->label, size, out));
   (*out)->named->names = f->classes; /* which it owns from here */
   f->classes = (anet__names){0};
   return ANET_OK;

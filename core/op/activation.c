@@ -1,8 +1,9 @@
-/* relu, relu6, leaky_relu, sigmoid, hard_sigmoid, hard_swish, swish: element by element, any
- * shape. attr: alpha (leaky_relu). Clamps take their gradient from the output, others from the
+/* relu, relu6, clip, leaky_relu, sigmoid, hard_sigmoid, hard_swish, swish: element by element, any
+ * shape. attr: alpha (leaky_relu; clip, with beta: its bounds). Clamps take their gradient from the output, others from the
  * input. */
 #include <math.h>
 
+#include "base/error.h"
 #include "op/work.h"
 
 enum { CLAMP_COST = 1, ACT_COST = 8 };
@@ -88,6 +89,33 @@ static void act_backward(const anet__grad_call *g, anet__act kind)
                                      .backward = lower##_backward};
 CLAMP(relu, 0.0F, INFINITY)
 CLAMP(relu6, 0.0F, 6.0F)
+
+static int clip_shape(const anet_attr *a, const anet_shape *in, int32_t inputs, anet_shape *out)
+{
+  if (a->alpha > a->beta)
+    return anet_fail(ANET_RANGE, "clip: the lower bound %g is above the upper %g", (double)a->alpha,
+                     (double)a->beta);
+  return anet__same_shape(a, in, inputs, out);
+}
+
+static void clip_forward(const anet__call *c)
+{
+  clamp_forward(c, c->attr->alpha, c->attr->beta);
+}
+
+static void clip_backward(const anet__grad_call *g)
+{
+  clamp_backward(g, g->call.attr->alpha, g->call.attr->beta);
+}
+
+const anet__op anet__op_clip = {.name = "clip",
+                                .min_inputs = 1,
+                                .max_inputs = 1,
+                                .in_place = true,
+                                .grad_needs_out = true,
+                                .shape = clip_shape,
+                                .forward = clip_forward,
+                                .backward = clip_backward};
 
 #define ACT(upper, lower)                                                                          \
   static void lower##_forward(const anet__call *c)                                                 \

@@ -126,7 +126,7 @@ static inline size_t anet__shape_size(const anet_shape *s)
   return n;
 }
 
-/* Each op's table, defined in its own file (activations.c, for one, defines several). */
+/* Each op's table, defined in its own file (activation.c, for one, defines several). */
 #define X(upper, lower) extern const anet__op anet__op_##lower;
 ANET_OP_MAP(X)
 #undef X

@@ -1,4 +1,5 @@
-/* pad: (h, w, c) with pixels around it. attr: pad, mode (anet_pad_mode), alpha (the constant). */
+/* pad: (h, w, c) with pixels around it, and channels of the constant before and after its own.
+ * attr: pad, dim (channels before, after), mode (anet_pad_mode), alpha (the constant). */
 #include <string.h>
 
 #include "base/error.h"
@@ -24,6 +25,13 @@ static int pad_shape(const anet_attr *a, const anet_shape *in, int32_t inputs, a
                        anet__shape_text(in, text));
     out->dim[i] = (int32_t)size;
   }
+  if (a->dim[0] < 0 || a->dim[1] < 0 || a->dim[0] > INT32_MAX - in->dim[2] - a->dim[1])
+    return anet_fail(ANET_RANGE, "pad: (%d, %d) channels around %d are out of range", a->dim[0],
+                     a->dim[1], in->dim[2]);
+  if ((a->dim[0] || a->dim[1]) && a->mode != ANET_PAD_CONSTANT)
+    return anet_fail(ANET_UNSUPPORTED, "pad: mode %d has no channels to add, want %d", a->mode,
+                     ANET_PAD_CONSTANT);
+  out->dim[2] += a->dim[0] + a->dim[1];
   if (!anet__shape_count(out, &count))
     return anet_fail(ANET_SHAPE, "pad: output %s is too large", anet__shape_text(out, text));
   return ANET_OK;
@@ -43,17 +51,26 @@ static void fill(float *to, size_t count, float value)
   for (size_t i = 0; i < count; i++) to[i] = value;
 }
 
-/* Pixels [begin, end) of output line `to`, which lie beside input line `from`. */
-static void pad_edge(const anet__call *c, float *to, const float *from, int32_t begin, int32_t end)
+/* One pixel with its own channels and those around them. */
+static void pad_pixel(const anet__call *c, float *to, const float *from)
 {
-  const size_t channels = (size_t)c->out_shape.dim[2];
+  const size_t before = (size_t)c->attr->dim[0], after = (size_t)c->attr->dim[1];
+  const size_t channels = (size_t)c->in_shape[0].dim[2];
+  fill(to, before, c->attr->alpha);
+  memcpy(to + before, from, channels * sizeof *to);
+  fill(to + before + channels, after, c->attr->alpha);
+}
+
+/* Pixels [begin, end) of output line `to`, which lie beside or in input line `from`. */
+static void pad_part(const anet__call *c, float *to, const float *from, int32_t begin, int32_t end)
+{
+  const size_t wide = (size_t)c->out_shape.dim[2], channels = (size_t)c->in_shape[0].dim[2];
   for (int32_t x = begin; x < end; x++) {
     const int32_t s = source(x - c->attr->pad[1], c->in_shape[0].dim[1], c->attr->mode);
-    float *pixel = to + (size_t)x * channels;
     if (s < 0)
-      fill(pixel, channels, c->attr->alpha);
+      fill(to + (size_t)x * wide, wide, c->attr->alpha);
     else
-      memcpy(pixel, from + (size_t)s * channels, channels * sizeof *pixel);
+      pad_pixel(c, to + (size_t)x * wide, from + (size_t)s * channels);
   }
 }
 
@@ -61,9 +78,13 @@ static void pad_line(const anet__call *c, float *to, const float *from)
 {
   const int32_t left = c->attr->pad[1], width = c->in_shape[0].dim[1];
   const size_t channels = (size_t)c->out_shape.dim[2];
-  pad_edge(c, to, from, 0, left);
+  if (c->out_shape.dim[2] != c->in_shape[0].dim[2]) {
+    pad_part(c, to, from, 0, c->out_shape.dim[1]);
+    return;
+  }
+  pad_part(c, to, from, 0, left);
   memcpy(to + (size_t)left * channels, from, (size_t)width * channels * sizeof *to);
-  pad_edge(c, to, from, left + width, c->out_shape.dim[1]);
+  pad_part(c, to, from, left + width, c->out_shape.dim[1]);
 }
 
 static void pad_lines(const void *context, size_t begin, size_t end)
@@ -94,9 +115,11 @@ static void grad_image(const anet__grad_call *g, float *dx, const float *dy)
   const anet__call *c = &g->call;
   const anet_shape *in = &c->in_shape[0], *out = &c->out_shape;
   const size_t channels = (size_t)in->dim[2], width = (size_t)in->dim[1];
+  const size_t wide = (size_t)out->dim[2];
+  dy += c->attr->dim[0];
   for (int32_t y = 0; y < out->dim[0]; y++) {
     const int32_t sy = source(y - c->attr->pad[0], in->dim[0], c->attr->mode);
-    for (int32_t x = 0; x < out->dim[1]; x++, dy += channels) {
+    for (int32_t x = 0; x < out->dim[1]; x++, dy += wide) {
       const int32_t sx = source(x - c->attr->pad[1], in->dim[1], c->attr->mode);
       if (sy < 0 || sx < 0) continue;
       float *to = dx + ((size_t)sy * width + (size_t)sx) * channels;

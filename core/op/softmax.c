@@ -1,4 +1,4 @@
-/* softmax along attr.axis, counted from the last: 0 = channels. */
+/* softmax and its logarithm, log_softmax, along attr.axis, counted from the last: 0 = channels. */
 #include <math.h>
 
 #include "base/error.h"
@@ -87,4 +87,66 @@ const anet__op anet__op_softmax = {
     .shape = softmax_shape,
     .forward = softmax_forward,
     .backward = softmax_backward,
+};
+
+/* ---- log_softmax -------------------------------------------------------------------------- */
+
+static void log_line(float *y, const float *x, line l)
+{
+  float top = -INFINITY;
+  double sum = 0.0;
+  for (size_t i = 0; i < l.count; i++) top = ANET_MAX(top, x[i * l.step]);
+  for (size_t i = 0; i < l.count; i++) sum += (double)expf(x[i * l.step] - top);
+  const float shift = top + (float)log(sum);
+  for (size_t i = 0; i < l.count; i++) y[i * l.step] = x[i * l.step] - shift;
+}
+
+static void log_lines(const void *context, size_t begin, size_t end)
+{
+  const anet__call *c = context;
+  for (size_t i = begin; i < end; i++) {
+    const line l = line_at(c, i);
+    log_line(c->out + l.at, c->in[0] + l.at, l);
+  }
+}
+
+static void log_softmax_forward(const anet__call *c)
+{
+  const size_t count = line_at(c, 0).count;
+  anet__split(c->pool, anet__total(c) / count, 8 * count, log_lines, c);
+}
+
+/* din = dout - exp(y) * sum of dout. */
+static void log_grad_lines(const void *context, size_t begin, size_t end)
+{
+  const anet__grad_call *g = context;
+  for (size_t i = begin; i < end; i++) {
+    const line l = line_at(&g->call, i);
+    const float *y = g->call.out + l.at, *dy = g->dout + l.at;
+    float *dx = g->din[0] + l.at;
+    double sum = 0.0;
+    for (size_t k = 0; k < l.count; k++) sum += (double)dy[k * l.step];
+    for (size_t k = 0; k < l.count; k++) {
+      const float v = dy[k * l.step] - expf(y[k * l.step]) * (float)sum;
+      dx[k * l.step] = g->add[0] ? dx[k * l.step] + v : v;
+    }
+  }
+}
+
+static void log_softmax_backward(const anet__grad_call *g)
+{
+  const size_t count = line_at(&g->call, 0).count;
+  if (g->din[0])
+    anet__split(g->call.pool, anet__total(&g->call) / count, 8 * count, log_grad_lines, g);
+}
+
+const anet__op anet__op_log_softmax = {
+    .name = "log_softmax",
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .in_place = true,
+    .grad_needs_out = true,
+    .shape = softmax_shape,
+    .forward = log_softmax_forward,
+    .backward = log_softmax_backward,
 };

@@ -261,6 +261,38 @@ static void copy_from_axis(anet_tensor *to, const anet_tensor *from, int32_t axi
                    from_at + i * from->stride[axis]);
 }
 
+int anet_tensor_transpose(const anet_tensor *from, const int32_t *axis, anet_tensor **out)
+{
+  char text[ANET_SHAPE_TEXT];
+  const int32_t rank = from->shape.rank;
+  anet_shape shape = {.rank = rank};
+  int32_t seen = 0, index[ANET_MAX_RANK] = {0};
+  *out = NULL;
+  if (from->type != ANET_F32)
+    return anet_fail(ANET_UNSUPPORTED, "transpose: the tensor is %s, want f32",
+                     anet__type_name(from->type));
+  for (int32_t i = 0; i < rank; i++) {
+    if (axis[i] < 0 || axis[i] >= rank || seen & 1 << axis[i])
+      return anet_fail(ANET_RANGE, "transpose: axis %d, for place %d, is not one of the others of %s",
+                       axis[i], i, anet__shape_text(&from->shape, text));
+    seen |= 1 << axis[i];
+    shape.dim[i] = from->shape.dim[axis[i]];
+  }
+  ANET_TRY(anet_tensor_new(ANET_F32, &shape, out));
+  float *to = anet__f32(*out);
+  const float *at = anet__f32(from);
+  for (double left = anet_tensor_count(*out); left > 0; left--) {
+    *to++ = *at;
+    for (int32_t d = rank - 1; d >= 0; d--) {
+      at += from->stride[axis[d]];
+      if (++index[d] < shape.dim[d]) break;
+      at -= from->stride[axis[d]] * shape.dim[d];
+      index[d] = 0;
+    }
+  }
+  return ANET_OK;
+}
+
 int anet_tensor_copy(anet_tensor *to, const anet_tensor *from)
 {
   char a[ANET_SHAPE_TEXT], b[ANET_SHAPE_TEXT];

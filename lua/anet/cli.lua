@@ -1,7 +1,7 @@
 -- The command line: verbs are the files of lua/anet/verb/, each a table of
 --   summary      one line
 --   arguments    {{name =, help =, optional =, default =, many =}, …}
---   flags        {{name =, value = 'N' (none: a switch), type = 'number'|'integer'|nil, choices =,
+--   flags        {{name =, short = a letter, value = 'N' (none: a switch), type = 'number'|'integer'|nil, choices =,
 --                  default =, help =}, …}
 --   run          function(options, ui) -> status; options.name holds each argument and flag, and
 --                  options.command the whole line
@@ -122,6 +122,13 @@ local function bind_arguments(verb, given, options)
   if given[at] then ui.fail("'%s' is one argument too many", given[at]) end
 end
 
+-- The name of the flag with a letter of its own: -o is --out.
+local function by_short(list, letter)
+  for _, flag in ipairs(list) do
+    if flag.short == letter then return flag.name end
+  end
+end
+
 -- Options of a verb from the words of a command line; options.given holds what was said explicitly,.
 function M.parse(verb, words)
   local list, by_name = flags_of(verb)
@@ -135,7 +142,10 @@ function M.parse(verb, words)
     elseif words[i]:sub(1, 2) == '--' then
       i = parse_flag(words, i, by_name, explicit)
     elseif words[i]:match('^%-%a') then
-      unknown(words[i]:sub(2), by_name)
+      local long = by_short(list, words[i]:sub(2))
+      if not long then unknown(words[i]:sub(2), by_name) end
+      words[i] = '--' .. long
+      i = parse_flag(words, i, by_name, explicit)
     else
       given[#given + 1] = words[i]
     end
@@ -155,7 +165,7 @@ end
 -- ---- help --------------------------------------------------------------------------------------------
 
 local function help_row(flag)
-  local left = '--' .. flag.name .. (flag.value and ' ' .. flag.value or '')
+  local left = (flag.short and '-' .. flag.short .. ', ' or '') .. '--' .. flag.name .. (flag.value and ' ' .. flag.value or '')
   local right = flag.help
   if flag.choices then right = right .. ': ' .. table.concat(flag.choices, ', ') end
   if flag.default ~= nil and flag.default ~= false then

@@ -23,18 +23,38 @@ local NAMED = {
 local function wrap(handle) return setmetatable({handle = handle}, Dataset) end
 M.wrap = wrap
 
--- Open images by path or short name ('fashion-mnist'). part: 'train' or 'test' where it has both;
--- size: rows and columns to scale images of a folder to.
+-- 'photos:size=256,crop=224' as 'photos', 256, 224. nil, message where it says anything else.
+local function split_path(path)
+  local plain, rest = path:match '^(.-):(%a+=[^/:]*)$'
+  if not plain then return path end
+  local given = {}
+  for word in rest:gmatch '[^,]+' do
+    local key, value = word:match '^(%a+)=(%d+)$'
+    if not key or (key ~= 'size' and key ~= 'crop') or tonumber(value) < 1 or tonumber(value) > 16384 then
+      return nil, ("%s: '%s' is neither size=PIXELS nor crop=PIXELS"):format(path, word)
+    end
+    given[key] = tonumber(value)
+  end
+  return plain, given.size, given.crop
+end
+
+-- Open images by path or short name ('fashion-mnist'). part: 'train' or 'test' where it has both; size: what the
+-- shorter side of images of a folder is scaled to; crop: rows and columns of their middle to take. Both may stand in
+-- the path: 'photos:size=256,crop=224'.
 ---@param path string
----@param options? {part?: string, size?: integer}
+---@param options? {part?: string, size?: integer, crop?: integer}
 ---@return anet.Dataset? data, string? message, string? code
 function M.open(path, options)
   options = options or {}
-  local named = NAMED[path] or {path = path}
-  local status = C.anet_dataset_open(named.path, options.part, options.size or 0, out)
+  local plain, size, crop = split_path(path)
+  if not plain then return nil, size, 'format' end
+  local named = NAMED[plain] or {path = plain}
+  local status = C.anet_dataset_open(named.path, options.part, options.size or size or 0, out)
   local message, code = core.failure(status)
   if message then return nil, message, code end
   local dataset = wrap(take())
+  crop = options.crop or crop
+  if crop then dataset = dataset:crop(crop, crop) end
   dataset.names = named.classes
   return dataset
 end
@@ -96,6 +116,15 @@ function Dataset:pick(items)
   for i, item in ipairs(items) do index[i - 1] = item - 1 end
   core.check(C.anet_dataset_pick(self.handle, index, #items, out))
   return wrap(take())
+end
+
+-- The middle of every image, copied.
+---@return anet.Dataset
+function Dataset:crop(height, width)
+  core.check(C.anet_dataset_crop(self.handle, height, width, out))
+  local cropped = wrap(take())
+  cropped.names = self.names
+  return cropped
 end
 
 -- n items drawn without repeats; and the rest.

@@ -19,10 +19,11 @@ local M = {}
 ---@param oracle anet.Net
 ---@param policy anet.Policy
 ---@param images? anet.Tensor
+---@param norms? boolean options of blocks without norms get some
 -- Returns the supernet, and what it refused of the policy's options: {{position, kind, reason}, …}.
 ---@return anet.Supernet? supernet, table[]|string refused, string? code
-function M.elastify(oracle, policy, images, pool)
-  local s, refused, message = supernet.new(oracle), {}, nil
+function M.elastify(oracle, policy, images, pool, norms)
+  local s, refused, message = supernet.new(oracle, {norms = norms}), {}, nil
   for position, block in ipairs(s:blocks()) do
     local options
     options, message = policy:options(block)
@@ -34,7 +35,9 @@ function M.elastify(oracle, policy, images, pool)
       if not ok then refused[#refused + 1] = {position = position, kind = option.kind, reason = reason} end
     end
   end
-  return s:seal(), refused
+  s:seal()
+  for i = 1, images and norms and #s:space():options() or 0 do s:settle(i, images, pool) end
+  return s, refused
 end
 
 -- ---- the distiller -----------------------------------------------------------------------------------

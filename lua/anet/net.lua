@@ -56,7 +56,7 @@ end
 local SETTERS = {
   kernel = pair 'kernel', stride = pair 'stride', dilation = pair 'dilation', pad = set_pad,
   groups = plain 'groups', channels = plain 'channels', axis = plain 'axis', size = plain 'size',
-  epsilon = plain 'epsilon', momentum = plain 'momentum', alpha = plain 'alpha',
+  epsilon = plain 'epsilon', momentum = plain 'momentum', alpha = plain 'alpha', beta = plain 'beta',
   bias = function(attr, v) attr.bias = (v == true or v == 1) and 1 or 0 end,
   begin = function(attr, v) attr.begin = v - 1 end,
   dim = function(attr, v) for i, n in ipairs(v) do attr.dim[i - 1] = n end end,
@@ -95,6 +95,37 @@ function M.new(options)
   local net = M.wrap(take())
   if options and options.input then return net, net:input(options.input, options.name) end
   return net
+end
+
+-- The net of an ONNX file. options: about, a bundle that gets the net and how the file numbers its axes;
+-- constants, {name = tensor}: inputs of the file that are to be constants.
+---@param path string
+---@param options? {about?: anet.Bundle, constants?: table<string, anet.Tensor>}
+---@return anet.Net? net, string? message, string? code
+function M.import(path, options)
+  options = options or {}
+  local names, values = {}, {}
+  for name, t in pairs(options.constants or {}) do
+    names[#names + 1], values[#values + 1] = name, core.handle(t, tensor.Tensor, name)
+  end
+  local desc = ffi.new 'anet_onnx_desc'
+  local name, handle = ffi.new('const char *[?]', #names + 1, names), ffi.new('anet_tensor *[?]', #values + 1, values)
+  desc.constants, desc.name, desc.value = #names, name, handle
+  local message, code = core.failure(C.anet_net_import_onnx(path, desc, out, options.about and options.about.handle or nil))
+  if message then return nil, message, code end
+  return M.wrap(take())
+end
+
+-- Names of the inputs of an ONNX file.
+---@return string[]? names, string? message, string? code
+function M.onnx_inputs(path)
+  local names, name = {}, ffi.new 'char[256]'
+  while true do
+    local message, code = core.failure(C.anet_onnx_input(path, #names, name, 256))
+    if code == 'absent' then return names end
+    if message then return nil, message, code end
+    names[#names + 1] = ffi.string(name)
+  end
 end
 
 local methods = {}
@@ -161,6 +192,14 @@ function methods:calibrate(images, options)
   local message, code = core.failure(status)
   if message then return nil, message, code end
   return M.wrap(take())
+end
+
+-- Write the net as an ONNX file: (h, w, c) becomes (N, C, H, W), names stay.
+---@return anet.Net? self, string? message, string? code
+function methods:export(path)
+  local message, code = core.failure(C.anet_net_export_onnx(self.handle, path))
+  if message then return nil, message, code end
+  return self
 end
 
 -- ---- looking -----------------------------------------------------------------------------------

@@ -19,11 +19,11 @@ local function seconds_since(began) return (C.anet_clock_ms() - began) / 1000 en
 
 -- ---- opening things ---------------------------------------------------------------------------------
 
--- {supernet | net, input, bundle} of a bundle; the verb ends where it cannot be read.
-function M.open_model(ui, path)
+-- {supernet | net, input, bundle} of a bundle; the verb ends where it cannot be read. any: its input need be no image.
+function M.open_model(ui, path, any)
   local b = ui:try(bundle.open(path))
   local model = {bundle = b, path = path, input = b:input()}
-  if not model.input then ui:fail('%s: it does not say how images become its input', path) end
+  if not model.input and not any then ui:fail('%s: it does not say how images become its input', path) end
   if b:text 'supernet' then
     model.supernet = ui:try(b:supernet())
     model.oracle = model.supernet:oracle()
@@ -33,10 +33,11 @@ function M.open_model(ui, path)
   return model
 end
 
--- An empty bundle with what is true of everything made from a model: its input and its classes' names.
+-- An empty bundle with what is true of everything made from a model: its input, its classes' names, its border.
 ---@return anet.Bundle
 function M.bundle_for(model)
-  return bundle.new():set_input(model.input):set_text('classes', model.bundle:text 'classes')
+  local b = bundle.new():set_text('classes', model.bundle:text 'classes'):set_text('border', model.bundle:text 'border')
+  return model.input and b:set_input(model.input) or b
 end
 
 -- As open_model, of a supernet.
@@ -73,10 +74,12 @@ function M.open_policy(ui, kind, spec, seed) return ui:try(policy.load(spec, {ki
 
 -- ---- cloud ------------------------------------------------------------------------------------------
 
--- A supernet of an oracle. images: how many tell which hidden channels matter.
-function M.elastify(ui, model, schedule, dataset, images, pool)
+-- A supernet of an oracle. images: how many tell which hidden channels matter. norms: whether options of blocks
+-- without norms get some; nil: of a network that was imported, whose norms were folded then.
+function M.elastify(ui, model, schedule, dataset, images, pool, norms)
+  if norms == nil then norms = model.bundle:text 'border' ~= nil end
   local sample = dataset and dataset:tensor(model.input, images)
-  local s, refused = distill.elastify(model.oracle, schedule, sample, pool)
+  local s, refused = distill.elastify(model.oracle, schedule, sample, pool, norms)
   if not s then ui:fail('%s', refused) end
   for _, r in ipairs(refused) do ui:line('block %d, no %s: %s', r.position, r.kind, r.reason) end
   ui:line('%s', tostring(s))

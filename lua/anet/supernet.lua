@@ -58,12 +58,16 @@ end
 -- A face for a handle that is already owned.
 function M.wrap(handle) return setmetatable({handle = handle}, Supernet) end
 
--- A supernet of an oracle, which is frozen from now on. Add options, then seal it.
+-- A supernet of an oracle, which is frozen from now on. Add options, then seal it. norms: options of blocks
+-- without norms get some (a network that came with its norms folded).
 ---@param oracle anet.Net
+---@param options? {norms?: boolean}
 ---@return anet.Supernet
-function M.new(oracle)
+function M.new(oracle, options)
   core.check(C.anet_supernet_new(core.handle(oracle, net.Net, 'supernet'), out))
-  return M.wrap(take())
+  local s = M.wrap(take())
+  C.anet_supernet_norms(s.handle, options and options.norms and 1 or 0)
+  return s
 end
 
 local function dense(images, what)
@@ -116,6 +120,13 @@ function Supernet:solve(option, images, options)
                                        core.pool(options.pool))
   local message, code = core.failure(status)
   if message then return nil, message, code end
+  return self
+end
+
+-- Let norms that an option was given take the statistics of images; what it computes stays.
+function Supernet:settle(option, images, pool)
+  local data, count = dense(images, 'settle')
+  core.check(C.anet_supernet_settle(self.handle, option - 1, data, count, core.pool(pool)))
   return self
 end
 

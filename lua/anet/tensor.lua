@@ -153,6 +153,32 @@ function Tensor:reshape(dims)
   return M.wrap(take())
 end
 
+-- A dense copy whose axis i is axis axes[i] of this one: t:transpose{1, 3, 4, 2}.
+---@return anet.Tensor
+function Tensor:transpose(axes)
+  C.anet_tensor_shape(self.handle, shape)
+  core.must(#axes == shape.rank, 'transpose: got %d axes, want %d', #axes, shape.rank)
+  for i, k in ipairs(axes) do index[i - 1] = k - 1 end
+  core.check(C.anet_tensor_transpose(self.handle, index, out))
+  return M.wrap(take())
+end
+
+-- Read a file of NumPy (.npy) or ONNX (.pb, a TensorProto) as f32.
+---@return anet.Tensor? tensor, string? message, string? code
+function M.load(path)
+  local message, code = core.failure(C.anet_tensor_load(path, out))
+  if message then return nil, message, code end
+  return M.wrap(take())
+end
+
+-- Write such a file; the name says which.
+---@return anet.Tensor? self, string? message, string? code
+function Tensor:save(path)
+  local message, code = core.failure(C.anet_tensor_save(self.handle, path))
+  if message then return nil, message, code end
+  return self
+end
+
 -- Overwrite with the values of another of the same shape and type.
 function Tensor:copy(from)
   core.check(C.anet_tensor_copy(self.handle, core.handle(from, Tensor, 'copy')))

@@ -117,36 +117,47 @@ static int32_t padded(int32_t i, int32_t size, int32_t mode)
 static double pad(const ref64_call *k, int32_t n, int32_t y, int32_t x, int32_t c)
 {
   const anet_shape *s = &k->in_shape[0];
+  c -= k->attr->dim[0];
+  if (c < 0 || c >= s->dim[2]) return (double)k->attr->alpha;
   const int32_t iy = padded(y - k->attr->pad[0], s->dim[0], k->attr->mode);
   const int32_t ix = padded(x - k->attr->pad[1], s->dim[1], k->attr->mode);
   return inside(s, iy, ix) ? k->in[0][at(s, n, iy, ix, c)] : (double)k->attr->alpha;
 }
 
-static double centre(int32_t o, int32_t in, int32_t out)
+static double centre(const ref64_call *k, int32_t o, int32_t in, int32_t out)
 {
+  if (k->attr->begin == ANET_RESIZE_CORNER) return (double)o * in / out;
+  if (k->attr->begin == ANET_RESIZE_ALIGN) return out == 1 ? 0 : (double)o * (in - 1) / (out - 1);
   return (o + 0.5) * in / out - 0.5;
 }
 
-/* Weight of input pixel i in output pixel o: a tent around the centre, held at the borders. */
-static double tent(int32_t i, int32_t o, int32_t in, int32_t out)
+static double nearest(const ref64_call *k, int32_t o, int32_t in, int32_t out)
 {
-  const double at = fmin(fmax(centre(o, in, out), 0), in - 1);
+  const double at = centre(k, o, in, out);
+  const double near = k->attr->size == ANET_RESIZE_DOWN      ? floor(at + 1e-9)
+                      : k->attr->size == ANET_RESIZE_UP      ? ceil(at - 1e-9)
+                      : k->attr->size == ANET_RESIZE_HALF_UP ? floor(at + 0.5 + 1e-9)
+                                                             : ceil(at - 0.5 - 1e-9);
+  return fmin(fmax(near, 0), in - 1);
+}
+
+/* Weight of input pixel i in output pixel o: a tent around the centre, held at the borders. */
+static double tent(const ref64_call *k, int32_t i, int32_t o, int32_t in, int32_t out)
+{
+  const double at = fmin(fmax(centre(k, o, in, out), 0), in - 1);
   return fmax(0, 1 - fabs(at - i));
 }
 
 static double resize(const ref64_call *k, int32_t n, int32_t y, int32_t x, int32_t c)
 {
   const anet_shape *s = &k->in_shape[0], *o = &k->out_shape;
-  if (k->attr->mode == ANET_RESIZE_NEAREST) {
-    const double iy = ceil(centre(y, s->dim[0], o->dim[0]) - 0.5 - 1e-9);
-    const double ix = ceil(centre(x, s->dim[1], o->dim[1]) - 0.5 - 1e-9);
-    return k->in[0][at(s, n, (int32_t)fmin(fmax(iy, 0), s->dim[0] - 1),
-                       (int32_t)fmin(fmax(ix, 0), s->dim[1] - 1), c)];
-  }
+  if (k->attr->mode == ANET_RESIZE_NEAREST)
+    return k->in[0][at(s, n, (int32_t)nearest(k, y, s->dim[0], o->dim[0]),
+                       (int32_t)nearest(k, x, s->dim[1], o->dim[1]), c)];
   double sum = 0;
   for (int32_t iy = 0; iy < s->dim[0]; iy++)
     for (int32_t ix = 0; ix < s->dim[1]; ix++)
-      sum += tent(iy, y, s->dim[0], o->dim[0]) * tent(ix, x, s->dim[1], o->dim[1]) *
+      sum += tent(k, iy, y, s->dim[0], o->dim[0]) * tent(k, ix, x, s->dim[1], o->dim[1]) *
              k->in[0][at(s, n, iy, ix, c)];
   return sum;
 }
@@ -300,6 +311,7 @@ static void dropout(const ref64_call *k)
 
 void ref64_forward(const ref64_call *k)
 {
+  if (ref64_more(k)) return;
   switch (k->op) {
     case ANET_OP_CONV:
       each(k, conv);

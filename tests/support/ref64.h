@@ -16,6 +16,8 @@ typedef struct ref64_call {
   uint64_t seed;
 } ref64_call;
 
+/* The ops that ONNX brings (ref64more.c); false: it is none of these. */
+bool ref64_more(const ref64_call *call);
 /* Bias included. */
 void ref64_forward(const ref64_call *call);
 

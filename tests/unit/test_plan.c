@@ -44,6 +44,37 @@ static int32_t pick_like(anet_rng *rng, const anet_net *net, int32_t value)
   return value;
 }
 
+/* Ops that have no kernels of their own. What has a domain reads values of [1, 1.25] made for it. */
+static void grow_more(anet_rng *rng, anet_net *net)
+{
+  static const char *const ops[] = {
+      "clip",  "affine",     "elu",     "gelu",    "mish",        "softplus",      "tanh",
+      "sub",   "threshold",  "minimum", "maximum", "abs",         "softsign",      "erf",
+      "scale", "prelu",      "matmul",  "expand",  "reduce_mean", "instance_norm", "layer_norm",
+      "sin",   "reduce_sum", "cos",     "log_softmax", "reduce_max",  "constant",      "transpose",
+      "conv_transpose",      "div",     "pow",     "sqrt",        "exp",           "log",
+      "reciprocal",          "power",   "floor",   "ceil",        "round",         "sign"};
+  const int32_t chosen = anet_rng_int(rng, 0, ANET_COUNT(ops) - 1);
+  const char *op = ops[chosen];
+  int32_t in[2] = {pick(rng, net)}, inputs = strcmp(op, "constant") != 0;
+  for (int32_t i = 0; chosen >= 29 && i < 2; i++) {
+    const anet_attr line = {.alpha = 0.25f, .beta = 1};
+    if (anet_net_add(net, i ? "affine" : "sigmoid", NULL, &line, in, 1, &in[0])) return;
+  }
+  const anet_shape *shape = &net->node[in[0]].shape;
+  anet_attr attr = {.kernel = {3, 2}, .channels = 6, .alpha = 0.5f, .beta = 0.75f};
+  for (int32_t i = 0; i < shape->rank && i < 4; i++)
+    attr.dim[i] = strcmp(op, "transpose") == 0 ? shape->rank - i : shape->dim[i];
+  if (strcmp(op, "conv_transpose") == 0) attr.dim[0] = attr.dim[1] = 0;
+  if (strcmp(op, "expand") == 0 && shape->dim[0] == 1) attr.dim[0] = 3;
+  if (strcmp(op, "sub") == 0 || strcmp(op, "minimum") == 0 || strcmp(op, "maximum") == 0 ||
+      strcmp(op, "matmul") == 0)
+    in[inputs++] = pick_like(rng, net, in[0]);
+  if (strcmp(op, "div") == 0 || strcmp(op, "pow") == 0) in[inputs++] = in[0];
+  int32_t value;
+  (void)anet_net_add(net, op, NULL, &attr, in, inputs, &value);
+}
+
 /* One node of a random op on random values; what does not fit is refused and leaves no trace. */
 static void grow(anet_rng *rng, anet_net *net)
 {
@@ -53,6 +84,10 @@ static void grow(anet_rng *rng, anet_net *net)
       "add",    "mul",     "concat",     "split",   "max_pool", "avg_pool",     "pad",
       "linear", "resize",  "depthwise",  "dropout", "identity", "global_pool",  "flatten",
       "swish",  "reshape", "hard_swish", "sigmoid", "softmax",  "hard_sigmoid", "leaky_relu"};
+  if (anet_rng_int(rng, 0, 5) == 0) {
+    grow_more(rng, net);
+    return;
+  }
   const char *op = ops[anet_rng_int(rng, 0, ANET_COUNT(ops) - 1)];
   int32_t in[2] = {pick(rng, net)}, inputs = 1, value;
   const anet_shape *shape = &net->node[in[0]].shape;

@@ -24,12 +24,14 @@ local function show(ui, s)
   end
 end
 
+local NORMS = {yes = true, no = false} -- auto: nil
+
 local function run(options, ui)
   local pool = anet.pool(options.threads)
   local model = road.open_model(ui, options.model)
   local schedule = road.open_policy(ui, 'schedule', options.policy, options.seed)
   local dataset = options.data ~= '' and road.open_data(ui, options.data, 'train', options.images, options.seed) or nil
-  local s = road.elastify(ui, model, schedule, dataset, options.images, pool)
+  local s = road.elastify(ui, model, schedule, dataset, options.images, pool, NORMS[options.norms])
   show(ui, s)
   ui:try(road.bundle_for(model):set_supernet(s):set_value('provenance', {
     verb = 'elastify', version = anet.version, model = options.model, policy = options.policy,
@@ -49,6 +51,8 @@ return {
     {name = 'policy', value = 'NAME', default = 'adaptive', help = 'schedule policy: name or FILE.lua, :key=value,… sets its options'},
     {name = 'data', value = 'PATH', default = 'fashion-mnist', help = "images that tell which channels matter; '' none"},
     {name = 'images', value = 'N', type = 'integer', min = 1, default = 512, help = 'how many of them'},
+    {name = 'norms', value = 'W', choices = {'auto', 'yes', 'no'}, default = 'auto',
+     help = 'norms in options of blocks that have none; auto: of imported models'},
     {name = 'seed', value = 'N', type = 'integer', min = 0, default = 1, help = 'of all randomness'},
     {name = 'threads', value = 'N', type = 'integer', min = 0, max = 1024, default = 0, help = '0: all processors'},
   },

@@ -53,7 +53,7 @@ return {
   summary = 'accuracy on labelled images',
   arguments = {{name = 'model', help = 'bundle of a network or a supernet'}},
   flags = {
-    {name = 'data', value = 'PATH', default = 'fashion-mnist', help = 'images'},
+    {name = 'data', value = 'PATH', default = 'fashion-mnist', help = 'images; PATH:size=256,crop=224 scales the shorter side, then takes the middle'},
     {name = 'part', value = 'NAME', default = 'test', help = 'train or test, where the data has both'},
     {name = 'limit', value = 'N', type = 'integer', min = 1, help = 'use only the first N images'},
     {name = 'genome', value = 'G', help = 'subnet of a supernet; the oracle where not given'},

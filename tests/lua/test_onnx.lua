@@ -1,0 +1,194 @@
+-- ONNX through the face and the command line: in, out, arrays in the layout of their source; and pretrained
+-- models where ../shared/data has them.
+local test = dofile 'tests/support/test.lua'
+local anet = require 'anet'
+local json = require 'anet.json'
+local ffi = require 'ffi'
+
+local folder = os.tmpname()
+os.remove(folder)
+os.execute('mkdir -p ' .. folder)
+local function path(name) return folder .. '/' .. name end
+
+-- Run `anet`; what it says, and its status.
+local function run(arguments)
+  local pipe = io.popen(("'%s' %s 2>&1; echo \"status $?\""):format(arg[-1], arguments))
+  local output = pipe:read '*a'
+  pipe:close()
+  local text, status = output:match('^(.*)status (%d+)\n$')
+  return text, tonumber(status)
+end
+
+local function run_json(arguments)
+  local output, status = run(arguments .. ' --json')
+  test.equal(status, 0)
+  return json.decode(output)
+end
+
+-- Largest difference of two dense tensors over the second's range.
+local function distance(a, b)
+  local x, y, worst, low, high = a:data(), b:data(), 0, math.huge, -math.huge
+  test.equal(a:count(), b:count())
+  for i = 0, tonumber(b:count()) - 1 do
+    worst = math.max(worst, math.abs(x[i] - y[i]))
+    low, high = math.min(low, y[i]), math.max(high, y[i])
+  end
+  return worst / (high - low)
+end
+
+local function random(dims, seed)
+  local t, rng = anet.tensor(dims), ffi.new 'anet_rng'
+  ffi.C.anet_rng_seed(rng, seed)
+  for i = 0, tonumber(t:count()) - 1 do t:data()[i] = 2 * ffi.C.anet_rng_uniform(rng) - 1 end
+  return t
+end
+
+-- A small residual net with a feature map as a second output.
+local function small()
+  local n, x = anet.net{input = {8, 6, 3}, name = 'image'}
+  x = n:relu(n:norm(n:conv(x, {channels = 8, kernel = 3, pad = 1})))
+  for _ = 1, 3 do
+    local y = n:relu(n:norm(n:conv(x, {channels = 8, kernel = 3, pad = 1})))
+    x = n:relu(n:add(n:norm(n:conv(y, {channels = 8, kernel = 3, pad = 1})), x))
+  end
+  n:output(n:linear(n:flatten(n:max_pool(x, {kernel = 2, stride = 2})), {channels = 5, name = 'logits'}))
+  return n:output(n:conv(x, {channels = 4, kernel = 1, name = 'map'})):init(3)
+end
+
+local function save(net, name)
+  local input = anet.data.input{height = 8, width = 6, channels = 3}
+  assert(anet.bundle():set_net(net):set_input(input):save(path(name)))
+end
+
+test.case('out and in', function()
+  local net = small()
+  save(net, 'small.anet')
+  test.equal(run_json('export ' .. path 'small.anet' .. ' --out ' .. path 'small.onnx').format, 'onnx')
+  test.same(anet.net.onnx_inputs(path 'small.onnx'), {'image'})
+  run_json('import ' .. path 'small.onnx' .. ' --out ' .. path 'again.anet')
+  local mine = random({5, 8, 6, 3}, 1)
+  mine:save(path 'nhwc.npy')
+  mine:transpose{1, 4, 2, 3}:save(path 'nchw.npy')
+  local a = run_json('run ' .. path 'small.anet' .. ' ' .. path 'nhwc.npy' .. ' -o ' .. path 'a.npy')
+  local b = run_json('run ' .. path 'again.anet' .. ' ' .. path 'nchw.npy' .. ' -o ' .. path 'b.npy')
+  test.same({a.results[1].output, a.results[2].output}, {'logits', 'map'})
+  test.same({b.results[1].output, b.results[2].output}, {'logits', 'map'})
+  local maps = {anet.tensor.load(path 'a.2.npy'), anet.tensor.load(path 'b.2.npy')}
+  test.same(maps[1]:shape(), {5, 8, 6, 4})
+  test.same(maps[2]:shape(), {5, 4, 8, 6})
+  test.check(distance(maps[2]:transpose{1, 3, 4, 2}, maps[1]) < 1e-5, 'maps differ')
+  test.check(distance(anet.tensor.load(path 'b.npy'), anet.tensor.load(path 'a.npy')) < 1e-5, 'logits differ')
+end)
+
+test.case('arrays that do not fit', function()
+  random({5, 8, 6, 2}, 1):save(path 'two.npy')
+  local output, status = run('run ' .. path 'again.anet' .. ' ' .. path 'two.npy')
+  test.equal(status, 1)
+  test.mentions(output, "input 'image': the array is 5x8x6x2, want Nx3x8x6")
+  output, status = run('run ' .. path 'again.anet' .. ' ' .. path 'two.npy' .. ' ' .. path 'nchw.npy')
+  test.equal(status, 1)
+  test.mentions(output, 'has 1 inputs, got 2')
+  output, status = run('run ' .. path 'again.anet' .. ' README.md -o ' .. path 'x.npy')
+  test.equal(status, 1)
+  test.mentions(output, 'want arrays')
+end)
+
+test.case('a subnet leaves and comes back', function()
+  run_json('elastify ' .. path 'small.anet' .. " --data '' --out " .. path 'super.anet')
+  local s = assert(anet.bundle.open(path 'super.anet')):supernet()
+  local genome = s:space():sample(anet.rng(1))
+  run_json(('export %s --genome %s --out %s'):format(path 'super.anet', genome, path 'subnet.onnx'))
+  local back = assert(anet.net.import(path 'subnet.onnx'))
+  local image = random({2, 8, 6, 3}, 5)
+  local want = anet.plan(s:subnet(genome), {batch = 2}):run(image)
+  test.check(distance((anet.plan(back, {batch = 2}):run(image)), want) < 1e-5, 'genome ' .. genome)
+end)
+
+test.case('what the images were', function()
+  local file = assert(io.open(path 'labels.txt', 'w'))
+  file:write 'cat\ndog\n\nowl\nfox\nelk\n'
+  file:close()
+  run_json(('import %s --out %s --mean 127.5 --std 60,70,80 --scale 255 --labels %s'):format(path 'small.onnx',
+    path 'named.anet', path 'labels.txt'))
+  local b = assert(anet.bundle.open(path 'named.anet'))
+  test.same(b:value 'classes', {'cat', 'dog', 'owl', 'fox', 'elk'})
+  local input = b:input()
+  test.near(input.mean[2], 0.5, 1e-6)
+  test.near(input.deviation[3], 80 / 255, 1e-6)
+  local output, status = run(('import %s --mean 1,2'):format(path 'small.onnx'))
+  test.equal(status, 1)
+  test.mentions(output, 'got 2 numbers, the input has 3 channels')
+end)
+
+test.case('the checker of ONNX', function()
+  if os.execute('/usr/bin/python3 -c "import onnx" 2>/dev/null') ~= 0 then
+    print('skipped: there is no python3-onnx')
+    return
+  end
+  for _, name in ipairs{'small.onnx', 'subnet.onnx'} do
+    local check = ('/usr/bin/python3 -c "import onnx; from onnx import checker; ' ..
+                   'checker.check_model(onnx.load(\'%s\'), full_check=True)"'):format(path(name))
+    test.equal(os.execute(check), 0)
+  end
+end)
+
+-- ---- pretrained models ------------------------------------------------------------------------------------
+
+local SHARED = (os.getenv 'ANET_SHARED' or '../shared') .. '/data'
+
+local function shared(name)
+  local file = io.open(SHARED .. '/' .. name, 'rb')
+  if not file then print('skipped: there is no ' .. SHARED .. '/' .. name) end
+  if file then file:close() end
+  return file and SHARED .. '/' .. name
+end
+
+-- Floats of a file as a tensor of rows.
+local function floats(name, columns)
+  local file = assert(io.open(shared(name), 'rb'))
+  local bytes = file:read '*a'
+  file:close()
+  local t = anet.tensor{#bytes / 4 / columns, columns}
+  ffi.copy(t:data(), bytes, #bytes)
+  return t
+end
+
+local function blocks_of(net) return #anet.supernet.blocks(net) end
+
+for _, size in ipairs{20, 56} do
+  test.case('resnet' .. size, function()
+    local model = shared(('models/cifar10_resnet%d.onnx'):format(size))
+    if not model then return end
+    local net = assert(anet.net.import(model))
+    local input = anet.data.input{height = 32, width = 32, channels = 3, mean = {0.485, 0.456, 0.406},
+                                  deviation = {0.229, 0.224, 0.225}}
+    local images = assert(anet.data.open(SHARED .. '/cifar10', {part = 'test'})):slice(1, 200)
+    local want = floats(('vectors/cifar_resnet%d_logits_200x10.ort1.20.f32'):format(size), 10)
+    local got = anet.plan(net, {batch = 200}):run(images:tensor(input))
+    test.check(distance(got, want) < 1e-5, 'logits are off by ' .. distance(got, want) .. ' of their range')
+    test.equal(blocks_of(net), size == 20 and 9 or 27)
+    net:export(path 'resnet.onnx')
+    local again = anet.plan(assert(anet.net.import(path 'resnet.onnx')), {batch = 200}):run(images:tensor(input))
+    test.check(distance(again, want) < 1e-5, 'exported: ' .. distance(again, want))
+  end)
+end
+
+test.case('mobilenet', function()
+  local model = shared 'models/imagenet_mobilenetv2_1.0_224.onnx'
+  if not model then return end
+  local net = assert(anet.net.import(model))
+  local pipe = io.popen('xz -dc ' .. SHARED .. '/vectors/imagenet50_224.chw.u8.xz')
+  local bytes = pipe:read '*a'
+  pipe:close()
+  test.equal(#bytes, 50 * 3 * 224 * 224)
+  local n = 8 -- enough: they differ in nothing but their pixels
+  local chw = anet.tensor{n, 3, 224, 224}
+  for i = 0, tonumber(chw:count()) - 1 do chw:data()[i] = bytes:byte(i + 1) / 127.5 - 1 end
+  local got = anet.plan(net, {batch = n}):run(chw:transpose{1, 3, 4, 2})
+  local want = floats('vectors/mobilenetv2_logits_50x1000.ort1.20.f32', 1000):first(n)
+  test.check(distance(got, want) < 1e-5, 'logits are off by ' .. distance(got, want) .. ' of their range')
+  test.equal(blocks_of(net), 17)
+end)
+
+os.execute('rm -rf ' .. folder)
+return test.finish()

@@ -1,0 +1,669 @@
+/* ONNX: layouts, every op out and in again, arrays and their types, what is refused, and damage. */
+#include <stdlib.h>
+
+#include "../grad/opcases.h"
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/rng.h"
+#include "graph/net.h"
+#include "io/onnx_layout.h"
+#include "support/fault.h"
+#include "support/scratch.h"
+#include "support/test.h"
+#include "support/zoo.h"
+
+static char folder[SCRATCH_PATH];
+
+/* ---- layouts -------------------------------------------------------------------------------------- */
+
+/* What is stored at each place, by naive index arithmetic. */
+static void check_map(const anet__layout *l, const int32_t *want, const char *what)
+{
+  const size_t count = (size_t)anet__layout_count(l);
+  int32_t *map = malloc(count * sizeof *map);
+  anet__layout_map(l, map);
+  test_checks++;
+  if (memcmp(map, want, count * sizeof *map)) TEST_FAIL("%s: the map differs", what);
+  free(map);
+}
+
+TEST(layouts_regroup_and_split)
+{
+  const int64_t image[4] = {-1, 6, 2, 3}, flat[2] = {-1, 36}, cut[5] = {-1, 2, 3, 2, 3};
+  const int64_t mixed[3] = {-1, 4, 9};
+  anet__layout l, m, n;
+  int32_t want[36];
+  CHECK_OK(anet__layout_image(true, 4, image, &l));
+  for (int32_t p = 0; p < 6; p++)
+    for (int32_t c = 0; c < 6; c++) want[p * 6 + c] = c * 6 + p;
+  check_map(&l, want, "image");
+  CHECK(anet__layout_reshape(&l, 2, flat, &m));
+  check_map(&m, want, "flattened: the memory is the same");
+  CHECK(anet__layout_reshape(&m, 5, cut, &n));
+  check_map(&n, want, "cut: the memory is the same");
+  CHECK_EQ_I(anet__layout_dim(&n, 2), 3);
+  CHECK(!anet__layout_reshape(&l, 3, mixed, &n)); /* 4 cuts the channels, which are not together */
+  const int32_t perm[5] = {0, 2, 1, 3, 4};
+  CHECK(anet__layout_reshape(&l, 5, cut, &m));
+  anet__layout_transpose(&m, perm, &n);
+  CHECK_EQ_I(anet__layout_dim(&n, 1), 3);
+  for (int32_t p = 0; p < 6; p++)
+    for (int32_t c = 0; c < 6; c++) want[p * 6 + c] = (c % 3 * 2 + c / 3) * 6 + p;
+  check_map(&n, want, "shuffled channels");
+}
+
+/* ---- nets out and in again --------------------------------------------------------------------------- */
+
+typedef struct outcome {
+  float *out;
+  size_t count; /* of all images */
+  anet_shape shape;
+} outcome;
+
+static outcome run_net(anet_net *net, const float *const *in, int32_t n)
+{
+  outcome o = {0};
+  anet_plan *plan = NULL;
+  anet_workspace *work = NULL;
+  CHECK_OK(anet_plan_new(net, n, &plan));
+  CHECK_OK(anet_workspace_new(plan, NULL, &work));
+  CHECK_OK(anet_plan_output_shape(plan, 0, &o.shape));
+  o.count = (size_t)n;
+  for (int32_t i = 0; i < o.shape.rank; i++) o.count *= (size_t)o.shape.dim[i];
+  o.out = calloc(o.count, sizeof *o.out);
+  CHECK_OK(anet_run(plan, work, in, &o.out, n));
+  anet_workspace_release(work);
+  anet_plan_release(plan);
+  return o;
+}
+
+static void check_same(const outcome *a, const outcome *b, const char *name)
+{
+  double most = 1, worst = 0;
+  test_checks++;
+  if (a->count != b->count) {
+    TEST_FAIL("%s: %zu elements, want %zu", name, b->count, a->count);
+    return;
+  }
+  for (size_t i = 0; i < a->count; i++) {
+    const double difference = fabs((double)a->out[i] - (double)b->out[i]);
+    most = fmax(most, fabs((double)a->out[i]));
+    if (!(difference <= worst) && !(isnan(a->out[i]) && isnan(b->out[i]))) worst = difference;
+  }
+  if (!(worst <= 1e-5 * most)) TEST_FAIL("%s: off by %g of %g", name, worst, most);
+}
+
+static bool only_positive(const char *op)
+{
+  return strcmp(op, "sqrt") == 0 || strcmp(op, "log") == 0 || strcmp(op, "pow") == 0 ||
+         strcmp(op, "power") == 0 || strcmp(op, "div") == 0 || strcmp(op, "reciprocal") == 0;
+}
+
+/* A net of the case's op alone; a constant is added to an input. */
+static anet_net *case_net(const op_case *c)
+{
+  anet_net *net;
+  int32_t in[ANET_MAX_INPUTS], value;
+  CHECK_OK(anet_net_new(&net));
+  const int32_t inputs = ANET_MAX(c->inputs, 1);
+  for (int32_t i = 0; i < inputs; i++)
+    CHECK_OK(anet_net_input(net, NULL, c->inputs ? &c->in[i] : &(anet_shape){3, {3, 4, 5}}, &in[i]));
+  CHECK_OK(anet_net_add(net, c->op, "node", &c->attr, in, c->inputs, &value));
+  if (c->inputs == 0)
+    CHECK_OK(anet_net_add(net, "add", NULL, NULL, (int32_t[]){in[0], value}, 2, &value));
+  CHECK_OK(anet_net_output(net, value));
+  CHECK_OK(anet_net_init(net, 3));
+  return net;
+}
+
+static void stir(anet_net *net, anet_rng *rng)
+{
+  for (int32_t v = 0; v < net->count; v++)
+    for (int32_t p = 0; p < net->node[v].params; p++) {
+      float *data = anet__f32(net->node[v].param[p]);
+      for (int32_t i = 0; i < (int32_t)anet_tensor_count(net->node[v].param[p]); i++)
+        data[i] = 0.5F + 0.25F * anet__rng_normal(rng) * (p == 3 ? 0.1F : 1);
+    }
+}
+
+TEST(every_op_goes_out_and_in)
+{
+  enum { N = 2 };
+  char path[SCRATCH_PATH], text[256];
+  test_scratch_path(folder, "case.onnx", path);
+  for (int32_t k = 0; k < ANET_COUNT(op_cases); k++) {
+    const op_case *c = &op_cases[k];
+    float *in[ANET_MAX_INPUTS] = {0};
+    anet_net *net = case_net(c), *back = NULL;
+    anet_rng rng;
+    anet_rng_seed(&rng, k);
+    stir(net, &rng);
+    for (int32_t i = 0; i < net->inputs; i++) {
+      const size_t count = N * anet__shape_size(&net->node[net->input[i]].shape);
+      in[i] = malloc(count * sizeof **in);
+      for (size_t e = 0; e < count; e++) {
+        in[i][e] = anet__rng_normal(&rng);
+        if (only_positive(c->op)) in[i][e] = 0.3F + fabsf(in[i][e]);
+      }
+    }
+    op_case_text(c, text);
+    const int rc = anet_net_export_onnx(net, path);
+    test_checks++;
+    const bool channels = strcmp(c->op, "avg_pool") == 0;
+    if (rc && !(rc == ANET_UNSUPPORTED && channels)) TEST_FAIL("%s: %s", text, anet_error());
+    if (!rc) CHECK_OK(anet_net_import_onnx(path, NULL, &back, NULL));
+    if (back) {
+      const outcome a = run_net(net, (const float *const *)in, N);
+      const outcome b = run_net(back, (const float *const *)in, N);
+      check_same(&a, &b, text);
+      test_checks++;
+      if (!anet__shape_equal(&a.shape, &b.shape) && a.shape.rank == 3)
+        TEST_FAIL("%s: comes back with another shape", text);
+      CHECK_EQ_S(back->node[back->output[0]].name, net->node[net->output[0]].name);
+      free(a.out);
+      free(b.out);
+    }
+    for (int32_t i = 0; i < net->inputs; i++) free(in[i]);
+    anet_net_release(net);
+    anet_net_release(back);
+  }
+}
+
+/* Structures of the well-known families: the same blocks are found, and the same comes out. */
+static void check_family(anet_net *net, const char *name)
+{
+  char path[SCRATCH_PATH];
+  anet_net *back = NULL;
+  anet_blocks *a = NULL, *b = NULL;
+  test_scratch_path(folder, "family.onnx", path);
+  CHECK_OK(anet_net_export_onnx(net, path));
+  CHECK_OK(anet_net_import_onnx(path, NULL, &back, NULL));
+  CHECK_OK(anet_blocks_find(net, &a));
+  if (!back) return;
+  CHECK_OK(anet_blocks_find(back, &b));
+  CHECK_EQ_I(anet_blocks_count(b), anet_blocks_count(a));
+  for (int32_t i = 0; i < ANET_MIN(anet_blocks_count(a), anet_blocks_count(b)); i++) {
+    anet_block x, y;
+    CHECK_OK(anet_blocks_get(a, i, &x));
+    CHECK_OK(anet_blocks_get(b, i, &y));
+    CHECK_EQ_S(y.kind, x.kind);
+    CHECK_EQ_I(y.hidden, x.hidden);
+    CHECK_EQ_I(y.most_span, x.most_span);
+    CHECK_EQ_I(y.trunk, x.trunk);
+  }
+  const anet_shape *shape = &net->node[net->input[0]].shape;
+  const int32_t count = (int32_t)anet__shape_size(shape);
+  float *image = calloc((size_t)count, sizeof *image);
+  zoo_images(image, count, 4);
+  if (net->outputs == 1) {
+    const outcome want = run_net(net, (const float *const *)&image, 1);
+    const outcome got = run_net(back, (const float *const *)&image, 1);
+    check_same(&want, &got, name);
+    free(want.out);
+    free(got.out);
+  }
+  free(image);
+  anet_blocks_release(a);
+  anet_blocks_release(b);
+  anet_net_release(back);
+  anet_net_release(net);
+}
+
+TEST(families_keep_their_blocks)
+{
+  const int32_t three[3] = {8, 12, 16}, four[4] = {1, 2, 1, 1};
+  check_family(zoo_resnet20(16, three, 2, 10, 1), "resnet20");
+  check_family(zoo_resnet50(32, 8, four, 10, 1), "resnet50");
+  check_family(zoo_detector(64, 8, four, 1), "detector");
+  check_family(zoo_mobilenetv2(64, 8, 10, 1), "mobilenetv2");
+  check_family(zoo_efficientnet(32, 10, 1), "efficientnet");
+  check_family(zoo_mobilenetv1(32, 8, 10, 1), "mobilenetv1");
+  check_family(zoo_squeezenet(32, 8, 10, 1), "squeezenet");
+  check_family(zoo_vgg(32, 8, 1, 10, 1), "vgg");
+  check_family(zoo_preact(16, 8, 2, 10, 1), "preact");
+  check_family(zoo_edsr(12, 8, 2, 1), "edsr");
+  check_family(zoo_unet(16, 8, 1), "unet");
+  check_family(zoo_oddities(16, 10, 1), "oddities");
+  check_family(zoo_densenet(16, 10, 10, 1), "densenet");
+  check_family(zoo_inception(16, 2, 10, 1), "inception");
+}
+
+/* ---- files made by hand ---------------------------------------------------------------------------------- */
+
+enum { ATTRS = 4, ARRAYS = 6, NODES = 6 };
+
+/* A model of one input "x" and one output "y". */
+typedef struct draft {
+  anet__onnx_model model;
+  anet__onnx_face in, out;
+  anet__onnx_node node[NODES];
+  anet__onnx_attr attr[NODES][ATTRS];
+  const char *name[NODES][8];
+  anet__onnx_named initial[ARRAYS];
+  anet__onnx_array array[ARRAYS];
+} draft;
+
+static void draft_new(draft *d, int64_t opset, int32_t rank, const int64_t *dim)
+{
+  *d = (draft){.model = {.pool = {.left = SIZE_MAX}, .opset = opset, .inputs = 1, .outputs = 1},
+               .in = {.name = "x", .type = ANET_ONNX_FLOAT, .rank = rank},
+               .out = {.name = "y", .type = ANET_ONNX_FLOAT, .rank = 2, .dim = {-1, 1}}};
+  memcpy(d->in.dim, dim, (size_t)rank * sizeof *dim);
+  d->model.input = &d->in;
+  d->model.output = &d->out;
+  d->model.node = d->node;
+  d->model.initial = d->initial;
+}
+
+/* inputs: names with spaces between. */
+static anet__onnx_node *draft_node(draft *d, const char *op, const char *inputs, const char *output)
+{
+  const int32_t at = d->model.nodes++;
+  anet__onnx_node *node = &d->node[at];
+  char *text = anet__onnx_text(&d->model.pool, "%s", inputs);
+  d->name[at][0] = output;
+  int32_t used = 1;
+  for (char *word = strtok(text, " "); word; word = strtok(NULL, " ")) d->name[at][used++] = word;
+  *node = (anet__onnx_node){.op = op,
+                            .name = output,
+                            .domain = "",
+                            .input = d->name[at] + 1,
+                            .output = d->name[at],
+                            .inputs = used - 1,
+                            .outputs = 1,
+                            .attr = d->attr[at]};
+  return node;
+}
+
+static void draft_int(anet__onnx_node *node, const char *name, int64_t value)
+{
+  node->attr[node->attrs++] = (anet__onnx_attr){.name = name, .kind = ANET_ONNX_ATTR_INT, .i = value};
+}
+
+static void draft_ints(anet__onnx_node *node, const char *name, const int64_t *value, size_t count)
+{
+  node->attr[node->attrs++] = (anet__onnx_attr){
+      .name = name, .kind = ANET_ONNX_ATTR_INTS, .ints = value, .count = count};
+}
+
+static void draft_array(draft *d, const char *name, int32_t rank, const int64_t *dim, float *f,
+                        int64_t *i)
+{
+  anet__onnx_array *a = &d->array[d->model.initials];
+  *a = (anet__onnx_array){.real = f != NULL, .rank = rank, .count = 1, .f = f, .i = i};
+  for (int32_t k = 0; k < rank; k++) {
+    a->dim[k] = dim[k];
+    a->count *= (size_t)dim[k];
+  }
+  d->initial[d->model.initials++] = (anet__onnx_named){name, a};
+}
+
+static const char *draft_write(draft *d, char *path)
+{
+  test_scratch_path(folder, "draft.onnx", path);
+  CHECK_OK(anet__onnx_write(path, &d->model));
+  anet__onnx_pool_free(&d->model.pool);
+  return path;
+}
+
+static anet_net *draft_import(draft *d)
+{
+  char path[SCRATCH_PATH];
+  anet_net *net = NULL;
+  CHECK_OK(anet_net_import_onnx(draft_write(d, path), NULL, &net, NULL));
+  return net;
+}
+
+static void draft_refused(draft *d, int status, const char *word)
+{
+  char path[SCRATCH_PATH];
+  anet_net *net = NULL;
+  CHECK_FAILS(anet_net_import_onnx(draft_write(d, path), NULL, &net, NULL), status, word);
+  CHECK(net == NULL);
+}
+
+static const int64_t image[4] = {-1, 3, 4, 5};
+
+/* A batch that is open; Flatten, then a matrix whose rows are in ONNX's order. */
+TEST(features_follow_their_memory)
+{
+  float w[60];
+  draft d;
+  for (int32_t i = 0; i < 60; i++) w[i] = (float)i;
+  draft_new(&d, 13, 4, image);
+  draft_node(&d, "Flatten", "x", "f");
+  draft_node(&d, "Gemm", "f w", "y");
+  draft_array(&d, "w", 2, (int64_t[]){60, 1}, w, NULL);
+  anet_net *net = draft_import(&d);
+  float in[60] = {0}, *data[1] = {in};
+  in[(1 * 5 + 2) * 3 + 2] = 1; /* row 1, column 2, channel 2 */
+  const outcome o = run_net(net, (const float *const *)data, 1);
+  CHECK_NEAR(o.out[0], 2 * 20 + 1 * 5 + 2, 0);
+  free(o.out);
+  anet_net_release(net);
+}
+
+/* Shape, Gather, Concat, Reshape: all known before anything runs. */
+TEST(arithmetic_on_shapes_is_folded)
+{
+  int64_t zero[1] = {0}, rest[1] = {-1};
+  draft d;
+  draft_new(&d, 13, 4, image);
+  draft_node(&d, "Shape", "x", "shape");
+  draft_int(draft_node(&d, "Gather", "shape zero", "n"), "axis", 0);
+  draft_int(draft_node(&d, "Concat", "n rest", "to"), "axis", 0);
+  draft_node(&d, "Reshape", "x to", "flat");
+  draft_node(&d, "Relu", "flat", "y");
+  draft_array(&d, "zero", 1, (int64_t[]){1}, NULL, zero);
+  draft_array(&d, "rest", 1, (int64_t[]){1}, NULL, rest);
+  anet_net *net = draft_import(&d);
+  CHECK_EQ_I(net->node[net->output[0]].shape.dim[0], 60);
+  CHECK_EQ_I(net->node[1].op, ANET_OP_FLATTEN);
+  CHECK_EQ_I(net->node[2].op, ANET_OP_RELU);
+  for (int32_t v = 0; v < net->count; v++) CHECK(net->node[v].op != ANET_OP_CONSTANT);
+  CHECK_EQ_S(net->node[net->output[0]].name, "y");
+  float in[60], *data[1] = {in};
+  for (int32_t i = 0; i < 60; i++) in[i] = (float)(i % 3 * 20 + i / 3); /* in ONNX's order */
+  const outcome o = run_net(net, (const float *const *)data, 1);
+  for (int32_t i = 0; i < 60; i++) CHECK_NEAR(o.out[i], i, 0);
+  free(o.out);
+  anet_net_release(net);
+}
+
+/* The shortcut without weights of ResNets on CIFAR: every second pixel, more channels. */
+TEST(shortcuts_that_pad_channels)
+{
+  const int64_t one[2] = {1, 1}, two[2] = {2, 2};
+  int64_t pads[8] = {0, 2, 0, 0, 0, 1, 0, 0};
+  draft d;
+  draft_new(&d, 13, 4, image);
+  anet__onnx_node *pool = draft_node(&d, "MaxPool", "x", "p");
+  draft_ints(pool, "kernel_shape", one, 2);
+  draft_ints(pool, "strides", two, 2);
+  draft_node(&d, "Pad", "p pads", "y");
+  draft_array(&d, "pads", 1, (int64_t[]){8}, NULL, pads);
+  anet_net *net = draft_import(&d);
+  float in[60], *data[1] = {in};
+  for (int32_t i = 0; i < 60; i++) in[i] = (float)(i + 1);
+  const outcome o = run_net(net, (const float *const *)data, 1);
+  CHECK_EQ_I(o.shape.dim[0], 2);
+  CHECK_EQ_I(o.shape.dim[1], 3);
+  CHECK_EQ_I(o.shape.dim[2], 6);
+  for (int32_t y = 0; y < 2; y++)
+    for (int32_t x = 0; x < 3; x++)
+      for (int32_t c = 0; c < 6; c++) {
+        const float want = c < 2 || c > 4 ? 0 : in[((2 * y) * 5 + 2 * x) * 3 + c - 2];
+        CHECK_NEAR(o.out[(y * 3 + x) * 6 + c], want, 0);
+      }
+  free(o.out);
+  anet_net_release(net);
+}
+
+TEST(clips_become_what_they_are)
+{
+  float low[3] = {0, 0, -1}, high[3] = {6, 1e9F, 2};
+  static const char *const op[] = {"relu6", "clip", "clip"};
+  for (int32_t i = 0; i < 3; i++) {
+    draft d;
+    draft_new(&d, 13, 4, image);
+    draft_node(&d, "Clip", "x low high", "y");
+    draft_array(&d, "low", 0, NULL, low + i, NULL);
+    draft_array(&d, "high", 0, NULL, high + i, NULL);
+    anet_net *net = draft_import(&d);
+    anet_node node;
+    CHECK_OK(anet_net_node(net, net->output[0], &node));
+    CHECK_EQ_S(node.op, op[i]);
+    CHECK_EQ_S(node.name, "y");
+    anet_net_release(net);
+  }
+}
+
+/* Squeeze and excitation spelled out: x * clip(x + 3, 0, 6) / 6 stays a chain of plain functions. */
+TEST(numbers_become_attributes)
+{
+  float three[1] = {3}, zero[1] = {0}, six[1] = {6};
+  draft d;
+  draft_new(&d, 13, 4, image);
+  draft_node(&d, "Add", "x three", "a");
+  draft_node(&d, "Clip", "a zero six", "b");
+  draft_node(&d, "Mul", "x b", "c");
+  draft_node(&d, "Div", "c six", "y");
+  draft_array(&d, "three", 0, NULL, three, NULL);
+  draft_array(&d, "zero", 0, NULL, zero, NULL);
+  draft_array(&d, "six", 0, NULL, six, NULL);
+  anet_net *net = draft_import(&d);
+  float in[60], *data[1] = {in};
+  for (int32_t i = 0; i < 60; i++) in[i] = 0.25F * (float)(i - 30);
+  const outcome o = run_net(net, (const float *const *)data, 1);
+  for (int32_t i = 0; i < 60; i++)
+    CHECK_NEAR(o.out[i], in[i] * fminf(fmaxf(in[i] + 3, 0), 6) / 6, 1e-6);
+  for (int32_t v = 0; v < net->count; v++) CHECK(net->node[v].op != ANET_OP_CONSTANT);
+  free(o.out);
+  anet_net_release(net);
+}
+
+/* ---- what is refused --------------------------------------------------------------------------------------- */
+
+TEST(refusals_name_the_thing)
+{
+  draft d;
+  draft_new(&d, 13, 4, image);
+  draft_node(&d, "NonMaxSuppression", "x", "y");
+  draft_refused(&d, ANET_UNSUPPORTED, "NonMaxSuppression");
+  CHECK(strstr(anet_error(), "opset 13") && strstr(anet_error(), "'y'"));
+  draft_new(&d, 13, 4, image);
+  draft_node(&d, "Relu", "nothing", "y");
+  draft_refused(&d, ANET_FORMAT, "'nothing'");
+  draft_new(&d, 13, 4, (int64_t[]){-1, 3, -1, -1});
+  draft_node(&d, "Relu", "x", "y");
+  draft_refused(&d, ANET_UNSUPPORTED, "(?, 3, ?, ?)");
+  float w[9] = {0};
+  draft_new(&d, 13, 4, image);
+  draft_node(&d, "Conv", "x w", "y");
+  draft_array(&d, "w", 4, (int64_t[]){1, 1, 3, 3}, w, NULL);
+  draft_refused(&d, ANET_SHAPE, "(1, 1, 3, 3)");
+  draft_new(&d, 13, 4, image);
+  draft_node(&d, "Relu", "x", "other");
+  draft_refused(&d, ANET_FORMAT, "'y'");
+}
+
+/* A small file that asks for much: a constant of 2^31 elements a node. */
+TEST(small_files_get_little_memory)
+{
+  int64_t shape[3] = {65536, 32768, 4};
+  anet_memory before, after;
+  draft d;
+  draft_new(&d, 13, 4, image);
+  draft_node(&d, "ConstantOfShape", "shape", "much");
+  draft_node(&d, "Add", "x much", "y");
+  draft_array(&d, "shape", 1, (int64_t[]){3}, NULL, shape);
+  anet_memory_read(&before);
+  draft_refused(&d, ANET_RANGE, "more than such a file may");
+  anet_memory_read(&after);
+  CHECK(after.live_bytes <= before.live_bytes);
+  CHECK(after.peak_bytes - before.live_bytes < 1 << 27);
+}
+
+/* ---- damage -------------------------------------------------------------------------------------------------- */
+
+/* A file with a convolution, a norm and a linear layer. */
+static size_t whole_file(char *path, char **bytes)
+{
+  size_t count = 0;
+  anet_net *net;
+  int32_t v;
+  CHECK_OK(anet_net_new(&net));
+  CHECK_OK(anet_net_input(net, "image", &(anet_shape){3, {6, 6, 3}}, &v));
+  CHECK_OK(anet_net_add(net, "conv", "c", &(anet_attr){.kernel = {3, 3}, .channels = 4, .bias = 1}, &v, 1, &v));
+  CHECK_OK(anet_net_add(net, "norm", "n", NULL, &v, 1, &v));
+  CHECK_OK(anet_net_add(net, "relu6", "r", NULL, &v, 1, &v));
+  CHECK_OK(anet_net_add(net, "flatten", "f", NULL, &v, 1, &v));
+  CHECK_OK(anet_net_add(net, "linear", "l", &(anet_attr){.channels = 5, .bias = 1}, &v, 1, &v));
+  CHECK_OK(anet_net_output(net, v));
+  CHECK_OK(anet_net_init(net, 1));
+  test_scratch_path(folder, "whole.onnx", path);
+  CHECK_OK(anet_net_export_onnx(net, path));
+  anet_net_release(net);
+  CHECK_OK(anet__file_read(path, 1 << 24, bytes, &count));
+  return count;
+}
+
+static void import_bytes(const char *data, size_t bytes)
+{
+  char path[SCRATCH_PATH];
+  anet_net *net = NULL;
+  test_scratch_write(folder, "damaged.onnx", data, bytes);
+  const int rc =
+      anet_net_import_onnx(test_scratch_path(folder, "damaged.onnx", path), NULL, &net, NULL);
+  test_checks++;
+  if ((rc == ANET_OK) != (net != NULL)) TEST_FAIL("status %d and %s net", rc, net ? "a" : "no");
+  anet_net_release(net);
+}
+
+TEST(damaged_files_are_refused_cleanly)
+{
+  char path[SCRATCH_PATH], *bytes;
+  anet__alloc_stats before, after;
+  const size_t count = whole_file(path, &bytes);
+  anet_rng rng;
+  anet_rng_seed(&rng, 9);
+  anet__alloc_read(&before);
+  for (size_t cut = 0; cut < count; cut += cut < 300 ? 1 : 97) import_bytes(bytes, cut);
+  for (int32_t i = 0; i < 600; i++) {
+    char *damaged = malloc(count);
+    memcpy(damaged, bytes, count);
+    for (int32_t k = anet_rng_int(&rng, 1, 4); k > 0; k--) {
+      const uint32_t at = anet__rng_below(&rng, (uint32_t)(i % 2 ? count : ANET_MIN(count, 400)));
+      damaged[at] = (char)anet_rng_int(&rng, 0, 255);
+    }
+    import_bytes(damaged, count);
+    free(damaged);
+  }
+  anet__alloc_read(&after);
+  CHECK_EQ_I(after.live_bytes, before.live_bytes);
+  anet__free(bytes);
+}
+
+/* Graphs inside attributes inside graphs: the reader must not follow them down. */
+TEST(deep_nests_are_refused)
+{
+  enum { DEEP = 100000 };
+  char *data = malloc(8 * DEEP), *at = data + 8 * DEEP, path[SCRATCH_PATH];
+  size_t size = 0;
+  anet_net *net = NULL;
+  static const unsigned char key[] = {0x0a, 0x2a, 0x32}; /* node, attribute, graph */
+  for (int32_t i = 0; i < DEEP; i++) {
+    unsigned char length[10];
+    int32_t used = 0;
+    for (size_t rest = size; used == 0 || rest; rest >>= 7)
+      length[used++] = (unsigned char)((rest & 127) | (rest >> 7 ? 128 : 0));
+    at -= used + 1;
+    at[0] = (char)key[i % 3];
+    memcpy(at + 1, length, (size_t)used);
+    size += (size_t)used + 1;
+  }
+  test_scratch_write(folder, "deep.onnx", at, size);
+  CHECK_FAILS(anet_net_import_onnx(test_scratch_path(folder, "deep.onnx", path), NULL, &net, NULL),
+              ANET_FORMAT, "ModelProto");
+  free(data);
+}
+
+static int import_and_drop(void *path)
+{
+  anet_net *net = NULL;
+  anet_bundle *about = NULL;
+  int rc = anet_bundle_new(&about);
+  if (!rc) rc = anet_net_import_onnx(path, NULL, &net, about);
+  anet_bundle_release(about);
+  anet_net_release(net);
+  return rc;
+}
+
+static int export_and_drop(void *path)
+{
+  char to[SCRATCH_PATH];
+  anet_net *net = NULL;
+  int rc = anet_net_import_onnx(path, NULL, &net, NULL);
+  if (!rc) rc = anet_net_export_onnx(net, test_scratch_path(folder, "again.onnx", to));
+  anet_net_release(net);
+  return rc;
+}
+
+TEST(every_allocation_may_fail)
+{
+  char path[SCRATCH_PATH], *bytes;
+  whole_file(path, &bytes);
+  anet__free(bytes);
+  test_each_allocation(import_and_drop, path);
+  test_each_allocation(export_and_drop, path);
+}
+
+/* ---- arrays --------------------------------------------------------------------------------------------------- */
+
+TEST(arrays_go_out_and_in)
+{
+  static const char *const name[] = {"a.npy", "a.pb"};
+  char path[SCRATCH_PATH];
+  anet_tensor *t, *back;
+  CHECK_OK(anet_tensor_new(ANET_F32, &(anet_shape){3, {2, 3, 5}}, &t));
+  for (int32_t i = 0; i < 30; i++) ((float *)anet_tensor_data(t))[i] = (float)i / 7;
+  for (int32_t k = 0; k < ANET_COUNT(name); k++) {
+    test_scratch_path(folder, name[k], path);
+    CHECK_OK(anet_tensor_save(t, path));
+    CHECK_OK(anet_tensor_load(path, &back));
+    CHECK(memcmp(anet_tensor_data(t), anet_tensor_data(back), 30 * sizeof(float)) == 0);
+    anet_shape shape;
+    anet_tensor_shape(back, &shape);
+    CHECK_EQ_I(shape.rank, 3);
+    CHECK_EQ_I(shape.dim[2], 5);
+    anet_tensor_release(back);
+  }
+  CHECK_FAILS(anet_tensor_save(t, test_scratch_path(folder, "a.txt", path)), ANET_UNSUPPORTED, ".npy");
+  const int32_t axis[3] = {2, 0, 1};
+  CHECK_OK(anet_tensor_transpose(t, axis, &back));
+  CHECK_NEAR(anet_tensor_get(back, (int32_t[]){4, 1, 2}), 29.0 / 7, 1e-6);
+  anet_tensor_release(back);
+  CHECK_FAILS(anet_tensor_transpose(t, (int32_t[]){0, 0, 1}, &back), ANET_RANGE, "axis 0");
+  anet_tensor_release(t);
+}
+
+/* As NumPy 1.24 writes them: other types, and what cannot be. */
+TEST(arrays_of_numpy)
+{
+  char path[SCRATCH_PATH], file[256] = "\x93NUMPY\x01\x00\x76\x00"
+                                       "{'descr': '<i2', 'fortran_order': False, 'shape': (2, 2), }";
+  anet_tensor *t;
+  const int16_t data[4] = {1, -2, 300, -400};
+  memset(file + strlen(file + 10) + 10, ' ', 128 - 10 - strlen(file + 10));
+  file[127] = '\n';
+  memcpy(file + 128, data, sizeof data);
+  test_scratch_write(folder, "i2.npy", file, 136);
+  CHECK_OK(anet_tensor_load(test_scratch_path(folder, "i2.npy", path), &t));
+  for (int32_t i = 0; i < 4; i++) CHECK_NEAR(((float *)anet_tensor_data(t))[i], data[i], 0);
+  anet_tensor_release(t);
+  test_scratch_write(folder, "i2.npy", file, 134);
+  CHECK_FAILS(anet_tensor_load(path, &t), ANET_FORMAT, "6 bytes");
+  test_scratch_write(folder, "i2.npy", file, 60);
+  CHECK_FAILS(anet_tensor_load(path, &t), ANET_FORMAT, "cut off");
+  memcpy(strstr(file + 10, "False"), "True ", 5);
+  test_scratch_write(folder, "i2.npy", file, 136);
+  CHECK_FAILS(anet_tensor_load(path, &t), ANET_UNSUPPORTED, "Fortran");
+}
+
+int main(int argc, char **argv)
+{
+  static const test_case cases[] = {
+      CASE(layouts_regroup_and_split),     CASE(every_op_goes_out_and_in),
+      CASE(families_keep_their_blocks),
+      CASE(features_follow_their_memory),  CASE(arithmetic_on_shapes_is_folded),
+      CASE(shortcuts_that_pad_channels),   CASE(clips_become_what_they_are),
+      CASE(numbers_become_attributes),     CASE(refusals_name_the_thing),
+      CASE(small_files_get_little_memory), CASE(damaged_files_are_refused_cleanly),
+      CASE(deep_nests_are_refused),        CASE(every_allocation_may_fail),
+      CASE(arrays_go_out_and_in),          CASE(arrays_of_numpy),
+  };
+  test_scratch_new(folder);
+  const int rc = test_run(cases, ANET_COUNT(cases), argc, argv);
+  test_scratch_remove(folder);
+  return rc;
+}
