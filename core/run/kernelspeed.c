@@ -222,6 +222,7 @@ typedef struct pile {
   double *sum, *dot;    /* (CHANNELS) */
   uint8_t *bytes;       /* (RUN) */
   const float **tap;    /* (ROWS, 4) */
+  anet__norm_args norm; /* behind a clamp */
   pieces memory;
 } pile;
 
@@ -234,8 +235,8 @@ typedef struct pile {
   X(affine, 2,                                                                                     \
     k->affine(p->y, p->a, ROWS, CHANNELS, &(anet__post){.scale = p->b, .shift = p->c, .high = 6})) \
   X(moments, 1, k->moments(p->sum, p->dot, p->a, ROWS, CHANNELS))                                  \
-  X(norm_sums, 2, k->norm_sums(p->sum, p->dot, p->a, p->b, p->c, ROWS, CHANNELS))                  \
-  X(norm_grad, 3, k->norm_grad(p->y, p->a, p->b, p->c, p->c, p->c, ROWS, CHANNELS, 0))             \
+  X(norm_sums, 2, k->norm_sums(p->sum, p->dot, &p->norm))                                          \
+  X(norm_grad, 3, k->norm_grad(p->y, &p->norm, 0))                                                 \
   X(mul_channels, 2, k->mul_channels(p->y, p->a, p->b, ROWS, CHANNELS))                            \
   X(dot_rows, 2, k->dot_rows(p->y, p->a, p->b, ROWS, CHANNELS))                                    \
   X(add, 3, k->add(p->y, p->a, p->b, RUN))                                                         \
@@ -285,6 +286,17 @@ static int pile_new(pile *p)
   p->tap = take(m, (size_t)ROWS * 4, sizeof *p->tap);
   if (!complete(m)) return ANET_NOMEM;
   for (int32_t i = 0; i < RUN; i++) p->b[i] += 0.5f; /* adam's squares */
+  p->norm = (anet__norm_args){.dy = p->a,
+                              .x = p->b,
+                              .rows = ROWS,
+                              .channels = CHANNELS,
+                              .scale = p->c,
+                              .shift = p->c,
+                              .high = 6,
+                              .mean = p->c,
+                              .a = p->c,
+                              .b = p->c,
+                              .c = p->c};
   for (int32_t i = 0; i < ROWS * 4; i++)
     p->tap[i] = p->a + (size_t)((i / 4 + i % 4) % ROWS) * CHANNELS;
   return ANET_OK;
