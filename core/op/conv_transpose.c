@@ -105,7 +105,7 @@ static anet__filter_grad filter_grad(const anet__call *c)
 
 /* Scratch, as offsets in floats; backward starts anew. */
 typedef struct layout {
-  size_t outside, packed, gather, partial, sums, floats;
+  size_t outside, packed, gather, data, partial, sums, floats;
 } layout;
 
 static layout forward_layout(const anet__call *c)
@@ -116,6 +116,7 @@ static layout forward_layout(const anet__call *c)
   l.outside = anet__take(&l.floats, (size_t)data.cout);
   l.packed = anet__take(&l.floats, anet__data_grad_packed(&data));
   l.gather = anet__take(&l.floats, anet__data_grad_gather(&data));
+  l.data = anet__take(&l.floats, anet__data_grad_scratch(&data));
   return l;
 }
 
@@ -158,8 +159,9 @@ static void conv_transpose_forward(const anet__call *c)
   data.dout = c->in[0];
   data.din = c->out;
   data.outside = scratch + l.outside;
+  data.scratch = scratch + l.data;
+  anet__data_grad_pack(&data, scratch + l.gather, scratch + l.packed);
   data.packed = scratch + l.packed;
-  data.gather = scratch + l.gather;
   anet__data_grad_run(&data);
   if (c->attr->bias)
     anet__split(c->pool, (size_t)c->n * anet__pixels(&c->out_shape), (size_t)c->attr->channels,
