@@ -275,7 +275,8 @@ static void conv_backward(const anet__grad_call *g)
 
 /* A sweep runs near the peak where a register tile has some depth. A matrix of Winograd's runs as
  * well, its tiles cover more pixels than there are, and transforms move every point through the
- * caches; where an image has few tiles, the larger weights come from memory and are hardly used. */
+ * caches; where an image has few tiles, the larger weights come from memory and are hardly used,
+ * and they take that memory from others. */
 static double conv_cost(const anet__call *c, anet__method method)
 {
   const double cin = c->in_shape[0].dim[2], cout = c->out_shape.dim[2], n = c->n;
@@ -287,7 +288,7 @@ static double conv_cost(const anet__call *c, anet__method method)
   const double points = (m + 2) * (m + 2);
   const double tiles =
       (double)((c->out_shape.dim[0] + m - 1) / m) * (double)((c->out_shape.dim[1] + m - 1) / m);
-  return points * (n * tiles * (cin * cout + 20 * (cin + cout)) + 6 * cin * cout);
+  return points * (n * tiles * (cin * cout + 20 * (cin + cout)) + 10 * cin * cout);
 }
 
 static double conv_macs(const anet_attr *a, const anet_shape *in, const anet_shape *out)
