@@ -16,6 +16,7 @@ void anet__step_call(const anet__step *step, int32_t n, anet_pool *pool, anet__c
       .n = n,
       .inputs = step->inputs,
       .out_shape = step->out_shape,
+      .out_ld = (size_t)step->wide,
       .method = step->method,
       .packed = step->packed ? anet__packed_data(step->packed) : NULL,
       .post = {.scale = step->scale, .shift = step->shift, .low = step->low, .high = step->high},

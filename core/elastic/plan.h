@@ -26,6 +26,8 @@ typedef struct anet__step {
   float *scale, *shift;                      /* fused norm and bias; owned by the plan, or NULL */
   float low, high;                           /* fused clamp */
   int32_t region;
+  int32_t wide, channel; /* it writes the channels from `channel` on of pixels that have `wide`; 0: all */
+  bool done;             /* a concat whose inputs were written where it would put them */
   int32_t fused; /* so many steps from here on can be run as one (op/fused.h); 0: none */
 } anet__step;
 

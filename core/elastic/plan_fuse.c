@@ -132,6 +132,41 @@ static int32_t gather(anet__draft *draft, anet__step *step)
   return steps;
 }
 
+/* ---- concats that need no copy
+ * ------------------------------------------------------------------- */
+
+/* The step that makes input i of a concat, if it can as well write it there; NULL: it cannot. */
+static anet__step *writer(const anet__draft *draft, const anet__step *concat, int32_t i)
+{
+  const int32_t value = concat->in[i], number = draft->step[value];
+  if (number < 0 || draft->readers[value] != 1) return NULL;
+  anet__step *step = &draft->plan->step[number];
+  const bool writes = step->op == ANET_OP_CONV && step->out == value && step->add < 0;
+  const bool alike = anet__shape_equal(&step->out_shape, &concat->in_shape[i]);
+  return writes && alike && step->region == concat->region && !step->wide ? step : NULL;
+}
+
+/* Convolutions that only a concat of channels reads write their part of it. */
+static void join_writers(const anet__draft *draft, anet__step *concat)
+{
+  anet__step *step[ANET_MAX_INPUTS];
+  int32_t channel = 0;
+  if (concat->op != ANET_OP_CONCAT || concat->attr.axis != 0 || concat->out_shape.rank != 3) return;
+  for (int32_t i = 0; i < concat->inputs; i++)
+    if (!(step[i] = writer(draft, concat, i))) return;
+  for (int32_t i = 0; i < concat->inputs; i++) {
+    step[i]->wide = anet__channels(&concat->out_shape);
+    step[i]->channel = channel;
+    step[i]->out = concat->out;
+    channel += anet__channels(&step[i]->out_shape);
+  }
+  concat->done = true;
+  concat->inputs = 0;
+}
+
+/* ---- chains that can run as one
+ * ------------------------------------------------------------------ */
+
 /* Whether step[i + 1] alone reads what step[i] makes, inside one region. */
 static bool leads(const anet__draft *draft, const anet__step *step)
 {
@@ -146,6 +181,7 @@ static int32_t fused_length(const anet__draft *draft, anet__step *step, int32_t 
   const int32_t length = expand ? 3 : 2;
   anet__call calls[ANET_FUSED_MOST];
   if (left < length) return 0;
+  if (step[length - 1].wide) return 0;
   if (step[length - 2].op != ANET_OP_DEPTHWISE || step[length - 1].op != ANET_OP_CONV) return 0;
   for (int32_t i = 0; i < length - 1; i++)
     if (step[i].add >= 0 || !leads(draft, &step[i])) return 0;
@@ -174,6 +210,7 @@ int anet__plan_fuse(anet__draft *draft)
   if (plan->step && plan->steps) memcpy(plan->step, step, (size_t)plan->steps * sizeof *step);
   anet__free(step);
   if (!plan->step) return ANET_NOMEM;
+  for (int32_t i = 0; i < plan->steps; i++) join_writers(draft, &plan->step[i]);
   find_fused(draft);
   return ANET_OK;
 }

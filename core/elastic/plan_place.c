@@ -62,6 +62,7 @@ static int32_t replaced(const placing *p, int32_t number)
 {
   const anet__step *step = &p->draft->plan->step[number];
   const anet__op *op = anet__op_get(step->op);
+  if (step->wide) return -1;
   bool alike = anet__shape_equal(&step->in_shape[0], &step->out_shape);
   int32_t value = !op->in_place ? step->add : alike ? step->in[0] : -1;
   return value >= 0 && reads(step, value) == 1 && may_replace(p, value, number) ? value : -1;
@@ -83,11 +84,12 @@ static void assign_slots(const placing *p)
         new_slot(p, (anet__slot){.place = ANET_PLACE_INPUT, .index = i}, 0);
   for (int32_t i = 0; i < plan->steps; i++) {
     const anet__step *step = &plan->step[i];
-    int32_t over = replaced(p, i);
-    int32_t slot = over >= 0 ? p->slot[over] : new_slot(p, (anet__slot){0}, i);
+    int32_t over = replaced(p, i), slot = p->slot[step->out];
+    if (over >= 0) slot = p->slot[over];
+    if (slot < 0) slot = new_slot(p, (anet__slot){0}, i);
     p->slot[step->out] = slot;
     p->room[slot].end = p->last[step->out];
-    p->room[slot].bytes = anet__shape_size(&step->out_shape) * sizeof(float);
+    p->room[slot].bytes = anet__shape_size(&plan->net->node[step->out].shape) * sizeof(float);
   }
 }
 
@@ -203,6 +205,7 @@ static int placing_new(anet__draft *draft, placing *p)
   if (!p->memory || !p->room || !plan->slot) return ANET_NOMEM;
   p->slot = p->memory;
   p->last = p->memory + values;
+  for (size_t v = 0; v < values; v++) p->slot[v] = -1; /* none yet; several steps may write one */
   return ANET_OK;
 }
 

@@ -143,6 +143,7 @@ static bool trial_new(trial *r, const anet__step *step, anet__method method, con
   anet__step trying = *step;
   trying.method = method;
   trying.packed = NULL;
+  trying.wide = 0;
   anet__step_call(&trying, 1, NULL, &r->call);
   r->method = method;
   r->best_ns = INT64_MAX;

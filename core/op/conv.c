@@ -88,6 +88,7 @@ static anet__winograd winograd_of(const anet__call *c)
                           .packed = c->packed,
                           .in = c->in[0],
                           .out = c->out,
+                          .out_ld = c->out_ld ? c->out_ld : (size_t)c->attr->channels,
                           .images = c->n,
                           .pad = {c->attr->pad[0], c->attr->pad[1]},
                           .in_shape = &c->in_shape[0],
@@ -207,7 +208,7 @@ static void conv_sweep(const anet__call *c, const float *packed, const float *ou
   } else {
     anet__taps_spread(c->pool, &s.taps, c->n, scratch);
   }
-  anet__sweep_dense(&s, c->out);
+  anet__sweep_even(&s, c->out, c->out_ld ? c->out_ld : (size_t)c->attr->channels);
   anet__sweep_conv(c->pool, &s);
 }
 

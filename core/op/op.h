@@ -56,6 +56,7 @@ typedef struct anet__call {
   const float *in[ANET_MAX_INPUTS];            /* may equal out where the op says `in_place` */
   anet_shape in_shape[ANET_MAX_INPUTS], out_shape;
   float *out;
+  size_t out_ld;                               /* conv: floats from an output pixel to the next; 0: its channels */
   const anet_tensor *param[ANET_MAX_PARAMS];   /* windows allowed; NULL: absent */
   anet__method method;
   const float *packed;                         /* by `pack`, for the method, or NULL */

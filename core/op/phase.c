@@ -179,6 +179,7 @@ static anet__winograd winograd_of(const anet__data_grad *g, const float *gathere
                           .in = g->dout,
                           .outside = g->outside,
                           .out = g->din,
+                          .out_ld = (size_t)g->cin,
                           .images = call->n,
                           .pad = {2 - call->attr->pad[0], 2 - call->attr->pad[1]},
                           .in_shape = &call->out_shape,

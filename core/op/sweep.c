@@ -96,8 +96,13 @@ static size_t pixels_out(const anet__taps *t)
 
 void anet__sweep_dense(anet__sweep *s, float *out)
 {
+  anet__sweep_even(s, out, (size_t)s->filter.groups * (size_t)s->filter.cout);
+}
+
+void anet__sweep_even(anet__sweep *s, float *out, size_t ld_pixel)
+{
   s->out = out;
-  s->ld_pixel = (size_t)s->filter.groups * (size_t)s->filter.cout;
+  s->ld_pixel = ld_pixel;
   s->ld_line = s->ld_pixel * (size_t)s->taps.out[1];
   s->ld_image = s->ld_line * (size_t)s->taps.out[0];
 }

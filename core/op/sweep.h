@@ -40,7 +40,8 @@ typedef struct anet__sweep {
   anet__post post;
 } anet__sweep;
 
-/* out without gaps between pixels. */
+/* out with pixels so many floats apart; or without gaps between them. */
+void anet__sweep_even(anet__sweep *sweep, float *out, size_t ld_pixel);
 void anet__sweep_dense(anet__sweep *sweep, float *out);
 void anet__sweep_conv(anet_pool *pool, const anet__sweep *sweep);
 void anet__sweep_depthwise(anet_pool *pool, const anet__sweep *sweep);

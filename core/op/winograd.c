@@ -196,7 +196,7 @@ static void spots(const job *j, size_t first, int32_t tiles, anet__winograd_spot
     const int32_t x = (int32_t)(in_image % (size_t)j->grid.columns) * w->m;
     const size_t pixel =
         (tile / per_image * (size_t)height + (size_t)y) * (size_t)width + (size_t)x;
-    spot[t] = (anet__winograd_spot){.at = pixel * (size_t)w->filter.cout,
+    spot[t] = (anet__winograd_spot){.at = pixel * w->out_ld,
                                     .rows = ANET_MIN(w->m, height - y),
                                     .cols = ANET_MIN(w->m, width - x)};
   }
@@ -206,7 +206,7 @@ static void to_pixels(const job *j, int32_t from, int32_t tiles, int32_t unit, i
                       const float *product)
 {
   const anet__winograd *w = j->w;
-  const size_t o = (size_t)unit * UNIT, channels = (size_t)w->filter.cout;
+  const size_t o = (size_t)unit * UNIT;
   anet__winograd_spot spot[MOST_BLOCK];
   spots(j, j->first + (size_t)from, tiles, spot);
   anet__winograd_out_args args = {.product = product,
@@ -217,8 +217,8 @@ static void to_pixels(const job *j, int32_t from, int32_t tiles, int32_t unit, i
                                   .tiles = tiles,
                                   .channels = cout,
                                   .out = w->out + o,
-                                  .ld_line = (size_t)w->out_shape->dim[1] * channels,
-                                  .ld_pixel = channels,
+                                  .ld_line = (size_t)w->out_shape->dim[1] * w->out_ld,
+                                  .ld_pixel = w->out_ld,
                                   .post = w->post};
   if (args.post.scale) args.post.scale += o;
   if (args.post.shift) args.post.shift += o;

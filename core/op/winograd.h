@@ -12,6 +12,7 @@ typedef struct anet__winograd {
   const float *packed;       /* by anet__winograd_pack */
   const float *in, *outside; /* outside: cin zeros */
   float *out;
+  size_t out_ld; /* floats from a pixel to the next, of post.add too */
   int32_t images, pad[2]; /* pad: top, left */
   const anet_shape *in_shape, *out_shape;
   anet__post post;

@@ -33,7 +33,7 @@ static float *slot_data(const execution *e, int32_t number)
 /* Where a step's output goes, and what is added to it. */
 static void step_outputs(const execution *e, const anet__step *step, anet__call *call)
 {
-  call->out = slot_data(e, step->out);
+  call->out = slot_data(e, step->out) + step->channel;
   if (step->add >= 0) {
     call->post.add = slot_data(e, step->add);
     call->post.add_ld = (size_t)anet__channels(&step->out_shape);
@@ -44,6 +44,7 @@ static void step_outputs(const execution *e, const anet__step *step, anet__call 
 static void run_step(const execution *e, const anet__step *step)
 {
   anet__call call;
+  if (step->done) return;
   anet__step_call(step, e->n, e->pool, &call);
   for (int32_t i = 0; i < step->inputs; i++) call.in[i] = slot_data(e, step->in[i]);
   step_outputs(e, step, &call);

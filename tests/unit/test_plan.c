@@ -44,16 +44,18 @@ static int32_t pick_like(anet_rng *rng, const anet_net *net, int32_t value)
   return value;
 }
 
-/* Ops that have no kernels of their own. What has a domain reads values of [1, 1.25] made for it. */
+/* Ops that have no kernels of their own. What has a domain reads values of [1, 1.25] made for it.
+ */
 static void grow_more(anet_rng *rng, anet_net *net)
 {
   static const char *const ops[] = {
-      "clip",  "affine",     "elu",     "gelu",    "mish",        "softplus",      "tanh",
-      "sub",   "threshold",  "minimum", "maximum", "abs",         "softsign",      "erf",
-      "scale", "prelu",      "matmul",  "expand",  "reduce_mean", "instance_norm", "layer_norm",
-      "sin",   "reduce_sum", "cos",     "log_softmax", "reduce_max",  "constant",      "transpose",
-      "conv_transpose",      "div",     "pow",     "sqrt",        "exp",           "log",
-      "reciprocal",          "power",   "floor",   "ceil",        "round",         "sign"};
+      "clip",        "affine",        "elu",        "gelu",      "mish",           "softplus",
+      "tanh",        "sub",           "threshold",  "minimum",   "maximum",        "abs",
+      "softsign",    "erf",           "scale",      "prelu",     "matmul",         "expand",
+      "reduce_mean", "instance_norm", "layer_norm", "sin",       "reduce_sum",     "cos",
+      "log_softmax", "reduce_max",    "constant",   "transpose", "conv_transpose", "div",
+      "pow",         "sqrt",          "exp",        "log",       "reciprocal",     "power",
+      "floor",       "ceil",          "round",      "sign"};
   const int32_t chosen = anet_rng_int(rng, 0, ANET_COUNT(ops) - 1);
   const char *op = ops[chosen];
   int32_t in[2] = {pick(rng, net)}, inputs = strcmp(op, "constant") != 0;
@@ -582,6 +584,64 @@ TEST(chains_run_as_one_give_the_same_bits)
   free(want);
 }
 
+/* ---- concats ------------------------------------------------------------------------------- */
+
+/* Two convolutions side by side, as a fire has them, and one that another node reads too. */
+static anet_net *fire_net(bool open)
+{
+  anet_net *net;
+  anet_rng rng;
+  int32_t value;
+  CHECK_OK(anet_net_new(&net));
+  const int32_t x = net_op(net, "relu", net_conv(net, NULL, net_image(net, 13, 3), 8, 3, 1, 1));
+  const int32_t a = net_op(net, "relu", net_conv(net, NULL, x, 20, 1, 1, 1));
+  const int32_t b = net_op(net, "relu", net_conv(net, NULL, x, 36, 3, 1, 1));
+  const int32_t c = net_conv(net, NULL, x, 5, 3, 1, 1);
+  const anet_attr none = {0};
+  CHECK_OK(anet_net_add(net, "concat", NULL, &none, (int32_t[]){b, a, c}, 3, &value));
+  const int32_t y = net_conv(net, NULL, value, 9, 3, 1, 1),
+                z = net_conv(net, NULL, value, 4, 1, 1, 1);
+  CHECK_OK(anet_net_add(net, "concat", NULL, &none, (int32_t[]){y, z}, 2, &value));
+  CHECK_OK(anet_net_output(net, value));
+  for (int32_t v = 0; open && v < value; v++) CHECK_OK(anet_net_output(net, v));
+  CHECK_OK(anet_net_init(net, 6));
+  anet_rng_seed(&rng, 9);
+  stir(&rng, net);
+  return net;
+}
+
+TEST(convolutions_write_into_their_concat)
+{
+  enum { IMAGES = 2, IN = 13 * 13 * 3, OUT = 13 * 13 * 13 };
+  float in[IMAGES * IN], *got[2];
+  fill_normal(in, IMAGES * IN, 3);
+  for (int32_t open = 0; open < 2; open++) {
+    anet_net *net = fire_net(open);
+    anet_plan *plan;
+    anet_workspace *workspace;
+    float *out[ANET_MAX_OUTPUTS];
+    CHECK_OK(anet_plan_new(net, IMAGES, &plan));
+    check_invariants(plan, open);
+    CHECK_OK(anet_workspace_new(plan, NULL, &workspace));
+    int32_t done = 0;
+    for (int32_t i = 0; i < plan->steps; i++) done += plan->step[i].done;
+    CHECK_EQ_I(done, open ? 0 : 2);
+    for (int32_t i = 0; i < plan->outputs; i++)
+      out[i] = calloc(IMAGES * anet__shape_size(&plan->output[i]), sizeof(float));
+    const float *from = in;
+    memset(workspace->arena, 0xff, workspace->bytes);
+    CHECK_OK(anet_run(plan, workspace, &from, out, IMAGES));
+    for (int32_t i = 1; i < plan->outputs; i++) free(out[i]);
+    got[open] = out[0];
+    anet_workspace_release(workspace);
+    anet_plan_release(plan);
+    anet_net_release(net);
+  }
+  CHECK(memcmp(got[0], got[1], IMAGES * OUT * sizeof(float)) == 0);
+  free(got[0]);
+  free(got[1]);
+}
+
 /* ---- packed weights ------------------------------------------------------------------------- */
 
 TEST(plans_of_the_same_weights_share_their_packed_form)
@@ -602,7 +662,8 @@ TEST(plans_of_the_same_weights_share_their_packed_form)
   anet_plan_release(one);
   anet_plan_release(other);
   anet_net_release(copy);
-  /* a plan that is left keeps them; a weight that was written to is packed anew, however it was written to */
+  /* a plan that is left keeps them; a weight that was written to is packed anew, however it was
+   * written to */
   const int32_t first = 1;
   float *weight = anet_tensor_data(anet_net_param(net, first, 0));
   CHECK_OK(anet_plan_new(net, 1, &one));
@@ -691,6 +752,6 @@ TEST(every_allocation_fails_once)
 TEST_MAIN(CASE(random_networks), CASE(residual_block_is_two_steps),
           CASE(projection_is_added_by_the_later_branch), CASE(fusion_stops),
           CASE(what_nobody_needs_does_not_run), CASE(chain_uses_two_slots),
-          CASE(chains_run_as_one_give_the_same_bits),
+          CASE(chains_run_as_one_give_the_same_bits), CASE(convolutions_write_into_their_concat),
           CASE(plans_of_the_same_weights_share_their_packed_form), CASE(refuse),
           CASE(every_allocation_fails_once))
