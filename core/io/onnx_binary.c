@@ -299,6 +299,23 @@ static int with_constant(anet__onnx_import *im, const anet__onnx_node *node, con
   return ANET_ABSENT;
 }
 
+/* Before opset 7 `axis` says where a smaller second operand lies: axes of 1 behind it do the same. */
+static int place_operand(anet__onnx_import *im, const anet__onnx_node *node, operand *k)
+{
+  const anet__onnx_value *other;
+  if (im->model.opset >= 7 || k->first || !anet__onnx_attr_find(node, "axis")) return ANET_OK;
+  ANET_TRY(anet__onnx_get(im, node, 0, &other));
+  const int32_t rank = other->array ? other->array->rank : other->layout.axes;
+  int32_t axis;
+  ANET_TRY(anet__onnx_axis(node, anet__onnx_int(node, "axis", 0), rank, &axis));
+  anet__onnx_array *placed = anet__onnx_take(&im->model.pool, 1, sizeof *placed);
+  if (!placed) return im->model.pool.rc;
+  *placed = *k->array;
+  while (placed->rank < rank - axis) placed->dim[placed->rank++] = 1;
+  k->array = placed;
+  return ANET_OK;
+}
+
 static int binary(anet__onnx_import *im, const anet__onnx_node *node, const char *op)
 {
   anet__onnx_value v[2];
@@ -307,8 +324,9 @@ static int binary(anet__onnx_import *im, const anet__onnx_node *node, const char
   for (int32_t i = 0; i < 2; i++) {
     const anet__onnx_value *found;
     ANET_TRY(anet__onnx_get(im, node, i, &found));
-    const operand k = {found->array, i == 0};
+    operand k = {found->array, i == 0};
     if (!k.array) continue;
+    ANET_TRY(place_operand(im, node, &k));
     const int rc = with_constant(im, node, op, &k);
     if (rc != ANET_ABSENT) return rc;
   }
