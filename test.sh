@@ -6,7 +6,7 @@
 set -eu
 cd "$(dirname "$0")"
 . cmake/packages.sh
-anet_install
+anet_install libonnx-testdata python3-onnx # ONNX's conformance cases and its checker
 
 configure_and_test() {
   local preset=$1

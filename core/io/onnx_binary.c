@@ -281,6 +281,45 @@ static int as_scale(anet__onnx_import *im, const anet__onnx_node *node, const ch
   return anet__onnx_bind_node(im, node, 0, v->node, &v->layout);
 }
 
+/* How many inputs of nodes, and outputs, are this value. */
+static int32_t count_readers(const anet__onnx_model *m, const char *name)
+{
+  int32_t count = 0;
+  for (int32_t i = 0; i < m->nodes; i++)
+    for (int32_t k = 0; k < m->node[i].inputs; k++) count += strcmp(m->node[i].input[k], name) == 0;
+  for (int32_t i = 0; i < m->outputs; i++) count += strcmp(m->output[i].name, name) == 0;
+  return count;
+}
+
+/* A product without a bias that was added last and is read here alone takes the sum as its bias. */
+static bool takes_bias(const anet__onnx_import *im, const char *op, const anet__onnx_array *array,
+                       const anet__onnx_value *v)
+{
+  const anet__node *from = anet__net_at(im->net, v->node);
+  const bool product = from->op == ANET_OP_CONV || from->op == ANET_OP_DEPTHWISE ||
+                       from->op == ANET_OP_LINEAR;
+  return product && strcmp(op, "add") == 0 && !from->attr.bias && v->node == im->net->count - 1 &&
+         from->shape.dim[from->shape.rank - 1] == (int32_t)array->count &&
+         count_readers(&im->model, v->name) == 1;
+}
+
+static int as_bias(anet__onnx_import *im, const anet__onnx_node *node,
+                   const anet__onnx_array *array, anet__onnx_value *v)
+{
+  const anet__node from = *anet__net_at(im->net, v->node);
+  anet_tensor *weight = anet_tensor_retain(from.param[0]);
+  anet_attr attr = from.attr;
+  attr.bias = 1;
+  anet__net_truncate(im->net, v->node);
+  int rc = anet__onnx_add(im, node, "", anet__op_get(from.op)->name, &attr, from.in, 1, &v->node);
+  if (!rc) rc = anet_net_set_param(im->net, v->node, 0, weight);
+  anet_tensor_release(weight);
+  if (rc) return rc;
+  float *bias = anet__onnx_param(im, v->node, 1);
+  for (size_t c = 0; c < array->count; c++) bias[c] = (float)anet__onnx_at(array, c);
+  return anet__onnx_bind_node(im, node, 0, v->node, &v->layout);
+}
+
 /* A constant against a computed value; ANET_ABSENT where it is neither one number nor one a channel. */
 static int with_constant(anet__onnx_import *im, const anet__onnx_node *node, const char *op,
                          const operand *k)
@@ -295,8 +334,27 @@ static int with_constant(anet__onnx_import *im, const anet__onnx_node *node, con
   }
   const bool scales = strcmp(op, "add") == 0 || strcmp(op, "mul") == 0 ||
                       (!k->first && (strcmp(op, "sub") == 0 || strcmp(op, "div") == 0));
+  if (scales && is_last(&x, k->array) && takes_bias(im, op, k->array, &x))
+    return as_bias(im, node, k->array, &x);
   if (scales && is_last(&x, k->array)) return as_scale(im, node, op, k->array, &x);
   return ANET_ABSENT;
+}
+
+/* Before opset 7 `axis` says where a smaller second operand lies: axes of 1 behind it do the same. */
+static int place_operand(anet__onnx_import *im, const anet__onnx_node *node, operand *k)
+{
+  const anet__onnx_value *other;
+  if (im->model.opset >= 7 || k->first || !anet__onnx_attr_find(node, "axis")) return ANET_OK;
+  ANET_TRY(anet__onnx_get(im, node, 0, &other));
+  const int32_t rank = other->array ? other->array->rank : other->layout.axes;
+  int32_t axis;
+  ANET_TRY(anet__onnx_axis(node, anet__onnx_int(node, "axis", 0), rank, &axis));
+  anet__onnx_array *placed = anet__onnx_take(&im->model.pool, 1, sizeof *placed);
+  if (!placed) return im->model.pool.rc;
+  *placed = *k->array;
+  while (placed->rank < rank - axis) placed->dim[placed->rank++] = 1;
+  k->array = placed;
+  return ANET_OK;
 }
 
 static int binary(anet__onnx_import *im, const anet__onnx_node *node, const char *op)
@@ -307,8 +365,9 @@ static int binary(anet__onnx_import *im, const anet__onnx_node *node, const char
   for (int32_t i = 0; i < 2; i++) {
     const anet__onnx_value *found;
     ANET_TRY(anet__onnx_get(im, node, i, &found));
-    const operand k = {found->array, i == 0};
+    operand k = {found->array, i == 0};
     if (!k.array) continue;
+    ANET_TRY(place_operand(im, node, &k));
     const int rc = with_constant(im, node, op, &k);
     if (rc != ANET_ABSENT) return rc;
   }

@@ -358,16 +358,61 @@ int anet__onnx_op_gather(anet__onnx_import *im, const anet__onnx_node *node)
 
 /* ---- quantised values -------------------------------------------------------------------------------------- */
 
-/* Values of a network that was quantised are taken as the reals they stand for: the rounding between
- * QuantizeLinear and DequantizeLinear is left out. */
+/* Is nothing below 0 among its values, by what makes it? */
+static bool is_positive(const anet_net *net, int32_t value)
+{
+  const anet__node *node = anet__net_at(net, value);
+  switch (node->op) {
+    case ANET_OP_RELU:
+    case ANET_OP_RELU6:
+    case ANET_OP_SIGMOID:
+    case ANET_OP_HARD_SIGMOID:
+    case ANET_OP_SOFTMAX:
+      return true;
+    case ANET_OP_CLIP:
+      return node->attr.alpha >= 0;
+    case ANET_OP_MAX_POOL:
+    case ANET_OP_AVG_POOL:
+    case ANET_OP_GLOBAL_POOL:
+    case ANET_OP_FLATTEN:
+    case ANET_OP_RESHAPE:
+    case ANET_OP_TRANSPOSE:
+    case ANET_OP_IDENTITY:
+    case ANET_OP_DROPOUT:
+    case ANET_OP_RESIZE:
+    case ANET_OP_SPLIT:
+    case ANET_OP_CONCAT:
+    case ANET_OP_ADD:
+    case ANET_OP_MUL:
+      for (int32_t i = 0; i < node->inputs; i++)
+        if (!is_positive(net, node->in[i])) return false;
+      return true;
+    default:
+      return false;
+  }
+}
+
+/* A network that was quantised is read as the reals it stands for: the rounding between QuantizeLinear and
+ * DequantizeLinear is left out. But quantisers drop a Relu where the least number of the type stands for
+ * 0, so that is a Relu again. */
 int anet__onnx_op_quantize_linear(anet__onnx_import *im, const anet__onnx_node *node)
 {
+  const anet__onnx_array *zero;
   anet__onnx_value x;
   ANET_TRY(anet__onnx_get_value(im, node, 0, &x));
+  ANET_TRY(anet__onnx_get_array(im, node, 2, &zero));
+  const int32_t type = zero ? zero->type : ANET_ONNX_UINT8;
+  const double least = type == ANET_ONNX_INT8 ? -128 : type == ANET_ONNX_INT16 ? -32768 : 0;
+  bool clips = !zero || zero->count > 0;
+  for (size_t i = 0; zero && i < zero->count; i++) clips &= anet__onnx_at(zero, i) == least;
+  if (clips && !is_positive(im->net, x.node))
+    ANET_TRY(anet__onnx_add(im, node, "", "relu", NULL, &x.node, 1, &x.node));
   return anet__onnx_bind_node(im, node, 0, x.node, &x.layout);
 }
 
 int anet__onnx_op_dequantize_linear(anet__onnx_import *im, const anet__onnx_node *node)
 {
-  return anet__onnx_op_quantize_linear(im, node);
+  anet__onnx_value x;
+  ANET_TRY(anet__onnx_get_value(im, node, 0, &x));
+  return anet__onnx_bind_node(im, node, 0, x.node, &x.layout);
 }

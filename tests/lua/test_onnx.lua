@@ -132,6 +132,58 @@ test.case('the checker of ONNX', function()
   end
 end)
 
+-- A quantised convolution whose Relu the quantiser has dropped, and a bias by axis as before opset 7.
+local PYTHON = [[
+import numpy as np, onnx
+from onnx import helper as h, numpy_helper as n, TensorProto as T
+def save(path, opset, nodes, arrays, out):
+    g = h.make_graph(nodes, 'g', [h.make_tensor_value_info('x', T.FLOAT, ['N', 2, 4, 4])],
+                     [h.make_tensor_value_info('y', T.FLOAT, ['N'] + out)],
+                     [n.from_array(np.array(v), k) for k, v in arrays.items()])
+    onnx.save(h.make_model(g, opset_imports=[h.make_opsetid('', opset)]), path)
+r = np.random.default_rng(1)
+w = r.integers(-128, 127, (3, 2, 1, 1)).astype(np.int8)
+q = lambda x, y: [h.make_node('QuantizeLinear', [x, 's', 'z'], [y + 'q']), h.make_node('DequantizeLinear', [y + 'q', 's', 'z'], [y])]
+save('FOLDER/qdq.onnx', 13, [h.make_node('DequantizeLinear', ['w', 'ws', 'wz'], ['wf']),
+     h.make_node('Conv', ['x', 'wf'], ['c'])] + q('c', 'y'),
+     {'w': w, 'ws': np.float32(0.02), 'wz': np.int8(0), 's': np.float32(0.05), 'z': np.uint8(0)}, [3, 4, 4])
+b = np.array([0.5, -0.25], np.float32)
+save('FOLDER/old.onnx', 6, [h.make_node('Add', ['x', 'b'], ['y'], axis=1, broadcast=1)], {'b': b}, [2, 4, 4])
+half = r.normal(size=(3, 2, 1, 1)).astype(np.float16)
+save('FOLDER/half.onnx', 13, [h.make_node('Conv', ['x', 'w'], ['y'])], {'w': half}, [3, 4, 4])
+x = r.normal(size=(5, 2, 4, 4)).astype(np.float32)
+np.save('FOLDER/x.npy', x)
+conv = lambda k: np.einsum('nchw,oc->nohw', x, k[:, :, 0, 0].astype(np.float32)).astype(np.float32)
+np.save('FOLDER/qdq.npy', np.maximum(0, 0.02 * conv(w)).astype(np.float32))
+np.save('FOLDER/old.npy', x + b[None, :, None, None])
+np.save('FOLDER/half.npy', conv(half))
+m = onnx.load('FOLDER/half.onnx')
+onnx.save_model(m, 'FOLDER/apart.onnx', save_as_external_data=True, location='apart.bin', size_threshold=0)
+np.save('FOLDER/apart.npy', conv(half))
+]]
+
+test.case('files of python3-onnx', function()
+  if os.execute('/usr/bin/python3 -c "import onnx, numpy" 2>/dev/null') ~= 0 then
+    print('skipped: there is no python3-onnx')
+    return
+  end
+  local file = assert(io.open(path 'make.py', 'w'))
+  file:write((PYTHON:gsub('FOLDER', folder)))
+  file:close()
+  test.equal(os.execute('/usr/bin/python3 ' .. path 'make.py'), 0)
+  for _, name in ipairs{'qdq', 'old', 'half', 'apart'} do
+    run_json(('import %s.onnx --out %s.anet'):format(path(name), path(name)))
+    run_json(('run %s.anet %s -o %s.out.npy'):format(path(name), path 'x.npy', path(name)))
+    local got, want = anet.tensor.load(path(name .. '.out.npy')), anet.tensor.load(path(name .. '.npy'))
+    test.same(got:shape(), want:shape())
+    test.check(distance(got, want) < 1e-5, name .. ' is off by ' .. distance(got, want))
+  end
+  os.remove(path 'apart.bin')
+  local output, status = run('import ' .. path 'apart.onnx')
+  test.equal(status, 1)
+  test.mentions(output, 'apart.bin')
+end)
+
 -- ---- pretrained models ------------------------------------------------------------------------------------
 
 local SHARED = (os.getenv 'ANET_SHARED' or '../shared') .. '/data'
