@@ -354,7 +354,8 @@ typedef struct anet_tape anet_tape;
 ANET_API int anet_tape_new(anet_net *net, int32_t batch, anet_pool *pool, anet_tape **out);
 /* 1: norms normalise by their running statistics and leave these as they are, while scale and shift
  * still learn. What is trained is then the network as it runs, whatever comes before it: for options
- * that are trained in many contexts. Stays through anet_tape_renew. */
+ * that are trained in many contexts. Stays through anet_tape_renew. A change takes effect with the
+ * next step or forward pass, which lays the tape's memory out anew and may fail with ANET_NOMEM. */
 ANET_API void anet_tape_fix_norms(anet_tape *tape, int32_t fixed);
 /* Compile another net in the memory of this tape, which grows where it must: for training many nets
  * in turn. On failure the tape is empty and can only be renewed or released. */

@@ -149,6 +149,13 @@ void anet__norm_settle(const anet__call *call, const double *sums)
   coefficients(call, kept_of(call));
 }
 
+void anet__norm_affine(const anet__call *call, const float **scale, const float **shift)
+{
+  const kept k = kept_of(call);
+  *scale = k.scale;
+  *shift = k.shift;
+}
+
 static void affine_rows(const void *context, size_t begin, size_t end)
 {
   const anet__call *call = context;
@@ -194,7 +201,7 @@ static anet__norm_args norm_args(const anet__grad_call *g)
   const kept k = kept_of(call);
   anet__norm_args norm = {
       .dy = g->dout,
-      .x = call->in[0],
+      .x = call->folded ? call->out : call->in[0],
       .rows = (int32_t)rows_of(call),
       .channels = channels_of(call),
       .mean = learns(call) ? k.mean : anet__f32(call->param[MEAN]),
@@ -203,8 +210,8 @@ static anet__norm_args norm_args(const anet__grad_call *g)
       .c = k.c,
   };
   if (!g->clamped) return norm;
-  norm.scale = k.scale;
-  norm.shift = k.shift;
+  norm.scale = call->folded ? k.inverse : k.scale;
+  norm.shift = call->folded ? k.b : k.shift;
   norm.low = call->post.low;
   norm.high = call->post.high;
   return norm;
@@ -232,6 +239,7 @@ void anet__norm_grad_settle(const anet__grad_call *g, const double *sums)
     const double a = (double)gamma[c] * r, b = batch ? -a * r * r * dot[c] / rows : 0.0;
     if (g->dparam[GAMMA]) g->dparam[GAMMA][c] += (float)(dot[c] * r);
     if (g->dparam[BETA]) g->dparam[BETA][c] += (float)sums[c];
+    if (call->folded) k.inverse[c] = 1.0f; /* with b as the shift: the clamp's bounds, of its output */
     k.a[c] = (float)a;
     k.b[c] = (float)b;
     k.c[c] = batch ? (float)(-a * sums[c] / rows - b * (double)k.mean[c]) : 0.0f;
@@ -243,6 +251,14 @@ static void grad_rows(const void *context, size_t begin, size_t end)
   const anet__grad_call *g = context;
   anet__norm_args norm = norm_args(g);
   const size_t at = begin * (size_t)norm.channels;
+  if (!learns(&g->call) && !g->clamped) { /* nothing but a scale */
+    anet__post post = anet__post_none();
+    post.scale = norm.a;
+    if (g->add[0]) post.add = g->din[0] + at, post.add_ld = (size_t)norm.channels;
+    g->call.kernels->affine(g->din[0] + at, g->dout + at, (int32_t)(end - begin), norm.channels,
+                            &post);
+    return;
+  }
   norm.dy += at;
   norm.x += at;
   norm.rows = (int32_t)(end - begin);

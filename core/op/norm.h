@@ -11,6 +11,9 @@ void anet__norm_measure(const anet__call *part, double *sums);
 /* sums: of the batch, read where its own statistics count. call->saved is filled. */
 void anet__norm_settle(const anet__call *whole, const double *sums);
 
+/* The whole op as a scale and a shift a channel, for an epilogue; of call->saved, once settled. */
+void anet__norm_affine(const anet__call *whole, const float **scale, const float **shift);
+
 /* The same for the gradient. Parameters' gradients are added to whole->dparam. */
 void anet__norm_grad_measure(const anet__grad_call *part, double *sums);
 void anet__norm_grad_settle(const anet__grad_call *whole, const double *sums);

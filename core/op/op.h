@@ -65,6 +65,8 @@ typedef struct anet__call {
                                                   fusion: no scale, shift = bias, no clamp */
   bool training, frozen;                       /* norm: batch statistics iff training && !frozen */
   bool settled;                                /* norm: its statistics were settled (op/norm.h) */
+  bool folded;                                 /* norm: it ran in the epilogue of the op before, frozen: backward, in[0] is
+                                                  not there but out is, after the clamp */
   uint64_t seed;                               /* dropout */
   void *saved;                                 /* training: saved_bytes, kept for backward */
   void *scratch;                               /* scratch_bytes(n, workers), contents undefined */

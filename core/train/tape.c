@@ -13,12 +13,14 @@
 static void unplace_node(anet__tape_node *node, int32_t v)
 {
   node->tail = node->head = v;
-  node->addend = node->measure = node->measure_back = node->back_time = -1;
+  node->addend = node->norm = node->measure = node->measure_back = node->back_time = -1;
   node->value_span = node->grad_span = node->saved_span = -1;
   node->time = 0;
   node->fused = node->masks = node->overwritten = node->grad_joined = false;
   node->value_local = node->value_again = node->grad_local = false;
+  node->call.folded = false;
   node->call.post.add = NULL;
+  node->call.post.scale = NULL;
   node->call.post.low = -INFINITY;
   node->call.post.high = INFINITY;
 }
@@ -246,7 +248,7 @@ static void *at_span(const anet_tape *tape, int32_t span)
 
 static void bind(anet_tape *tape)
 {
-  for (int32_t v = 0; v < tape->count; v++) {
+  for (int32_t v = tape->count - 1; v >= 0; v--) {
     anet__tape_node *node = &tape->node[v];
     node->grad = at_span(tape, node->grad_span);
     if (node->grad_local) node->grad = (float *)tape->scratch; /* wanted; its place is the chunk's */
@@ -254,6 +256,7 @@ static void bind(anet_tape *tape)
     node->call.saved = at_span(tape, node->saved_span);
     node->call.scratch = tape->scratch;
     node->call.out = at_span(tape, tape->node[node->tail].value_span);
+    if (node->norm >= 0) tape->node[node->norm].call.out = node->call.out;
     if (node->addend < 0) continue;
     node->call.post.add_ld = (size_t)node->call.out_shape.dim[node->call.out_shape.rank - 1];
   }

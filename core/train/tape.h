@@ -48,6 +48,7 @@ typedef struct anet__tape_node {
   /* Forward, an addition and a clamp run in the epilogue of the node before (its head). */
   int32_t tail;   /* the head: the node whose value it writes, else itself */
   int32_t addend; /* the head: the value that its epilogue adds, or -1 */
+  int32_t norm;   /* the head: the frozen norm in its epilogue, or -1 */
   bool fused;     /* it runs as part of its head, */
   int32_t head;   /* which is part of, or is, the node that runs */
   bool masks;     /* norm: its backward undoes the clamp of its only reader as well */

@@ -263,6 +263,16 @@ static void ready_norm(const job *j, int32_t v)
   }
 }
 
+/* The norm in a convolution's epilogue; the clamp there is the norm's as well, backward. */
+static void fold_norm(anet_tape *tape, anet__tape_node *node)
+{
+  anet__call *norm = &tape->node[node->norm].call;
+  anet__norm_settle(norm, NULL);
+  anet__norm_affine(norm, &node->call.post.scale, &node->call.post.shift);
+  norm->post.low = node->call.post.low;
+  norm->post.high = node->call.post.high;
+}
+
 static void pack_node(const job *j, anet__tape_node *node)
 {
   anet__call call = node->call;
@@ -333,6 +343,7 @@ static void run_stage(anet_tape *tape, const anet__tape_stage *s, int32_t n, boo
     if (back) anet__tape_prepare_back(tape, v);
     if (back && !node->wanted) continue;
     if (node->id == ANET_OP_NORM) ready_norm(&j, v);
+    if (!back && node->norm >= 0) fold_norm(tape, node);
     if (s->by_image) pack_node(&j, node);
   }
   if (!s->by_image) {

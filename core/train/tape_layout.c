@@ -15,13 +15,25 @@ static bool is_clamp(anet__op_id id, float *high)
   return id == ANET_OP_RELU || id == ANET_OP_RELU6;
 }
 
+/* Is `value` that of a convolution without a bias, and its only reader a norm that is frozen through
+ * and through? Then the norm runs in the convolution's epilogue, and backward it is but a scale. */
+static bool folds(const anet_tape *tape, int32_t value)
+{
+  const anet__tape_node *node = &tape->node[value];
+  if (node->readers != 1 || node->output || node->call.post.shift) return false;
+  if (node->id != ANET_OP_CONV && node->id != ANET_OP_DEPTHWISE) return false;
+  const int32_t next = node->last_reader;
+  return tape->node[next].id == ANET_OP_NORM && !anet__tape_batch_norm(tape, next) &&
+         !anet__tape_fixed_norm(tape, next);
+}
+
 /* Can `value` go without memory: nobody but its only reader wants it, and its backward neither. */
 static bool passes(const anet_tape *tape, int32_t value)
 {
   const anet__tape_node *node = &tape->node[value], *reader = &tape->node[node->last_reader];
   if (node->readers != 1 || node->output) return false;
   if (node->flows && node->op->grad_needs_out) return false;
-  return !(reader->flows && reader->op->grad_needs_in);
+  return !(reader->flows && reader->op->grad_needs_in) || folds(tape, value);
 }
 
 /* The other input of addition `add` that `value` goes into, if the head can add it: same shape, and
@@ -42,7 +54,10 @@ static void fuse_from(anet_tape *tape, int32_t head)
   while (passes(tape, node->tail)) {
     const int32_t next = tape->node[node->tail].last_reader;
     const bool clamp = is_clamp(tape->node[next].id, &high);
-    if (clamp) {
+    if (node->tail == head && folds(tape, head)) {
+      node->norm = next;
+      tape->node[next].call.folded = true;
+    } else if (clamp) {
       post->low = 0.0f;
       post->high = high;
     } else {
@@ -83,6 +98,9 @@ static int32_t value_end(const anet_tape *tape, int32_t value)
   const anet__tape_node *node = &tape->node[value];
   int32_t end = node->time;
   if (node->output) return anet__tape_end(tape);
+  for (int32_t v = value; tape->node[v].fused; v = tape->node[v].head) /* a folded norm's clamp */
+    if (tape->node[v].call.folded && tape->node[v].flows)
+      end = ANET_MAX(end, tape->node[v].back_time);
   if (node->flows && node->op->grad_needs_out) end = node->back_time;
   for (int32_t r = node->last_reader; r > value; r--) {
     const anet__tape_node *reader = &tape->node[r];
@@ -204,7 +222,8 @@ static bool clamps_norm(const anet_tape *tape, int32_t v)
 {
   const anet__tape_node *node = &tape->node[v], *in = &tape->node[node->in[0]];
   float high;
-  return node->fused && is_clamp(node->id, &high) && in->id == ANET_OP_NORM && in->tail == v;
+  return node->fused && is_clamp(node->id, &high) && in->id == ANET_OP_NORM &&
+         (in->tail == v || in->call.folded);
 }
 
 /* Does the gradient of v stay with the chunk? Its only reader's backward pass makes it, and v's own

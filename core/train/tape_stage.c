@@ -12,6 +12,7 @@ enum {
   PART_ROWS = 64,        /* the fewest pixels of a part: its sums must not count */
   PART_ROWS_BACK = 512,  /* the same where weights have gradients */
   PART_FLOATS = 1 << 20, /* that the weights' gradients of all parts may take */
+  TILE_ROWS = 28,        /* a chunk of units is to be a whole number of register tiles */
   LONGEST = 32           /* nodes of a stage */
 };
 
@@ -165,6 +166,7 @@ static void cut_images(anet_tape *tape, anet__tape_stage *s, bool back)
   /* weights pass by once a chunk: what they are worth, images may take too */
   const size_t fit = (CACHE + packed) / (bytes / (size_t)s->units);
   s->chunk = (int32_t)ANET_MAX((size_t)1, ANET_MIN(fit, (size_t)s->part));
+  if (s->chunk > TILE_ROWS) s->chunk -= s->chunk % TILE_ROWS;
 }
 
 /* Norms by the stage that makes their sums. */
