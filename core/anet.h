@@ -296,7 +296,12 @@ ANET_API void anet_net_cost(const anet_net *net, anet_cost *out); /* one image *
  * step before, weights are packed, activations placed in one arena. */
 typedef struct anet_plan anet_plan;
 /* batch: the most images a run may have. Fusion stops where node.region changes, so that a
- * run's time can be told region by region. */
+ * run's time can be told region by region. Plans share packed weights: those of one memory that hold
+ * the same values and run by the same method.
+ * Methods (3x3 convolutions: a sweep, or tiles by Winograd) are tried once on this machine; the choice
+ * is kept in a text file, a line a shape, and depends neither on the batch nor on threads. The
+ * environment's ANET_TUNE is the file's path (else anet/methods.tsv in XDG_CACHE_HOME or ~/.cache), or
+ * "off": then an estimate decides, as it does where the file cannot be written. */
 ANET_API int anet_plan_new(anet_net *net, int32_t batch, anet_plan **out);
 ANET_API anet_plan *anet_plan_retain(anet_plan *plan);
 ANET_API void anet_plan_release(anet_plan *plan);
@@ -315,7 +320,8 @@ ANET_API int anet_workspace_new(anet_plan *plan, anet_pool *pool, anet_workspace
 ANET_API int anet_workspace_fit(anet_workspace *workspace, anet_plan *plan);
 ANET_API void anet_workspace_release(anet_workspace *workspace);
 
-/* Run n images: in[i] and out[i] are the dense data of input and output i. Allocates nothing.
+/* Run n images: in[i] and out[i] are the dense data of input and output i. Many images go in parts that
+ * stay in the caches; an image's bits depend neither on the others nor on threads. Allocates nothing.
  * ANET_RANGE: n is over the plan's batch. ANET_STATE: the workspace is too small. */
 ANET_API int anet_run(const anet_plan *plan, anet_workspace *workspace, const float *const *in,
                       float *const *out, int32_t n);
