@@ -6,13 +6,14 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "io/onnx_border.h"
 
 typedef anet__onnx_export exporter;
 
 /* What a builder gives: NULL means that the pool failed. */
-#define MADE(call)                                  \
-  do {                                              \
-    if (!(call)) return ex->model.pool.rc;          \
+#define MADE(call)                                                                                 \
+  do {                                                                                             \
+    if (!(call)) return ex->model.pool.rc;                                                         \
   } while (0)
 
 static const anet__node *at(const exporter *ex, int32_t value)
@@ -38,9 +39,10 @@ static int plain(exporter *ex, int32_t value, const char *op)
   return ANET_OK;
 }
 
-/* ---- parameters ------------------------------------------------------------------------------------------ */
+/* ---- parameters ----------------------------------------------------------------------------- */
 
-/* Parameter `index` as (in, out) = its last two axes or (1, out), `taps` of them: element (t, i, o). */
+/* Parameter `index` as (in, out) = its last two axes or (1, out), `taps` of them: element (t, i,
+ * o). */
 typedef struct weights {
   const anet_tensor *tensor;
   int64_t taps, in, out;
@@ -93,7 +95,7 @@ static const char *vector_array(exporter *ex, int32_t value, int32_t index, cons
   return name;
 }
 
-/* ---- windows ----------------------------------------------------------------------------------------------- */
+/* ---- windows -------------------------------------------------------------------------------- */
 
 static int emit_window(exporter *ex, const anet_attr *a, bool dilates)
 {
@@ -116,7 +118,8 @@ static int export_conv(exporter *ex, int32_t value)
   const bool back = node->op == ANET_OP_CONV_TRANSPOSE;
   const char *in[3] = {input(ex, value, 0), kernel_array(ex, value), ""};
   if (node->attr.bias) in[2] = vector_array(ex, value, 1, "bias", false);
-  MADE(anet__onnx_emit(ex, back ? "ConvTranspose" : "Conv", node->name, in, node->attr.bias ? 3 : 2));
+  MADE(anet__onnx_emit(ex, back ? "ConvTranspose" : "Conv", node->name, in,
+                       node->attr.bias ? 3 : 2));
   const int64_t more[2] = {node->attr.dim[0], node->attr.dim[1]};
   const int32_t groups =
       node->op == ANET_OP_DEPTHWISE ? in_shape(ex, value, 0)->dim[2] : node->attr.groups;
@@ -125,7 +128,8 @@ static int export_conv(exporter *ex, int32_t value)
   return anet__onnx_emit_int(ex, "group", groups);
 }
 
-/* Dilated averages are beyond the opset: they are a depthwise convolution where nothing is left out. */
+/* Dilated averages are beyond the opset: they are a depthwise convolution where nothing is left
+ * out. */
 static int export_pool(exporter *ex, int32_t value)
 {
   const anet__node *node = at(ex, value);
@@ -185,7 +189,7 @@ static int export_resize(exporter *ex, int32_t value)
   return anet__onnx_emit_text(ex, "nearest_mode", round[a->size]);
 }
 
-/* ---- products and norms ---------------------------------------------------------------------------------------- */
+/* ---- products and norms --------------------------------------------------------------------- */
 
 static int export_linear(exporter *ex, int32_t value)
 {
@@ -246,6 +250,19 @@ static int export_line_norm(exporter *ex, int32_t value)
   return ANET_OK;
 }
 
+static int export_lrn(exporter *ex, int32_t value)
+{
+  const anet_attr *a = &at(ex, value)->attr;
+  if (at(ex, value)->shape.rank != 3)
+    return anet_fail(ANET_UNSUPPORTED, "its %d axes have no channels in ONNX",
+                     at(ex, value)->shape.rank);
+  ANET_TRY(plain(ex, value, "LRN"));
+  ANET_TRY(anet__onnx_emit_int(ex, "size", a->size));
+  ANET_TRY(anet__onnx_emit_real(ex, "alpha", a->alpha));
+  ANET_TRY(anet__onnx_emit_real(ex, "beta", a->beta));
+  return anet__onnx_emit_real(ex, "bias", a->epsilon);
+}
+
 static int export_scale(exporter *ex, int32_t value)
 {
   const bool image = at(ex, value)->shape.rank == 3;
@@ -264,7 +281,7 @@ static int export_prelu(exporter *ex, int32_t value)
   return ANET_OK;
 }
 
-/* ---- functions ---------------------------------------------------------------------------------------------------- */
+/* ---- functions ------------------------------------------------------------------------------ */
 
 static int export_clip(exporter *ex, int32_t value)
 {
@@ -280,9 +297,10 @@ static int export_clip(exporter *ex, int32_t value)
 static int export_alpha(exporter *ex, int32_t value)
 {
   const anet__node *node = at(ex, value);
-  ANET_TRY(plain(ex, value, node->op == ANET_OP_LEAKY_RELU ? "LeakyRelu"
-                            : node->op == ANET_OP_ELU      ? "Elu"
-                                                           : "ThresholdedRelu"));
+  ANET_TRY(plain(ex, value,
+                 node->op == ANET_OP_LEAKY_RELU ? "LeakyRelu"
+                 : node->op == ANET_OP_ELU      ? "Elu"
+                                                : "ThresholdedRelu"));
   return anet__onnx_emit_real(ex, "alpha", node->attr.alpha);
 }
 
@@ -314,7 +332,8 @@ static int export_affine(exporter *ex, int32_t value)
 static int export_power(exporter *ex, int32_t value)
 {
   const anet__node *node = at(ex, value);
-  MADE(with_number(ex, value, "Pow", input(ex, value, 0), "exponent", node->attr.alpha, node->name));
+  MADE(
+      with_number(ex, value, "Pow", input(ex, value, 0), "exponent", node->attr.alpha, node->name));
   return ANET_OK;
 }
 
@@ -367,15 +386,24 @@ static int export_plain(exporter *ex, int32_t value)
     anet__op_id op;
     const char *onnx;
   } table[] = {
-      {ANET_OP_RELU, "Relu"},         {ANET_OP_SIGMOID, "Sigmoid"},
-      {ANET_OP_HARD_SWISH, "HardSwish"}, {ANET_OP_SOFTPLUS, "Softplus"},
-      {ANET_OP_TANH, "Tanh"},         {ANET_OP_SOFTSIGN, "Softsign"},
-      {ANET_OP_SQRT, "Sqrt"},         {ANET_OP_EXP, "Exp"},
-      {ANET_OP_LOG, "Log"},           {ANET_OP_ABS, "Abs"},
-      {ANET_OP_RECIPROCAL, "Reciprocal"}, {ANET_OP_ERF, "Erf"},
-      {ANET_OP_SIN, "Sin"},           {ANET_OP_COS, "Cos"},
-      {ANET_OP_FLOOR, "Floor"},       {ANET_OP_CEIL, "Ceil"},
-      {ANET_OP_ROUND, "Round"},       {ANET_OP_SIGN, "Sign"},
+      {ANET_OP_RELU, "Relu"},
+      {ANET_OP_SIGMOID, "Sigmoid"},
+      {ANET_OP_HARD_SWISH, "HardSwish"},
+      {ANET_OP_SOFTPLUS, "Softplus"},
+      {ANET_OP_TANH, "Tanh"},
+      {ANET_OP_SOFTSIGN, "Softsign"},
+      {ANET_OP_SQRT, "Sqrt"},
+      {ANET_OP_EXP, "Exp"},
+      {ANET_OP_LOG, "Log"},
+      {ANET_OP_ABS, "Abs"},
+      {ANET_OP_RECIPROCAL, "Reciprocal"},
+      {ANET_OP_ERF, "Erf"},
+      {ANET_OP_SIN, "Sin"},
+      {ANET_OP_COS, "Cos"},
+      {ANET_OP_FLOOR, "Floor"},
+      {ANET_OP_CEIL, "Ceil"},
+      {ANET_OP_ROUND, "Round"},
+      {ANET_OP_SIGN, "Sign"},
       {ANET_OP_IDENTITY, "Identity"},
   };
   for (int32_t i = 0; i < ANET_COUNT(table); i++)
@@ -408,7 +436,7 @@ static int export_binary(exporter *ex, int32_t value)
   return ANET_OK;
 }
 
-/* ---- axes ---------------------------------------------------------------------------------------------------------- */
+/* ---- axes ----------------------------------------------------------------------------------- */
 
 /* ONNX's axis for attr.axis, which counts stored axes from the last. */
 static int32_t axis_of(const exporter *ex, int32_t value)
@@ -435,7 +463,8 @@ static int export_concat(exporter *ex, int32_t value)
 static int export_split(exporter *ex, int32_t value)
 {
   const anet__node *node = at(ex, value);
-  const int64_t begin[1] = {node->attr.begin}, end[1] = {(int64_t)node->attr.begin + node->attr.size};
+  const int64_t begin[1] = {node->attr.begin},
+                end[1] = {(int64_t)node->attr.begin + node->attr.size};
   const int64_t axis[1] = {axis_of(ex, value)};
   const char *in[4] = {input(ex, value, 0), anet__onnx_emit_row(ex, value, "starts", begin, 1),
                        anet__onnx_emit_row(ex, value, "ends", end, 1),
@@ -492,7 +521,10 @@ static int export_reduce(exporter *ex, int32_t value)
   const int64_t axis[1] = {in_shape(ex, value, 0)->rank - node->attr.axis};
   const char *in[2] = {anet__onnx_stored(ex, node->in[0]), ""};
   if (sum) in[1] = anet__onnx_emit_row(ex, value, "axes", axis, 1);
-  const char *out = anet__onnx_emit(ex, sum ? "ReduceSum" : node->op == ANET_OP_REDUCE_MAX ? "ReduceMax" : "ReduceMean",
+  const char *out = anet__onnx_emit(ex,
+                                    sum                              ? "ReduceSum"
+                                    : node->op == ANET_OP_REDUCE_MAX ? "ReduceMax"
+                                                                     : "ReduceMean",
                                     NULL, in, sum ? 2 : 1);
   MADE(out);
   if (!sum) ANET_TRY(anet__onnx_emit_ints(ex, "axes", axis, 1));
@@ -512,9 +544,10 @@ static int export_constant(exporter *ex, int32_t value)
   for (int32_t v = value + 1; v < ex->net->count; v++)
     for (int32_t i = 0; i < at(ex, v)->inputs; i++) {
       const anet__op_id op = at(ex, v)->op;
-      if (at(ex, v)->in[i] == value && op != ANET_OP_ADD && op != ANET_OP_MUL && op != ANET_OP_MATMUL &&
-          !(op >= ANET_OP_SUB && op <= ANET_OP_POW))
-        return anet_fail(ANET_UNSUPPORTED, "'%s' reads it, which does not repeat it for every image",
+      if (at(ex, v)->in[i] == value && op != ANET_OP_ADD && op != ANET_OP_MUL &&
+          op != ANET_OP_MATMUL && !(op >= ANET_OP_SUB && op <= ANET_OP_POW))
+        return anet_fail(ANET_UNSUPPORTED,
+                         "'%s' reads it, which does not repeat it for every image",
                          at(ex, v)->name);
     }
   for (int32_t i = 0; i < rank; i++) dim[anet__onnx_axis_of(rank, i)] = node->shape.dim[i];
@@ -531,115 +564,214 @@ static int export_constant(exporter *ex, int32_t value)
   return ANET_OK;
 }
 
-/* ---- the table ------------------------------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------ */
 
 anet__onnx_exporter *anet__onnx_exporter_find(anet__op_id op)
 {
   if (op >= ANET_OP_SUB && op <= ANET_OP_POW) return export_binary;
   switch (op) {
-    case ANET_OP_INPUT: return NULL;
+    case ANET_OP_INPUT:
+      return NULL;
     case ANET_OP_CONV:
     case ANET_OP_DEPTHWISE:
-    case ANET_OP_CONV_TRANSPOSE: return export_conv;
-    case ANET_OP_LINEAR: return export_linear;
-    case ANET_OP_MATMUL: return export_matmul;
-    case ANET_OP_NORM: return export_norm;
+    case ANET_OP_CONV_TRANSPOSE:
+      return export_conv;
+    case ANET_OP_LINEAR:
+      return export_linear;
+    case ANET_OP_MATMUL:
+      return export_matmul;
+    case ANET_OP_NORM:
+      return export_norm;
     case ANET_OP_INSTANCE_NORM:
-    case ANET_OP_LAYER_NORM: return export_line_norm;
-    case ANET_OP_SCALE: return export_scale;
-    case ANET_OP_PRELU: return export_prelu;
+    case ANET_OP_LAYER_NORM:
+      return export_line_norm;
+    case ANET_OP_LRN:
+      return export_lrn;
+    case ANET_OP_SCALE:
+      return export_scale;
+    case ANET_OP_PRELU:
+      return export_prelu;
     case ANET_OP_RELU6:
-    case ANET_OP_CLIP: return export_clip;
+    case ANET_OP_CLIP:
+      return export_clip;
     case ANET_OP_LEAKY_RELU:
     case ANET_OP_ELU:
-    case ANET_OP_THRESHOLD: return export_alpha;
-    case ANET_OP_HARD_SIGMOID: return export_hard_sigmoid;
-    case ANET_OP_AFFINE: return export_affine;
-    case ANET_OP_POWER: return export_power;
+    case ANET_OP_THRESHOLD:
+      return export_alpha;
+    case ANET_OP_HARD_SIGMOID:
+      return export_hard_sigmoid;
+    case ANET_OP_AFFINE:
+      return export_affine;
+    case ANET_OP_POWER:
+      return export_power;
     case ANET_OP_SWISH:
-    case ANET_OP_MISH: return export_gated;
-    case ANET_OP_GELU: return export_gelu;
+    case ANET_OP_MISH:
+      return export_gated;
+    case ANET_OP_GELU:
+      return export_gelu;
     case ANET_OP_ADD:
-    case ANET_OP_MUL: return export_binary;
-    case ANET_OP_CONCAT: return export_concat;
-    case ANET_OP_SPLIT: return export_split;
+    case ANET_OP_MUL:
+      return export_binary;
+    case ANET_OP_CONCAT:
+      return export_concat;
+    case ANET_OP_SPLIT:
+      return export_split;
     case ANET_OP_MAX_POOL:
-    case ANET_OP_AVG_POOL: return export_pool;
-    case ANET_OP_GLOBAL_POOL: return export_global_pool;
+    case ANET_OP_AVG_POOL:
+      return export_pool;
+    case ANET_OP_GLOBAL_POOL:
+      return export_global_pool;
     case ANET_OP_REDUCE_MEAN:
     case ANET_OP_REDUCE_SUM:
-    case ANET_OP_REDUCE_MAX: return export_reduce;
-    case ANET_OP_PAD: return export_pad;
+    case ANET_OP_REDUCE_MAX:
+      return export_reduce;
+    case ANET_OP_PAD:
+      return export_pad;
     case ANET_OP_FLATTEN:
-    case ANET_OP_RESHAPE: return export_reshape;
+    case ANET_OP_RESHAPE:
+      return export_reshape;
     case ANET_OP_SOFTMAX:
-    case ANET_OP_LOG_SOFTMAX: return export_softmax;
-    case ANET_OP_RESIZE: return export_resize;
-    case ANET_OP_DROPOUT: return export_dropout;
-    case ANET_OP_TRANSPOSE: return export_transpose;
-    case ANET_OP_EXPAND: return export_expand;
-    case ANET_OP_CONSTANT: return export_constant;
-    default: return export_plain;
+    case ANET_OP_LOG_SOFTMAX:
+      return export_softmax;
+    case ANET_OP_RESIZE:
+      return export_resize;
+    case ANET_OP_DROPOUT:
+      return export_dropout;
+    case ANET_OP_TRANSPOSE:
+      return export_transpose;
+    case ANET_OP_EXPAND:
+      return export_expand;
+    case ANET_OP_CONSTANT:
+      return export_constant;
+    default:
+      return export_plain;
   }
 }
 
-/* ---- the walk ---------------------------------------------------------------------------------------------------------- */
+/* ---- the walk ------------------------------------------------------------------------------- */
 
 static anet__onnx_face face_of(const exporter *ex, int32_t value)
 {
   const anet_shape *s = &at(ex, value)->shape;
-  anet__onnx_face face = {.name = at(ex, value)->name,
-                          .type = ANET_ONNX_FLOAT,
-                          .rank = s->rank + 1,
-                          .dim = {-1}};
+  anet__onnx_face face = {
+      .name = at(ex, value)->name, .type = ANET_ONNX_FLOAT, .rank = s->rank + 1, .dim = {-1}};
   for (int32_t i = 0; i < s->rank; i++) face.dim[anet__onnx_axis_of(s->rank, i)] = s->dim[i];
   return face;
 }
 
-/* needed[v]: does an output depend on it? */
-static int mark_needed(const anet_net *net, anet__onnx_pool *pool, bool **needed)
+/* An output whose source numbered its axes otherwise: the value itself gets another name. */
+typedef struct border {
+  bool foreign;
+  char *name;
+  anet__layout layout;
+  int64_t dim[ANET_ONNX_RANK];
+} border;
+
+static bool is_usual(const exporter *ex, int32_t value, const border *b)
 {
-  *needed = anet__onnx_take(pool, (size_t)net->count, sizeof **needed);
-  if (!*needed) return pool->rc;
-  for (int32_t i = 0; i < net->outputs; i++) (*needed)[net->output[i]] = true;
-  for (int32_t v = net->count - 1; v >= 0; v--)
-    for (int32_t i = 0; (*needed)[v] && i < net->node[v].inputs; i++)
-      (*needed)[net->node[v].in[i]] = true;
+  const anet__onnx_face face = face_of(ex, value);
+  anet__layout usual;
+  bool same = face.rank == b->layout.axes;
+  for (int32_t a = 1; same && a < face.rank; a++) same = face.dim[a] == b->dim[a];
+  if (!same || anet__layout_image(true, face.rank, face.dim, &usual)) return false;
+  if (face.rank != 4 && anet__layout_natural(true, face.rank, face.dim, &usual)) return false;
+  return usual.atoms == b->layout.atoms && anet__layout_is_order(&usual, b->layout.order);
+}
+
+static int read_border(exporter *ex, anet_net *part, int32_t value, const anet_bundle *about,
+                       border *b)
+{
+  anet__node *node = &part->node[value];
+  ANET_TRY(anet__onnx_border_read(about, node->name, (int64_t)anet__shape_size(&node->shape),
+                                  &b->layout, b->dim, &b->foreign));
+  b->foreign = b->foreign && !is_usual(ex, value, b);
+  if (!b->foreign) return ANET_OK;
+  const char *inner;
+  MADE(inner = anet__onnx_text(&ex->model.pool, "%s.stored", node->name));
+  char *copy = anet__strdup(inner);
+  if (!copy) return ANET_NOMEM;
+  b->name = node->name;
+  node->name = copy;
   return ANET_OK;
 }
 
-static int build(exporter *ex)
+/* From the order in which it is stored, over its atoms, to the source's axes. */
+static int emit_border(exporter *ex, int32_t value, const border *b)
+{
+  const anet__layout *l = &b->layout;
+  int64_t stored[ANET_ATOMS + 1] = {0}, perm[ANET_ATOMS + 1] = {0}, dim[ANET_ONNX_RANK];
+  for (int32_t k = 0; k < l->atoms; k++) {
+    stored[k + 1] = l->size[l->order[k]];
+    perm[l->order[k] + 1] = k + 1;
+  }
+  memcpy(dim, b->dim, sizeof dim);
+  dim[0] = 0;
+  const char *in[2] = {anet__onnx_stored(ex, value),
+                       anet__onnx_emit_row(ex, value, "atoms", stored, l->atoms + 1)};
+  MADE(in[0] = anet__onnx_emit(ex, "Reshape", NULL, in, 2));
+  MADE(in[0] = anet__onnx_emit(ex, "Transpose", NULL, in, 1));
+  ANET_TRY(anet__onnx_emit_ints(ex, "perm", perm, l->atoms + 1));
+  MADE(in[1] = anet__onnx_emit_row(ex, value, "dims", dim, l->axes));
+  const char *name;
+  MADE(name = anet__onnx_text(&ex->model.pool, "%s", b->name));
+  MADE(anet__onnx_emit(ex, "Reshape", name, in, 2));
+  anet__onnx_face *face = &ex->model.output[ex->model.outputs++];
+  *face = (anet__onnx_face){.name = name, .type = ANET_ONNX_FLOAT, .rank = l->axes};
+  memcpy(face->dim, b->dim, sizeof face->dim);
+  return ANET_OK;
+}
+
+static int check_outputs(const exporter *ex)
+{
+  const anet_net *net = ex->net;
+  for (int32_t i = 0; i < net->outputs; i++) {
+    bool twice = at(ex, net->output[i])->op == ANET_OP_INPUT;
+    for (int32_t k = 0; k < i; k++) twice |= net->output[k] == net->output[i];
+    if (twice)
+      return anet_fail(ANET_UNSUPPORTED, "output %d, '%s', is an input or another output", i,
+                       at(ex, net->output[i])->name);
+  }
+  return ANET_OK;
+}
+
+static int build(exporter *ex, const border *b)
 {
   anet__onnx_model *m = &ex->model;
   const anet_net *net = ex->net;
-  bool *needed;
-  ANET_TRY(mark_needed(net, &m->pool, &needed));
   MADE(m->input = anet__onnx_take(&m->pool, (size_t)net->inputs, sizeof *m->input));
   MADE(m->output = anet__onnx_take(&m->pool, (size_t)net->outputs, sizeof *m->output));
   for (int32_t i = 0; i < net->inputs; i++) m->input[m->inputs++] = face_of(ex, net->input[i]);
   for (int32_t v = 0; v < net->count; v++) {
     anet__onnx_exporter *run = anet__onnx_exporter_find(at(ex, v)->op);
-    const int rc = run && needed[v] ? run(ex, v) : ANET_OK;
+    const int rc = run ? run(ex, v) : ANET_OK;
     if (rc) return anet__node_fail(at(ex, v), rc);
   }
   for (int32_t i = 0; i < net->outputs; i++) {
-    bool twice = false;
-    for (int32_t k = 0; k < i; k++) twice |= net->output[k] == net->output[i];
-    if (twice || at(ex, net->output[i])->op == ANET_OP_INPUT)
-      return anet_fail(ANET_UNSUPPORTED, "output %d, '%s', is an input or another output", i,
-                       at(ex, net->output[i])->name);
-    m->output[m->outputs++] = face_of(ex, net->output[i]);
+    if (b[i].foreign)
+      ANET_TRY(emit_border(ex, net->output[i], &b[i]));
+    else
+      m->output[m->outputs++] = face_of(ex, net->output[i]);
   }
   return ANET_OK;
 }
 
-int anet_net_export_onnx(const anet_net *net, const char *path)
+/* The part that outputs depend on is a net of its own, whose names may be changed. */
+int anet_net_export_onnx(const anet_net *net, const char *path, const anet_bundle *about)
 {
-  exporter ex = {.net = net, .model = {.pool = {.left = SIZE_MAX}, .opset = ANET_ONNX_OPSET}};
-  int rc = build(&ex);
+  exporter ex = {.model = {.pool = {.left = SIZE_MAX}, .opset = ANET_ONNX_OPSET}};
+  border b[ANET_MAX_OUTPUTS] = {0};
+  anet_net *part = NULL;
+  int rc = anet__net_extract(net, net->input, net->inputs, net->output, net->outputs, NULL, &part);
+  ex.net = part;
+  if (!rc) rc = check_outputs(&ex);
+  for (int32_t i = 0; !rc && i < part->outputs; i++)
+    rc = read_border(&ex, part, part->output[i], about, &b[i]);
+  if (!rc) rc = build(&ex, b);
   if (!rc) rc = anet__onnx_write(path, &ex.model);
+  for (int32_t i = 0; i < ANET_MAX_OUTPUTS; i++) anet__free(b[i].name);
   anet__free(ex.model.node);
   anet__free(ex.model.initial);
   anet__onnx_free(&ex.model);
+  anet_net_release(part);
   return rc;
 }

@@ -111,7 +111,7 @@ function M.import(path, options)
   local desc = ffi.new 'anet_onnx_desc'
   local name, handle = ffi.new('const char *[?]', #names + 1, names), ffi.new('anet_tensor *[?]', #values + 1, values)
   desc.constants, desc.name, desc.value = #names, name, handle
-  local message, code = core.failure(C.anet_net_import_onnx(path, desc, out, options.about and options.about.handle or nil))
+  local message, code = core.refusal(C.anet_net_import_onnx(path, desc, out, options.about and options.about.handle or nil))
   if message then return nil, message, code end
   return M.wrap(take())
 end
@@ -121,7 +121,7 @@ end
 function M.onnx_inputs(path)
   local names, name = {}, ffi.new 'char[256]'
   while true do
-    local message, code = core.failure(C.anet_onnx_input(path, #names, name, 256))
+    local message, code = core.refusal(C.anet_onnx_input(path, #names, name, 256))
     if code == 'absent' then return names end
     if message then return nil, message, code end
     names[#names + 1] = ffi.string(name)
@@ -194,10 +194,12 @@ function methods:calibrate(images, options)
   return M.wrap(take())
 end
 
--- Write the net as an ONNX file: (h, w, c) becomes (N, C, H, W), names stay.
+-- Write the net as an ONNX file: (h, w, c) becomes (N, C, H, W), names stay. about: a bundle that says how the source
+-- of the net numbered the axes of its outputs.
+---@param about? anet.Bundle
 ---@return anet.Net? self, string? message, string? code
-function methods:export(path)
-  local message, code = core.failure(C.anet_net_export_onnx(self.handle, path))
+function methods:export(path, about)
+  local message, code = core.failure(C.anet_net_export_onnx(self.handle, path, about and about.handle or nil))
   if message then return nil, message, code end
   return self
 end
