@@ -570,8 +570,9 @@ typedef struct anet_evaluator anet_evaluator;
 ANET_API int anet_evaluator_new(anet_supernet *supernet, anet_dataset *data, const anet_input *input,
                                 anet_pool *pool, anet_evaluator **out);
 ANET_API void anet_evaluator_release(anet_evaluator *evaluator);
-/* genomes: (n, positions). hits: (n, count) 1 where the answer is right. loss: (n) mean
- * cross-entropy (labels) or KL to the oracle (none). ANET_RANGE: byte_limit below one image. */
+/* genomes: (n, positions). hits: (n, count) 1 where the answer is right. loss: (n) mean divergence
+ * (KL) of the answers from the oracle's: what a subnet lost, whether or not there are labels, and
+ * however sure of itself it is. ANET_RANGE: byte_limit below one image. */
 ANET_API int anet_evaluate(anet_evaluator *evaluator, const uint8_t *genomes, int32_t n,
                            const anet_evaluation_desc *desc, uint8_t *hits, double *loss,
                            anet_evaluation_stats *stats);

@@ -146,7 +146,7 @@ static int compile_all(task *t)
   anet_evaluator *e = t->e;
   uint8_t oracle[ANET_MAX_POSITIONS] = {0};
   ANET_TRY(anet__evaluator_fit(e, t->chunk, t->frames));
-  if (!e->labelled) ANET_TRY(anet__evaluator_compile(e, oracle));
+  ANET_TRY(anet__evaluator_compile(e, oracle));
   for (int32_t i = 0; i < t->n; i++) ANET_TRY(anet__evaluator_compile(e, t->candidate[i].genome));
   return ANET_OK;
 }
@@ -191,7 +191,7 @@ static int run_chunk(const task *t, anet__frame *frame, int32_t first)
   const float *images = anet_tensor_data(e->images);
   const size_t pixels = (size_t)e->images->stride[0];
   ANET_TRY(anet__frame_start(e, frame, images + (size_t)(item - e->images_begin) * pixels, n));
-  if (!e->labelled) ANET_TRY(teach(e, frame, item));
+  ANET_TRY(teach(e, frame, item));
   for (int32_t i = 0; i < t->n; i++) {
     const candidate *c = &t->candidate[i];
     ANET_TRY(anet__frame_walk(e, frame, c->genome, c->shared));

@@ -47,7 +47,7 @@ struct anet_evaluator {
   anet_tensor *images; /* items [images_begin, images_begin + images_count), prepared; or NULL */
   int32_t images_begin, images_count;
 
-  float *teacher; /* (items, classes) log probabilities, where known; NULL if labelled; owned */
+  float *teacher; /* (items, classes) log probabilities, where known; owned */
   bool *known;    /* (items) owned */
 };
 

@@ -1,4 +1,4 @@
-/* One answer against a label, or against the oracle's answer. In double: a thousand terms. */
+/* One answer against a label, and against the oracle's answer. In double: a thousand terms. */
 #include "run/evaluate.h"
 
 #include <float.h>
@@ -54,9 +54,8 @@ static int32_t label_of(const anet_evaluator *e, int32_t item)
 
 void anet__score(const anet_evaluator *e, const float *y, int32_t item, bool *hit, double *loss)
 {
-  const float *teacher = e->labelled ? NULL : e->teacher + (size_t)item * (size_t)e->classes;
-  const double sum = sum_of(e, y);
-  const int32_t right = teacher ? largest(teacher, e->classes) : label_of(e, item);
-  *loss = teacher ? divergence(e, teacher, y, sum) : -log_of(e, y[right], sum);
+  const float *teacher = e->teacher + (size_t)item * (size_t)e->classes;
+  const int32_t right = e->labelled ? label_of(e, item) : largest(teacher, e->classes);
+  *loss = divergence(e, teacher, y, sum_of(e, y));
   *hit = largest(y, e->classes) == right && !isnan(*loss); /* an answer of NaNs is never right */
 }

@@ -38,7 +38,12 @@ static int read_labels(anet_evaluator *e)
                        label, e->classes);
     e->labelled = label >= 0;
   }
-  if (e->labelled) return ANET_OK;
+  return ANET_OK;
+}
+
+/* Room for the oracle's answers. */
+static int make_teacher(anet_evaluator *e)
+{
   size_t floats;
   if (!anet__mul((size_t)e->items, (size_t)e->classes, &floats))
     return anet_fail(ANET_NOMEM, "evaluator: %d items of %d classes are too many", e->items,
@@ -58,6 +63,7 @@ static int fill_evaluator(anet_evaluator *e, anet_dataset *data)
   e->items = anet_dataset_count(data);
   ANET_TRY(anet_dataset_slice(data, 0, e->items, &e->data)); /* a handle of our own */
   ANET_TRY(read_labels(e));
+  ANET_TRY(make_teacher(e));
   ANET_TRY(anet__evaluator_route(e));
   const size_t options = (size_t)anet_space_options(e->space);
   e->piece = anet__alloc_array(options, sizeof *e->piece);

@@ -6,7 +6,8 @@
 --   3 refit    what was seen corrects the damages (ridge regression on the candidates' losses), and
 --              the corrected front may add candidates
 --   4 race     the candidates of each budget on more and more images; of those that accuracy cannot tell
---              apart the one of least loss is picked, since a mean loss varies far less than a count of hits
+--              apart the one of least loss is picked: a mean divergence from the oracle varies far less than a
+--              count of hits
 
 local Front = {}
 Front.__index = Front
@@ -197,7 +198,7 @@ return {
     candidates = 16,    -- genomes of least predicted damage a budget and round
     rounds = 3,         -- of proposing and refitting
     racers = 16,        -- genomes that race a budget
-    deviations = 1.2,   -- of a paired difference in hits, beyond which a racer is dropped
+    deviations = 2,     -- of a paired difference in hits, beyond which a racer is dropped
     ridge = 2,          -- trust in the single-option probes, in observations
   },
   new = function(options)

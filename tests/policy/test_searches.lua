@@ -122,19 +122,25 @@ end)
 test.case('the exact front finds at least what evolution finds', function()
   local _, _, front = drive('front:probe=400', 1, 1e5)
   local picks = front:picks()
+  -- What evolution would pick: its best score within each budget. Scores are noisy, so picks are compared by the
+  -- accuracy that the made-up task gives them.
+  local function truth(genome) return 0.95 - figure(damages, genome) end
   local best = {}
   local _, _, evolution = drive('evolution', 1, 1e5)
   test.check(evolution ~= nil)
   for _, said in ipairs((drive('evolution', 1, 1e5))) do
     local genome = said:match '^[^:]+'
     for b, budget in ipairs(BUDGETS) do
-      if figure(times, genome) <= budget then best[b] = math.max(best[b] or 0, answer(genome, IMAGES).score) end
+      local score = answer(genome, IMAGES).score
+      if figure(times, genome) <= budget and not (best[b] and best[b].score >= score) then
+        best[b] = {genome = genome, score = score}
+      end
     end
   end
   for b, budget in ipairs(BUDGETS) do
     test.check(picks[b] ~= nil and figure(times, picks[b]) <= budget, 'a pick within budget ' .. b)
-    test.check(answer(picks[b], IMAGES).score >= best[b] - 0.0051,
-               ('budget %d: %.4f, evolution has %.4f'):format(b, answer(picks[b], IMAGES).score, best[b]))
+    test.check(truth(picks[b]) >= truth(best[b].genome),
+               ('budget %d: %.4f, evolution has %.4f'):format(b, truth(picks[b]), truth(best[b].genome)))
   end
 end)
 
