@@ -222,7 +222,7 @@ typedef struct anet_attr {
   int32_t channels;                          /* outputs of conv, linear */
   int32_t bias;                              /* conv, linear: 1 has one */
   int32_t axis;                              /* concat, split, softmax: counted from the last, 0 = channels */
-  int32_t begin, size;                       /* split: the part [begin, begin + size) of the axis; resize: below */
+  int32_t begin, size;                       /* split: the part [begin, begin + size) of the axis; resize: below; lrn: how many channels */
   int32_t dim[4];                            /* reshape, constant: the shape, 0 ends it; resize: height, width;
                                                 pad: channels before, after; transpose: axes, from 1;
                                                 conv_transpose: rows, columns added at the end */
@@ -230,8 +230,8 @@ typedef struct anet_attr {
   float epsilon;                             /* norm; 0 means 1e-5 */
   float momentum;                            /* norm: weight of a new batch in the running statistics; 0 means 0.1 */
   float alpha;                               /* leaky_relu: slope; dropout: probability; pad: the value; clip: lower
-                                                bound; affine, elu, threshold, power: core/op/unary.c */
-  float beta;                                /* clip: upper bound; affine: what is added */
+                                                bound; affine, elu, threshold, power: core/op/unary.c; lrn */
+  float beta;                                /* clip: upper bound; affine: what is added; lrn: the exponent */
 } anet_attr;
 
 enum { ANET_PAD_CONSTANT, ANET_PAD_REFLECT, ANET_PAD_EDGE };
@@ -684,7 +684,8 @@ ANET_API int anet_net_import_onnx(const char *path, const anet_onnx_desc *desc, 
 ANET_API int anet_onnx_input(const char *path, int32_t index, char *name, int32_t bytes);
 
 /* Write a net as an ONNX file (opset 17): inputs and outputs (h, w, c) become (N, c, h, w), names stay.
+ * about (may be NULL): outputs that its text "border" names get the axes that they had at their source.
  * ANET_UNSUPPORTED names a node that ONNX cannot say. */
-ANET_API int anet_net_export_onnx(const anet_net *net, const char *path);
+ANET_API int anet_net_export_onnx(const anet_net *net, const char *path, const anet_bundle *about);
 
 #endif

@@ -331,3 +331,61 @@ int anet__onnx_op_prelu(anet__onnx_import *im, const anet__onnx_node *node)
     to[c] = (float)anet__onnx_at(slope, slope->count == 1 ? 0 : (size_t)c);
   return anet__onnx_bind_node(im, node, 0, value, &x.layout);
 }
+
+/* Statistics of groups of channels: an instance norm of the groups, then a scale of the channels. Before opset
+ * 21 scale and shift are one a group. */
+int anet__onnx_op_group_normalization(anet__onnx_import *im, const anet__onnx_node *node)
+{
+  const anet__onnx_array *scale, *shift;
+  const anet_attr attr = {.epsilon = anet__onnx_real(node, "epsilon", 1e-5F)};
+  const int64_t groups = anet__onnx_int(node, "num_groups", 0);
+  int64_t dim[ANET_ONNX_RANK], cut[3];
+  anet__onnx_value x, g;
+  ANET_TRY(anet__onnx_get_value(im, node, 0, &x));
+  ANET_TRY(anet__onnx_get_array(im, node, 1, &scale));
+  ANET_TRY(anet__onnx_get_array(im, node, 2, &shift));
+  ANET_TRY(anet__onnx_store_image(im, node, &x));
+  anet__layout_dims(&x.layout, dim);
+  if (groups < 1 || dim[1] % groups)
+    return anet_fail(ANET_SHAPE, "%lld channels in %lld groups", (long long)dim[1],
+                     (long long)groups);
+  cut[0] = 1;
+  cut[1] = groups;
+  cut[2] = anet__layout_count(&x.layout) / groups;
+  g = x;
+  if (!anet__layout_reshape(&x.layout, 3, cut, &g.layout))
+    return anet__onnx_unsupported("its groups do not lie together");
+  ANET_TRY(anet__onnx_store_image(im, node, &g));
+  ANET_TRY(anet__onnx_add(im, node, ".groups", "instance_norm", &attr, &g.node, 1, &g.node));
+  ANET_TRY(fill_scale(im, NULL, NULL, (int32_t)groups, g.node));
+  const anet__layout grouped = g.layout;
+  if (!anet__layout_reshape(&grouped, x.layout.axes, dim, &g.layout))
+    return anet__onnx_unsupported("its groups do not lie together");
+  ANET_TRY(anet__onnx_store_image(im, node, &g));
+  ANET_TRY(anet__onnx_add(im, node, "", "scale", NULL, &g.node, 1, &g.node));
+  const anet__onnx_array *from[2] = {scale, shift};
+  for (int32_t p = 0; p < 2; p++) {
+    float *to = anet__onnx_param(im, g.node, p);
+    const size_t count = from[p] ? from[p]->count : 0;
+    if (count != (size_t)groups && count != (size_t)dim[1])
+      return anet_fail(ANET_SHAPE, "its %s has %zu numbers, want %lld or %lld",
+                       p ? "shift" : "scale", count, (long long)groups, (long long)dim[1]);
+    for (int64_t c = 0; c < dim[1]; c++)
+      to[c] = (float)anet__onnx_at(from[p], (size_t)(c * (int64_t)count / dim[1]));
+  }
+  return anet__onnx_bind_image(im, node, g.node, x.layout.axes, x.layout.batch);
+}
+
+int anet__onnx_op_lrn(anet__onnx_import *im, const anet__onnx_node *node)
+{
+  const int64_t size = anet__onnx_int(node, "size", 0);
+  const anet_attr attr = {.size = size > 0 && size <= INT16_MAX ? (int32_t)size : 0,
+                          .alpha = anet__onnx_real(node, "alpha", 1e-4F),
+                          .beta = anet__onnx_real(node, "beta", 0.75F),
+                          .epsilon = anet__onnx_real(node, "bias", 1)};
+  anet__onnx_value x;
+  ANET_TRY(anet__onnx_get_value(im, node, 0, &x));
+  ANET_TRY(anet__onnx_store_image(im, node, &x));
+  ANET_TRY(anet__onnx_add(im, node, "", "lrn", &attr, &x.node, 1, &x.node));
+  return anet__onnx_bind_image(im, node, x.node, x.layout.axes, x.layout.batch);
+}

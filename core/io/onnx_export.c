@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "io/onnx_border.h"
 
 typedef anet__onnx_export exporter;
 
@@ -244,6 +245,19 @@ static int export_line_norm(exporter *ex, int32_t value)
   ANET_TRY(anet__onnx_emit_real(ex, "epsilon", node->attr.epsilon));
   MADE(anet__onnx_from_stored(ex, &node->shape, out, node->name));
   return ANET_OK;
+}
+
+static int export_lrn(exporter *ex, int32_t value)
+{
+  const anet_attr *a = &at(ex, value)->attr;
+  if (at(ex, value)->shape.rank != 3)
+    return anet_fail(ANET_UNSUPPORTED, "its %d axes have no channels in ONNX",
+                     at(ex, value)->shape.rank);
+  ANET_TRY(plain(ex, value, "LRN"));
+  ANET_TRY(anet__onnx_emit_int(ex, "size", a->size));
+  ANET_TRY(anet__onnx_emit_real(ex, "alpha", a->alpha));
+  ANET_TRY(anet__onnx_emit_real(ex, "beta", a->beta));
+  return anet__onnx_emit_real(ex, "bias", a->epsilon);
 }
 
 static int export_scale(exporter *ex, int32_t value)
@@ -546,6 +560,7 @@ anet__onnx_exporter *anet__onnx_exporter_find(anet__op_id op)
     case ANET_OP_NORM: return export_norm;
     case ANET_OP_INSTANCE_NORM:
     case ANET_OP_LAYER_NORM: return export_line_norm;
+    case ANET_OP_LRN: return export_lrn;
     case ANET_OP_SCALE: return export_scale;
     case ANET_OP_PRELU: return export_prelu;
     case ANET_OP_RELU6:
@@ -596,50 +611,119 @@ static anet__onnx_face face_of(const exporter *ex, int32_t value)
   return face;
 }
 
-/* needed[v]: does an output depend on it? */
-static int mark_needed(const anet_net *net, anet__onnx_pool *pool, bool **needed)
+/* An output whose source numbered its axes otherwise: the value itself gets another name. */
+typedef struct border {
+  bool foreign;
+  char *name;
+  anet__layout layout;
+  int64_t dim[ANET_ONNX_RANK];
+} border;
+
+static bool is_usual(const exporter *ex, int32_t value, const border *b)
 {
-  *needed = anet__onnx_take(pool, (size_t)net->count, sizeof **needed);
-  if (!*needed) return pool->rc;
-  for (int32_t i = 0; i < net->outputs; i++) (*needed)[net->output[i]] = true;
-  for (int32_t v = net->count - 1; v >= 0; v--)
-    for (int32_t i = 0; (*needed)[v] && i < net->node[v].inputs; i++)
-      (*needed)[net->node[v].in[i]] = true;
+  const anet__onnx_face face = face_of(ex, value);
+  anet__layout usual;
+  bool same = face.rank == b->layout.axes;
+  for (int32_t a = 1; same && a < face.rank; a++) same = face.dim[a] == b->dim[a];
+  if (!same || anet__layout_image(true, face.rank, face.dim, &usual)) return false;
+  if (face.rank != 4 && anet__layout_natural(true, face.rank, face.dim, &usual)) return false;
+  return usual.atoms == b->layout.atoms && anet__layout_is_order(&usual, b->layout.order);
+}
+
+static int read_border(exporter *ex, anet_net *part, int32_t value, const anet_bundle *about,
+                       border *b)
+{
+  anet__node *node = &part->node[value];
+  ANET_TRY(anet__onnx_border_read(about, node->name, (int64_t)anet__shape_size(&node->shape),
+                                  &b->layout, b->dim, &b->foreign));
+  b->foreign = b->foreign && !is_usual(ex, value, b);
+  if (!b->foreign) return ANET_OK;
+  const char *inner;
+  MADE(inner = anet__onnx_text(&ex->model.pool, "%s.stored", node->name));
+  char *copy = anet__strdup(inner);
+  if (!copy) return ANET_NOMEM;
+  b->name = node->name;
+  node->name = copy;
   return ANET_OK;
 }
 
-static int build(exporter *ex)
+/* From the order in which it is stored, over its atoms, to the source's axes. */
+static int emit_border(exporter *ex, int32_t value, const border *b)
+{
+  const anet__layout *l = &b->layout;
+  int64_t stored[ANET_ATOMS + 1] = {0}, perm[ANET_ATOMS + 1] = {0}, dim[ANET_ONNX_RANK];
+  for (int32_t k = 0; k < l->atoms; k++) {
+    stored[k + 1] = l->size[l->order[k]];
+    perm[l->order[k] + 1] = k + 1;
+  }
+  memcpy(dim, b->dim, sizeof dim);
+  dim[0] = 0;
+  const char *in[2] = {anet__onnx_stored(ex, value),
+                       anet__onnx_emit_row(ex, value, "atoms", stored, l->atoms + 1)};
+  MADE(in[0] = anet__onnx_emit(ex, "Reshape", NULL, in, 2));
+  MADE(in[0] = anet__onnx_emit(ex, "Transpose", NULL, in, 1));
+  ANET_TRY(anet__onnx_emit_ints(ex, "perm", perm, l->atoms + 1));
+  MADE(in[1] = anet__onnx_emit_row(ex, value, "dims", dim, l->axes));
+  const char *name;
+  MADE(name = anet__onnx_text(&ex->model.pool, "%s", b->name));
+  MADE(anet__onnx_emit(ex, "Reshape", name, in, 2));
+  anet__onnx_face *face = &ex->model.output[ex->model.outputs++];
+  *face = (anet__onnx_face){.name = name, .type = ANET_ONNX_FLOAT, .rank = l->axes};
+  memcpy(face->dim, b->dim, sizeof face->dim);
+  return ANET_OK;
+}
+
+static int check_outputs(const exporter *ex)
+{
+  const anet_net *net = ex->net;
+  for (int32_t i = 0; i < net->outputs; i++) {
+    bool twice = at(ex, net->output[i])->op == ANET_OP_INPUT;
+    for (int32_t k = 0; k < i; k++) twice |= net->output[k] == net->output[i];
+    if (twice)
+      return anet_fail(ANET_UNSUPPORTED, "output %d, '%s', is an input or another output", i,
+                       at(ex, net->output[i])->name);
+  }
+  return ANET_OK;
+}
+
+static int build(exporter *ex, const border *b)
 {
   anet__onnx_model *m = &ex->model;
   const anet_net *net = ex->net;
-  bool *needed;
-  ANET_TRY(mark_needed(net, &m->pool, &needed));
   MADE(m->input = anet__onnx_take(&m->pool, (size_t)net->inputs, sizeof *m->input));
   MADE(m->output = anet__onnx_take(&m->pool, (size_t)net->outputs, sizeof *m->output));
   for (int32_t i = 0; i < net->inputs; i++) m->input[m->inputs++] = face_of(ex, net->input[i]);
   for (int32_t v = 0; v < net->count; v++) {
     anet__onnx_exporter *run = anet__onnx_exporter_find(at(ex, v)->op);
-    const int rc = run && needed[v] ? run(ex, v) : ANET_OK;
+    const int rc = run ? run(ex, v) : ANET_OK;
     if (rc) return anet__node_fail(at(ex, v), rc);
   }
   for (int32_t i = 0; i < net->outputs; i++) {
-    bool twice = false;
-    for (int32_t k = 0; k < i; k++) twice |= net->output[k] == net->output[i];
-    if (twice || at(ex, net->output[i])->op == ANET_OP_INPUT)
-      return anet_fail(ANET_UNSUPPORTED, "output %d, '%s', is an input or another output", i,
-                       at(ex, net->output[i])->name);
-    m->output[m->outputs++] = face_of(ex, net->output[i]);
+    if (b[i].foreign)
+      ANET_TRY(emit_border(ex, net->output[i], &b[i]));
+    else
+      m->output[m->outputs++] = face_of(ex, net->output[i]);
   }
   return ANET_OK;
 }
 
-int anet_net_export_onnx(const anet_net *net, const char *path)
+/* The part that outputs depend on is a net of its own, whose names may be changed. */
+int anet_net_export_onnx(const anet_net *net, const char *path, const anet_bundle *about)
 {
-  exporter ex = {.net = net, .model = {.pool = {.left = SIZE_MAX}, .opset = ANET_ONNX_OPSET}};
-  int rc = build(&ex);
+  exporter ex = {.model = {.pool = {.left = SIZE_MAX}, .opset = ANET_ONNX_OPSET}};
+  border b[ANET_MAX_OUTPUTS] = {0};
+  anet_net *part = NULL;
+  int rc = anet__net_extract(net, net->input, net->inputs, net->output, net->outputs, NULL, &part);
+  ex.net = part;
+  if (!rc) rc = check_outputs(&ex);
+  for (int32_t i = 0; !rc && i < part->outputs; i++)
+    rc = read_border(&ex, part, part->output[i], about, &b[i]);
+  if (!rc) rc = build(&ex, b);
   if (!rc) rc = anet__onnx_write(path, &ex.model);
+  for (int32_t i = 0; i < ANET_MAX_OUTPUTS; i++) anet__free(b[i].name);
   anet__free(ex.model.node);
   anet__free(ex.model.initial);
   anet__onnx_free(&ex.model);
+  anet_net_release(part);
   return rc;
 }

@@ -6,8 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/json.h"
-#include "io/bundle.h"
+#include "io/onnx_border.h"
 #include "io/onnx_ops.def"
 
 /* ---- the tables ------------------------------------------------------------------------------------ */
@@ -241,44 +240,6 @@ static int build(anet__onnx_import *im)
   return ANET_OK;
 }
 
-/* ---- the border --------------------------------------------------------------------------------------- */
-
-/* {"name":, "batch":, "dims": ONNX's dimensions without the batch, "atoms": their factors, "order": the
- * factors as they are stored} of a value. */
-static json_t *face_json(const anet__onnx_value *v)
-{
-  const anet__layout *l = &v->layout;
-  json_t *dims = json_array(), *atoms = json_array(), *order = json_array();
-  for (int32_t a = l->batch ? 1 : 0; a < l->axes; a++)
-    json_array_append_new(dims, json_integer(anet__layout_dim(l, a)));
-  for (int32_t i = 0; i < l->atoms; i++) {
-    json_array_append_new(atoms, json_integer(l->size[i]));
-    json_array_append_new(order, json_integer(l->order[i]));
-  }
-  return json_pack("{s:s, s:b, s:o, s:o, s:o}", "name", v->name, "batch", (int)l->batch, "dims",
-                   dims, "atoms", atoms, "order", order);
-}
-
-static json_t *faces_json(const anet__onnx_import *im, const anet__onnx_face *face, int32_t count)
-{
-  json_t *list = json_array();
-  for (int32_t i = 0; i < count; i++)
-    for (int32_t v = 0; v < im->values; v++)
-      if (!im->value[v].array && strcmp(im->value[v].name, face[i].name) == 0)
-        json_array_append_new(list, face_json(&im->value[v]));
-  return list;
-}
-
-static int write_border(const anet__onnx_import *im, anet_bundle *about)
-{
-  const anet__onnx_model *m = &im->model;
-  return anet__bundle_set_json(
-      about, "border",
-      json_pack("{s:s, s:I, s:s, s:o, s:o}", "format", "onnx", "opset", (json_int_t)m->opset,
-                "producer", m->producer, "inputs", faces_json(im, m->input, m->inputs), "outputs",
-                faces_json(im, m->output, m->outputs)));
-}
-
 /* ---- the public face ------------------------------------------------------------------------------------ */
 
 static void drop(anet__onnx_import *im)
@@ -329,7 +290,7 @@ int anet_net_import_onnx(const char *path, const anet_onnx_desc *desc, anet_net 
     rc = ANET_OK;
   }
   if (rc) return rc;
-  if (about) rc = write_border(&im, about);
+  if (about) rc = anet__onnx_border_write(&im, about);
   if (!rc && about) rc = anet_bundle_set_net(about, im.net);
   if (!rc) *out = anet_net_retain(im.net);
   drop(&im);

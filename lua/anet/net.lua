@@ -194,10 +194,12 @@ function methods:calibrate(images, options)
   return M.wrap(take())
 end
 
--- Write the net as an ONNX file: (h, w, c) becomes (N, C, H, W), names stay.
+-- Write the net as an ONNX file: (h, w, c) becomes (N, C, H, W), names stay. about: a bundle that says how the source
+-- of the net numbered the axes of its outputs.
+---@param about? anet.Bundle
 ---@return anet.Net? self, string? message, string? code
-function methods:export(path)
-  local message, code = core.failure(C.anet_net_export_onnx(self.handle, path))
+function methods:export(path, about)
+  local message, code = core.failure(C.anet_net_export_onnx(self.handle, path, about and about.handle or nil))
   if message then return nil, message, code end
   return self
 end

@@ -127,6 +127,8 @@ static const op_case op_cases[] = {
     {"instance_norm", {.epsilon = 0}, 3, 1, {IMAGE(5, 4, 7)}, true, false},
     {"layer_norm", {.epsilon = 1e-3F}, 3, 1, {IMAGE(5, 4, 7)}, true, false},
     {"layer_norm", {.epsilon = 0}, 3, 1, {FLAT(19)}, true, false},
+    {"lrn", {.size = 3, .alpha = 0.5F, .beta = 0.75F, .epsilon = 1}, 2, 1, {IMAGE(3, 4, 9)}, true, false},
+    {"lrn", {.size = 4, .alpha = 0.5F, .beta = 0.5F, .epsilon = 2}, 2, 1, {IMAGE(2, 2, 3)}, true, false},
     {"reduce_mean", {.axis = 0}, 2, 1, {IMAGE(3, 4, 5)}, true, false},
     {"reduce_sum", {.axis = 1}, 2, 1, {IMAGE(3, 4, 5)}, true, false},
     {"reduce_sum", {.axis = 0}, 2, 1, {FLAT(5)}, true, false},

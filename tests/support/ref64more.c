@@ -144,6 +144,16 @@ static double line_norm(const ref64_call *k, const double *x, size_t i)
          k->param[1][i % c];
 }
 
+static double lrn(const ref64_call *k, const double *x, size_t i)
+{
+  const int32_t channels = k->out_shape.dim[k->out_shape.rank - 1], c = (int32_t)i % channels;
+  double sum = 0;
+  for (int32_t d = -(k->attr->size - 1) / 2; d <= k->attr->size / 2; d++)
+    if (c + d >= 0 && c + d < channels) sum += x[(int64_t)i + d] * x[(int64_t)i + d];
+  return x[i] * pow((double)k->attr->epsilon + (double)k->attr->alpha / k->attr->size * sum,
+                    -(double)k->attr->beta);
+}
+
 static double matmul(const ref64_call *k, size_t image, size_t i)
 {
   const anet_shape *s = &k->in_shape[0], *t = &k->in_shape[1];
@@ -191,6 +201,7 @@ static double value_of(const ref64_call *k, size_t image, size_t i)
     case ANET_OP_REDUCE_SUM:
     case ANET_OP_REDUCE_MAX: return reduce(k, x, i);
     case ANET_OP_LOG_SOFTMAX: return log_softmax(k, x, i);
+    case ANET_OP_LRN: return lrn(k, x, i);
     case ANET_OP_LAYER_NORM:
     case ANET_OP_INSTANCE_NORM: return line_norm(k, x, i);
     case ANET_OP_MATMUL: return matmul(k, image, i);
@@ -224,6 +235,7 @@ bool ref64_more(const ref64_call *k)
     case ANET_OP_REDUCE_SUM:
     case ANET_OP_REDUCE_MAX:
     case ANET_OP_LOG_SOFTMAX:
+    case ANET_OP_LRN:
     case ANET_OP_LAYER_NORM:
     case ANET_OP_INSTANCE_NORM:
     case ANET_OP_MATMUL:

@@ -147,7 +147,7 @@ TEST(every_op_goes_out_and_in)
       }
     }
     op_case_text(c, text);
-    const int rc = anet_net_export_onnx(net, path);
+    const int rc = anet_net_export_onnx(net, path, NULL);
     test_checks++;
     const bool channels = strcmp(c->op, "avg_pool") == 0;
     if (rc && !(rc == ANET_UNSUPPORTED && channels)) TEST_FAIL("%s: %s", text, anet_error());
@@ -176,7 +176,7 @@ static void check_family(anet_net *net, const char *name)
   anet_net *back = NULL;
   anet_blocks *a = NULL, *b = NULL;
   test_scratch_path(folder, "family.onnx", path);
-  CHECK_OK(anet_net_export_onnx(net, path));
+  CHECK_OK(anet_net_export_onnx(net, path, NULL));
   CHECK_OK(anet_net_import_onnx(path, NULL, &back, NULL));
   CHECK_OK(anet_blocks_find(net, &a));
   if (!back) return;
@@ -502,7 +502,7 @@ static size_t whole_file(char *path, char **bytes)
   CHECK_OK(anet_net_output(net, v));
   CHECK_OK(anet_net_init(net, 1));
   test_scratch_path(folder, "whole.onnx", path);
-  CHECK_OK(anet_net_export_onnx(net, path));
+  CHECK_OK(anet_net_export_onnx(net, path, NULL));
   anet_net_release(net);
   CHECK_OK(anet__file_read(path, 1 << 24, bytes, &count));
   return count;
@@ -584,7 +584,7 @@ static int export_and_drop(void *path)
   char to[SCRATCH_PATH];
   anet_net *net = NULL;
   int rc = anet_net_import_onnx(path, NULL, &net, NULL);
-  if (!rc) rc = anet_net_export_onnx(net, test_scratch_path(folder, "again.onnx", to));
+  if (!rc) rc = anet_net_export_onnx(net, test_scratch_path(folder, "again.onnx", to), NULL);
   anet_net_release(net);
   return rc;
 }

@@ -11,7 +11,7 @@ end
 
 local WRITERS = {
   anet = write_bundle,
-  onnx = function(ui, options, _, net) ui:try(net:export(options.out)) end,
+  onnx = function(ui, options, model, net) ui:try(net:export(options.out, model.bundle)) end,
 }
 
 -- As said, or as the file's name ends; a bundle else.
