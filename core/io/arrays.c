@@ -10,7 +10,8 @@
 #include "io/onnx_message.h"
 #include "tensor/tensor.h"
 
-/* ---- .npy --------------------------------------------------------------------------------------------- */
+/* ---- .npy
+ * --------------------------------------------------------------------------------------------- */
 
 /* "\x93NUMPY", version, bytes of the header, and the header: a Python dict of three entries. */
 static const char MAGIC[6] = "\x93NUMPY";
@@ -112,7 +113,8 @@ static int fill_npy(anet__sink *sink, void *context)
   return anet__sink_put(sink, a->f, a->count * sizeof *a->f);
 }
 
-/* ---- the public face ----------------------------------------------------------------------------------- */
+/* ---- the public face
+ * ----------------------------------------------------------------------------------- */
 
 static int unknown_suffix(const char *path)
 {

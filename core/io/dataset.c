@@ -175,8 +175,8 @@ int anet_dataset_crop(anet_dataset *data, int32_t height, int32_t width, anet_da
                      dim[1], dim[2]);
   ANET_TRY(anet__dataset_blank(data->count, height, width, channels, data->classes, out));
   const size_t row = (size_t)width * (size_t)channels, from = (size_t)dim[2] * (size_t)channels;
-  const size_t corner = (size_t)((dim[1] - height) / 2) * from +
-                        (size_t)((dim[2] - width) / 2) * (size_t)channels;
+  const size_t corner =
+      (size_t)((dim[1] - height) / 2) * from + (size_t)((dim[2] - width) / 2) * (size_t)channels;
   for (int32_t i = 0; i < data->count; i++) {
     for (int32_t y = 0; y < height; y++)
       memcpy(anet__dataset_image(*out, i) + (size_t)y * row,

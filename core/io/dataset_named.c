@@ -1,5 +1,6 @@
-/* A folder of images whose names begin with the number of their class, "0042_anything.jpg", counted from
- * 0; names of classes are the lines of labels.txt beside them. It has no parts: every part is all. */
+/* A folder of images whose names begin with the number of their class, "0042_anything.jpg", counted
+ * from 0; names of classes are the lines of labels.txt beside them. It has no parts: every part is
+ * all. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -36,8 +37,7 @@ static int list_images(const char *folder, anet__names *files, int32_t **label)
   return rc;
 }
 
-int anet__dataset_open_named(const char *folder, const char *part, int32_t size,
-                             anet_dataset **out)
+int anet__dataset_open_named(const char *folder, const char *part, int32_t size, anet_dataset **out)
 {
   anet__names files = {0};
   int32_t *label = NULL;

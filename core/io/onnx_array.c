@@ -9,7 +9,8 @@
 #include "io/onnx.h"
 #include "tensor/tensor.h"
 
-/* ---- memory ------------------------------------------------------------------------------------ */
+/* ---- memory ------------------------------------------------------------------------------------
+ */
 
 void *anet__onnx_take(anet__onnx_pool *pool, size_t count, size_t size)
 {
@@ -55,7 +56,8 @@ void anet__onnx_pool_free(anet__onnx_pool *pool)
   *pool = (anet__onnx_pool){0};
 }
 
-/* ---- arrays ------------------------------------------------------------------------------------ */
+/* ---- arrays ------------------------------------------------------------------------------------
+ */
 
 const char *anet__onnx_dims_text(int32_t rank, const int64_t *dim, char *text)
 {
@@ -82,10 +84,8 @@ int anet__onnx_array_new(anet__onnx_pool *pool, bool real, int32_t rank, const i
                        anet__onnx_dims_text(rank, dim, text));
   anet__onnx_array *a = anet__onnx_take(pool, 1, sizeof *a);
   if (!a) return pool->rc;
-  *a = (anet__onnx_array){.real = real,
-                          .type = real ? ANET_ONNX_FLOAT : ANET_ONNX_INT64,
-                          .rank = rank,
-                          .count = count};
+  *a = (anet__onnx_array){
+      .real = real, .type = real ? ANET_ONNX_FLOAT : ANET_ONNX_INT64, .rank = rank, .count = count};
   if (rank) memcpy(a->dim, dim, (size_t)rank * sizeof *dim);
   if (real)
     a->f = anet__onnx_take(pool, count, sizeof *a->f);
@@ -128,7 +128,8 @@ bool anet__onnx_is_real(int32_t type)
          type == ANET_ONNX_BFLOAT16;
 }
 
-/* ---- attributes -------------------------------------------------------------------------------- */
+/* ---- attributes --------------------------------------------------------------------------------
+ */
 
 const anet__onnx_attr *anet__onnx_attr_find(const anet__onnx_node *node, const char *name)
 {

@@ -1,12 +1,13 @@
-/* Functions of two values with broadcasting: the two are stored alike, then added, multiplied, … A constant
- * that is one number, or one a channel, becomes an attribute or a parameter. */
+/* Functions of two values with broadcasting: the two are stored alike, then added, multiplied, … A
+ * constant that is one number, or one a channel, becomes an attribute or a parameter. */
 #include <math.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "io/onnx_import.h"
 
-/* ---- alike ------------------------------------------------------------------------------------------ */
+/* ---- alike
+ * ------------------------------------------------------------------------------------------ */
 
 /* The same value with axes of 1 put before its own (the batch stays in front). */
 static void widen(anet__layout *l, int32_t axes)
@@ -84,8 +85,8 @@ static void match_atoms(const anet__layout *big, const anet__layout *small, int3
       atom[i] = big->first[a] + i - small->first[a];
 }
 
-/* Store `small` in the order of `big`, its atoms those of `big` that it has. has[k]: does it have the
- * atom that big stores at k? */
+/* Store `small` in the order of `big`, its atoms those of `big` that it has. has[k]: does it have
+ * the atom that big stores at k? */
 static int follow(anet__onnx_import *im, const anet__onnx_node *node, const anet__onnx_value *big,
                   anet__onnx_value *small, bool *has)
 {
@@ -105,7 +106,8 @@ static int follow(anet__onnx_import *im, const anet__onnx_node *node, const anet
   /* as if every atom were an axis */
   if (anet__layout_is_order(l, order)) return ANET_OK;
   if (l->atoms > ANET_ONNX_RANK)
-    return anet__onnx_unsupported("'%s' would have to be reordered by %d axes", small->name, l->atoms);
+    return anet__onnx_unsupported("'%s' would have to be reordered by %d axes", small->name,
+                                  l->atoms);
   l->axes = l->atoms;
   for (int32_t i = 0; i <= l->atoms; i++) l->first[i] = i;
   memcpy(axis, order, (size_t)l->atoms * sizeof *axis);
@@ -138,7 +140,8 @@ static int spread(anet__onnx_import *im, const anet__onnx_node *node, const anet
     const int32_t size = l->size[l->order[k]];
     if (k == 0 || has[k] != has[k - 1]) {
       if (shape.rank == ANET_COUNT(attr.dim))
-        return anet__onnx_unsupported("'%s' is broadcast in over %d places", small->name, shape.rank);
+        return anet__onnx_unsupported("'%s' is broadcast in over %d places", small->name,
+                                      shape.rank);
       attr.dim[shape.rank] = shape.dim[shape.rank] = 1;
       shape.rank++;
     }
@@ -174,7 +177,8 @@ static int spread_both(anet__onnx_import *im, const anet__onnx_node *node, anet_
   return ANET_OK;
 }
 
-/* Store v[0] and v[1] alike; with `row`, the smaller may stay one row of channels, and is v[1] then. */
+/* Store v[0] and v[1] alike; with `row`, the smaller may stay one row of channels, and is v[1]
+ * then. */
 static int align(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *v, bool row)
 {
   bool has[ANET_ATOMS];
@@ -219,7 +223,8 @@ static int two(anet__onnx_import *im, const anet__onnx_node *node, const char *s
   return anet__onnx_add(im, node, suffix, op, NULL, in, 2, &v[0].node);
 }
 
-/* ---- constants ---------------------------------------------------------------------------------------- */
+/* ---- constants
+ * ---------------------------------------------------------------------------------------- */
 
 /* A constant operand: on which side, and its values. */
 typedef struct operand {
@@ -234,8 +239,10 @@ static bool as_unary(const char *op, const operand *k, const char **unary, anet_
   *attr = (anet_attr){.alpha = 1};
   *unary = "affine";
   if (!isfinite(c)) return false;
-  if (strcmp(op, "add") == 0) attr->beta = c;
-  else if (strcmp(op, "mul") == 0) attr->alpha = c;
+  if (strcmp(op, "add") == 0)
+    attr->beta = c;
+  else if (strcmp(op, "mul") == 0)
+    attr->alpha = c;
   else if (strcmp(op, "sub") == 0) {
     attr->alpha = k->first ? -1.0F : 1.0F;
     attr->beta = k->first ? c : -c;
@@ -296,8 +303,8 @@ static bool takes_bias(const anet__onnx_import *im, const char *op, const anet__
                        const anet__onnx_value *v)
 {
   const anet__node *from = anet__net_at(im->net, v->node);
-  const bool product = from->op == ANET_OP_CONV || from->op == ANET_OP_DEPTHWISE ||
-                       from->op == ANET_OP_LINEAR;
+  const bool product =
+      from->op == ANET_OP_CONV || from->op == ANET_OP_DEPTHWISE || from->op == ANET_OP_LINEAR;
   return product && strcmp(op, "add") == 0 && !from->attr.bias && v->node == im->net->count - 1 &&
          from->shape.dim[from->shape.rank - 1] == (int32_t)array->count &&
          count_readers(&im->model, v->name) == 1;
@@ -320,7 +327,8 @@ static int as_bias(anet__onnx_import *im, const anet__onnx_node *node,
   return anet__onnx_bind_node(im, node, 0, v->node, &v->layout);
 }
 
-/* A constant against a computed value; ANET_ABSENT where it is neither one number nor one a channel. */
+/* A constant against a computed value; ANET_ABSENT where it is neither one number nor one a
+ * channel. */
 static int with_constant(anet__onnx_import *im, const anet__onnx_node *node, const char *op,
                          const operand *k)
 {
@@ -340,7 +348,8 @@ static int with_constant(anet__onnx_import *im, const anet__onnx_node *node, con
   return ANET_ABSENT;
 }
 
-/* Before opset 7 `axis` says where a smaller second operand lies: axes of 1 behind it do the same. */
+/* Before opset 7 `axis` says where a smaller second operand lies: axes of 1 behind it do the same.
+ */
 static int place_operand(anet__onnx_import *im, const anet__onnx_node *node, operand *k)
 {
   const anet__onnx_value *other;
@@ -360,8 +369,7 @@ static int place_operand(anet__onnx_import *im, const anet__onnx_node *node, ope
 static int binary(anet__onnx_import *im, const anet__onnx_node *node, const char *op)
 {
   anet__onnx_value v[2];
-  if (node->inputs != 2)
-    return anet_fail(ANET_FORMAT, "it has %d inputs, want 2", node->inputs);
+  if (node->inputs != 2) return anet_fail(ANET_FORMAT, "it has %d inputs, want 2", node->inputs);
   for (int32_t i = 0; i < 2; i++) {
     const anet__onnx_value *found;
     ANET_TRY(anet__onnx_get(im, node, i, &found));

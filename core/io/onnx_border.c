@@ -6,7 +6,8 @@
 #include "base/json.h"
 #include "io/bundle.h"
 
-/* ---- writing ------------------------------------------------------------------------------------------ */
+/* ---- writing
+ * ------------------------------------------------------------------------------------------ */
 
 static json_t *face_json(const anet__onnx_value *v)
 {
@@ -35,14 +36,15 @@ static json_t *faces_json(const anet__onnx_import *im, const anet__onnx_face *fa
 int anet__onnx_border_write(const anet__onnx_import *im, anet_bundle *about)
 {
   const anet__onnx_model *m = &im->model;
-  return anet__bundle_set_json(
-      about, "border",
-      json_pack("{s:s, s:I, s:s, s:o, s:o}", "format", "onnx", "opset", (json_int_t)m->opset,
-                "producer", m->producer, "inputs", faces_json(im, m->input, m->inputs), "outputs",
-                faces_json(im, m->output, m->outputs)));
+  return anet__bundle_set_json(about, "border",
+                               json_pack("{s:s, s:I, s:s, s:o, s:o}", "format", "onnx", "opset",
+                                         (json_int_t)m->opset, "producer", m->producer, "inputs",
+                                         faces_json(im, m->input, m->inputs), "outputs",
+                                         faces_json(im, m->output, m->outputs)));
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------- */
+/* ---- reading
+ * ------------------------------------------------------------------------------------------- */
 
 /* Whole numbers of an array, low .. high each; -1: they are not. */
 static int32_t read_numbers(const json_t *face, const char *key, int64_t low, int64_t high,
@@ -75,8 +77,7 @@ static bool read_layout(const json_t *face, int64_t count, anet__layout *l, int6
     flat.order[i] = (int32_t)order[i];
     seen |= 1 << order[i];
   }
-  return all == count && seen == (1 << atoms) - 1 &&
-         anet__layout_reshape(&flat, axes + 1, dim, l);
+  return all == count && seen == (1 << atoms) - 1 && anet__layout_reshape(&flat, axes + 1, dim, l);
 }
 
 int anet__onnx_border_read(const anet_bundle *about, const char *name, int64_t count,

@@ -5,9 +5,11 @@
 #include "base/error.h"
 #include "io/onnx_import.h"
 
-/* ---- matrices -------------------------------------------------------------------------------------- */
+/* ---- matrices
+ * -------------------------------------------------------------------------------------- */
 
-/* Rows by columns of a constant matrix, as (in, out) in the order in which `x` stores its features. */
+/* Rows by columns of a constant matrix, as (in, out) in the order in which `x` stores its features.
+ */
 typedef struct matrix {
   const anet__onnx_array *array;
   bool transposed; /* (out, in) */
@@ -32,8 +34,8 @@ static void fill_matrix(const matrix *m, const int32_t *map, float *to)
   for (int32_t r = 0; r < rows; r++) {
     const size_t from = (size_t)(map ? map[r] : r);
     for (int32_t c = 0; c < columns; c++) {
-      const size_t at = m->transposed ? (size_t)c * (size_t)rows + from
-                                      : from * (size_t)columns + (size_t)c;
+      const size_t at =
+          m->transposed ? (size_t)c * (size_t)rows + from : from * (size_t)columns + (size_t)c;
       *to++ = m->alpha * (float)anet__onnx_at(m->array, at);
     }
   }
@@ -165,11 +167,13 @@ int anet__onnx_op_mat_mul(anet__onnx_import *im, const anet__onnx_node *node)
   return multiply(im, node, &m, NULL, 1);
 }
 
-/* ---- norms ------------------------------------------------------------------------------------------- */
+/* ---- norms
+ * ------------------------------------------------------------------------------------------- */
 
 enum { GAMMA, BETA, MEAN, VAR, NORM_PARAMS };
 
-/* Channels last, as they are in images and rows of features; of a row, in the order it is stored. */
+/* Channels last, as they are in images and rows of features; of a row, in the order it is stored.
+ */
 static int store_channels(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *x)
 {
   if (x->layout.axes == 2) return anet__onnx_store_flat(im, node, x);
@@ -207,8 +211,7 @@ int anet__onnx_op_batch_normalization(anet__onnx_import *im, const anet__onnx_no
   ANET_TRY(anet__onnx_add(im, node, "", "norm", &attr, &x.node, 1, &value));
   for (int32_t p = 0; p < NORM_PARAMS; p++) {
     float *to = anet__onnx_param(im, value, p);
-    for (int32_t c = 0; c < channels; c++)
-      to[c] = (float)anet__onnx_at(param[p], (size_t)map[c]);
+    for (int32_t c = 0; c < channels; c++) to[c] = (float)anet__onnx_at(param[p], (size_t)map[c]);
   }
   return anet__onnx_bind_node(im, node, 0, value, &x.layout);
 }
@@ -245,7 +248,8 @@ int anet__onnx_op_instance_normalization(anet__onnx_import *im, const anet__onnx
   return anet__onnx_bind_image(im, node, value, x.layout.axes, x.layout.batch);
 }
 
-/* The further outputs of LayerNormalization: the mean of every row of x, and one over its deviation. */
+/* The further outputs of LayerNormalization: the mean of every row of x, and one over its
+ * deviation. */
 static int layer_statistics(anet__onnx_import *im, const anet__onnx_node *node,
                             const anet__onnx_value *x, int32_t axis, float epsilon)
 {
@@ -255,7 +259,8 @@ static int layer_statistics(anet__onnx_import *im, const anet__onnx_node *node,
   anet__layout_dims(&x->layout, dim);
   for (int32_t a = axis; a < x->layout.axes; a++) dim[a] = 1;
   ANET_TRY(anet__layout_natural(x->layout.batch, x->layout.axes, dim, &layout));
-  const anet_attr squared = {.alpha = 2}, root = {.alpha = -0.5F}, line = {.alpha = 1, .beta = epsilon};
+  const anet_attr squared = {.alpha = 2}, root = {.alpha = -0.5F},
+                  line = {.alpha = 1, .beta = epsilon};
   ANET_TRY(anet__onnx_add(im, node, ".mean", "reduce_mean", NULL, &x->node, 1, &mean));
   ANET_TRY(anet__onnx_bind_node(im, node, 1, mean, &layout));
   ANET_TRY(anet__onnx_add(im, node, ".square", "power", &squared, &x->node, 1, &square));
@@ -267,8 +272,8 @@ static int layer_statistics(anet__onnx_import *im, const anet__onnx_node *node,
   return anet__onnx_bind_node(im, node, 2, square, &layout);
 }
 
-/* Store x so that its axes from `axis` on are one dimension of `row`, the last. The axes before may lie in
- * any order. */
+/* Store x so that its axes from `axis` on are one dimension of `row`, the last. The axes before may
+ * lie in any order. */
 static int store_rows(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *x,
                       int32_t axis, int32_t row)
 {
@@ -332,8 +337,8 @@ int anet__onnx_op_prelu(anet__onnx_import *im, const anet__onnx_node *node)
   return anet__onnx_bind_node(im, node, 0, value, &x.layout);
 }
 
-/* Statistics of groups of channels: an instance norm of the groups, then a scale of the channels. Before opset
- * 21 scale and shift are one a group. */
+/* Statistics of groups of channels: an instance norm of the groups, then a scale of the channels.
+ * Before opset 21 scale and shift are one a group. */
 int anet__onnx_op_group_normalization(anet__onnx_import *im, const anet__onnx_node *node)
 {
   const anet__onnx_array *scale, *shift;

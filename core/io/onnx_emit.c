@@ -1,4 +1,5 @@
-/* Building a model of ONNX: nodes, their attributes, constants, and values in the order they are stored. */
+/* Building a model of ONNX: nodes, their attributes, constants, and values in the order they are
+ * stored. */
 #include <stdio.h>
 #include <string.h>
 
@@ -80,8 +81,8 @@ const char *anet__onnx_emit_array(anet__onnx_export *ex, int32_t value, const ch
   m->initial = list;
   if (rc) m->pool.rc = rc;
   if (rc || anet__onnx_array_new(&m->pool, real, rank, dim, out)) return NULL;
-  const char *name = anet__onnx_text(&m->pool, "%s%s%s", anet__onnx_name(ex, value),
-                                     part[0] ? "." : "", part);
+  const char *name =
+      anet__onnx_text(&m->pool, "%s%s%s", anet__onnx_name(ex, value), part[0] ? "." : "", part);
   if (name) m->initial[m->initials++] = (anet__onnx_named){name, *out};
   return name;
 }

@@ -11,9 +11,9 @@
 typedef anet__onnx_export exporter;
 
 /* What a builder gives: NULL means that the pool failed. */
-#define MADE(call)                                  \
-  do {                                              \
-    if (!(call)) return ex->model.pool.rc;          \
+#define MADE(call)                                                                                 \
+  do {                                                                                             \
+    if (!(call)) return ex->model.pool.rc;                                                         \
   } while (0)
 
 static const anet__node *at(const exporter *ex, int32_t value)
@@ -39,9 +39,11 @@ static int plain(exporter *ex, int32_t value, const char *op)
   return ANET_OK;
 }
 
-/* ---- parameters ------------------------------------------------------------------------------------------ */
+/* ---- parameters
+ * ------------------------------------------------------------------------------------------ */
 
-/* Parameter `index` as (in, out) = its last two axes or (1, out), `taps` of them: element (t, i, o). */
+/* Parameter `index` as (in, out) = its last two axes or (1, out), `taps` of them: element (t, i,
+ * o). */
 typedef struct weights {
   const anet_tensor *tensor;
   int64_t taps, in, out;
@@ -94,7 +96,9 @@ static const char *vector_array(exporter *ex, int32_t value, int32_t index, cons
   return name;
 }
 
-/* ---- windows ----------------------------------------------------------------------------------------------- */
+/* ---- windows
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static int emit_window(exporter *ex, const anet_attr *a, bool dilates)
 {
@@ -117,7 +121,8 @@ static int export_conv(exporter *ex, int32_t value)
   const bool back = node->op == ANET_OP_CONV_TRANSPOSE;
   const char *in[3] = {input(ex, value, 0), kernel_array(ex, value), ""};
   if (node->attr.bias) in[2] = vector_array(ex, value, 1, "bias", false);
-  MADE(anet__onnx_emit(ex, back ? "ConvTranspose" : "Conv", node->name, in, node->attr.bias ? 3 : 2));
+  MADE(anet__onnx_emit(ex, back ? "ConvTranspose" : "Conv", node->name, in,
+                       node->attr.bias ? 3 : 2));
   const int64_t more[2] = {node->attr.dim[0], node->attr.dim[1]};
   const int32_t groups =
       node->op == ANET_OP_DEPTHWISE ? in_shape(ex, value, 0)->dim[2] : node->attr.groups;
@@ -126,7 +131,8 @@ static int export_conv(exporter *ex, int32_t value)
   return anet__onnx_emit_int(ex, "group", groups);
 }
 
-/* Dilated averages are beyond the opset: they are a depthwise convolution where nothing is left out. */
+/* Dilated averages are beyond the opset: they are a depthwise convolution where nothing is left
+ * out. */
 static int export_pool(exporter *ex, int32_t value)
 {
   const anet__node *node = at(ex, value);
@@ -186,7 +192,8 @@ static int export_resize(exporter *ex, int32_t value)
   return anet__onnx_emit_text(ex, "nearest_mode", round[a->size]);
 }
 
-/* ---- products and norms ---------------------------------------------------------------------------------------- */
+/* ---- products and norms
+ * ---------------------------------------------------------------------------------------- */
 
 static int export_linear(exporter *ex, int32_t value)
 {
@@ -278,7 +285,9 @@ static int export_prelu(exporter *ex, int32_t value)
   return ANET_OK;
 }
 
-/* ---- functions ---------------------------------------------------------------------------------------------------- */
+/* ---- functions
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static int export_clip(exporter *ex, int32_t value)
 {
@@ -294,9 +303,10 @@ static int export_clip(exporter *ex, int32_t value)
 static int export_alpha(exporter *ex, int32_t value)
 {
   const anet__node *node = at(ex, value);
-  ANET_TRY(plain(ex, value, node->op == ANET_OP_LEAKY_RELU ? "LeakyRelu"
-                            : node->op == ANET_OP_ELU      ? "Elu"
-                                                           : "ThresholdedRelu"));
+  ANET_TRY(plain(ex, value,
+                 node->op == ANET_OP_LEAKY_RELU ? "LeakyRelu"
+                 : node->op == ANET_OP_ELU      ? "Elu"
+                                                : "ThresholdedRelu"));
   return anet__onnx_emit_real(ex, "alpha", node->attr.alpha);
 }
 
@@ -328,7 +338,8 @@ static int export_affine(exporter *ex, int32_t value)
 static int export_power(exporter *ex, int32_t value)
 {
   const anet__node *node = at(ex, value);
-  MADE(with_number(ex, value, "Pow", input(ex, value, 0), "exponent", node->attr.alpha, node->name));
+  MADE(
+      with_number(ex, value, "Pow", input(ex, value, 0), "exponent", node->attr.alpha, node->name));
   return ANET_OK;
 }
 
@@ -381,15 +392,24 @@ static int export_plain(exporter *ex, int32_t value)
     anet__op_id op;
     const char *onnx;
   } table[] = {
-      {ANET_OP_RELU, "Relu"},         {ANET_OP_SIGMOID, "Sigmoid"},
-      {ANET_OP_HARD_SWISH, "HardSwish"}, {ANET_OP_SOFTPLUS, "Softplus"},
-      {ANET_OP_TANH, "Tanh"},         {ANET_OP_SOFTSIGN, "Softsign"},
-      {ANET_OP_SQRT, "Sqrt"},         {ANET_OP_EXP, "Exp"},
-      {ANET_OP_LOG, "Log"},           {ANET_OP_ABS, "Abs"},
-      {ANET_OP_RECIPROCAL, "Reciprocal"}, {ANET_OP_ERF, "Erf"},
-      {ANET_OP_SIN, "Sin"},           {ANET_OP_COS, "Cos"},
-      {ANET_OP_FLOOR, "Floor"},       {ANET_OP_CEIL, "Ceil"},
-      {ANET_OP_ROUND, "Round"},       {ANET_OP_SIGN, "Sign"},
+      {ANET_OP_RELU, "Relu"},
+      {ANET_OP_SIGMOID, "Sigmoid"},
+      {ANET_OP_HARD_SWISH, "HardSwish"},
+      {ANET_OP_SOFTPLUS, "Softplus"},
+      {ANET_OP_TANH, "Tanh"},
+      {ANET_OP_SOFTSIGN, "Softsign"},
+      {ANET_OP_SQRT, "Sqrt"},
+      {ANET_OP_EXP, "Exp"},
+      {ANET_OP_LOG, "Log"},
+      {ANET_OP_ABS, "Abs"},
+      {ANET_OP_RECIPROCAL, "Reciprocal"},
+      {ANET_OP_ERF, "Erf"},
+      {ANET_OP_SIN, "Sin"},
+      {ANET_OP_COS, "Cos"},
+      {ANET_OP_FLOOR, "Floor"},
+      {ANET_OP_CEIL, "Ceil"},
+      {ANET_OP_ROUND, "Round"},
+      {ANET_OP_SIGN, "Sign"},
       {ANET_OP_IDENTITY, "Identity"},
   };
   for (int32_t i = 0; i < ANET_COUNT(table); i++)
@@ -422,7 +442,9 @@ static int export_binary(exporter *ex, int32_t value)
   return ANET_OK;
 }
 
-/* ---- axes ---------------------------------------------------------------------------------------------------------- */
+/* ---- axes
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 /* ONNX's axis for attr.axis, which counts stored axes from the last. */
 static int32_t axis_of(const exporter *ex, int32_t value)
@@ -449,7 +471,8 @@ static int export_concat(exporter *ex, int32_t value)
 static int export_split(exporter *ex, int32_t value)
 {
   const anet__node *node = at(ex, value);
-  const int64_t begin[1] = {node->attr.begin}, end[1] = {(int64_t)node->attr.begin + node->attr.size};
+  const int64_t begin[1] = {node->attr.begin},
+                end[1] = {(int64_t)node->attr.begin + node->attr.size};
   const int64_t axis[1] = {axis_of(ex, value)};
   const char *in[4] = {input(ex, value, 0), anet__onnx_emit_row(ex, value, "starts", begin, 1),
                        anet__onnx_emit_row(ex, value, "ends", end, 1),
@@ -506,7 +529,10 @@ static int export_reduce(exporter *ex, int32_t value)
   const int64_t axis[1] = {in_shape(ex, value, 0)->rank - node->attr.axis};
   const char *in[2] = {anet__onnx_stored(ex, node->in[0]), ""};
   if (sum) in[1] = anet__onnx_emit_row(ex, value, "axes", axis, 1);
-  const char *out = anet__onnx_emit(ex, sum ? "ReduceSum" : node->op == ANET_OP_REDUCE_MAX ? "ReduceMax" : "ReduceMean",
+  const char *out = anet__onnx_emit(ex,
+                                    sum                              ? "ReduceSum"
+                                    : node->op == ANET_OP_REDUCE_MAX ? "ReduceMax"
+                                                                     : "ReduceMean",
                                     NULL, in, sum ? 2 : 1);
   MADE(out);
   if (!sum) ANET_TRY(anet__onnx_emit_ints(ex, "axes", axis, 1));
@@ -526,9 +552,10 @@ static int export_constant(exporter *ex, int32_t value)
   for (int32_t v = value + 1; v < ex->net->count; v++)
     for (int32_t i = 0; i < at(ex, v)->inputs; i++) {
       const anet__op_id op = at(ex, v)->op;
-      if (at(ex, v)->in[i] == value && op != ANET_OP_ADD && op != ANET_OP_MUL && op != ANET_OP_MATMUL &&
-          !(op >= ANET_OP_SUB && op <= ANET_OP_POW))
-        return anet_fail(ANET_UNSUPPORTED, "'%s' reads it, which does not repeat it for every image",
+      if (at(ex, v)->in[i] == value && op != ANET_OP_ADD && op != ANET_OP_MUL &&
+          op != ANET_OP_MATMUL && !(op >= ANET_OP_SUB && op <= ANET_OP_POW))
+        return anet_fail(ANET_UNSUPPORTED,
+                         "'%s' reads it, which does not repeat it for every image",
                          at(ex, v)->name);
     }
   for (int32_t i = 0; i < rank; i++) dim[anet__onnx_axis_of(rank, i)] = node->shape.dim[i];
@@ -545,68 +572,101 @@ static int export_constant(exporter *ex, int32_t value)
   return ANET_OK;
 }
 
-/* ---- the table ------------------------------------------------------------------------------------------------------- */
+/* ---- the table
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 anet__onnx_exporter *anet__onnx_exporter_find(anet__op_id op)
 {
   if (op >= ANET_OP_SUB && op <= ANET_OP_POW) return export_binary;
   switch (op) {
-    case ANET_OP_INPUT: return NULL;
+    case ANET_OP_INPUT:
+      return NULL;
     case ANET_OP_CONV:
     case ANET_OP_DEPTHWISE:
-    case ANET_OP_CONV_TRANSPOSE: return export_conv;
-    case ANET_OP_LINEAR: return export_linear;
-    case ANET_OP_MATMUL: return export_matmul;
-    case ANET_OP_NORM: return export_norm;
+    case ANET_OP_CONV_TRANSPOSE:
+      return export_conv;
+    case ANET_OP_LINEAR:
+      return export_linear;
+    case ANET_OP_MATMUL:
+      return export_matmul;
+    case ANET_OP_NORM:
+      return export_norm;
     case ANET_OP_INSTANCE_NORM:
-    case ANET_OP_LAYER_NORM: return export_line_norm;
-    case ANET_OP_LRN: return export_lrn;
-    case ANET_OP_SCALE: return export_scale;
-    case ANET_OP_PRELU: return export_prelu;
+    case ANET_OP_LAYER_NORM:
+      return export_line_norm;
+    case ANET_OP_LRN:
+      return export_lrn;
+    case ANET_OP_SCALE:
+      return export_scale;
+    case ANET_OP_PRELU:
+      return export_prelu;
     case ANET_OP_RELU6:
-    case ANET_OP_CLIP: return export_clip;
+    case ANET_OP_CLIP:
+      return export_clip;
     case ANET_OP_LEAKY_RELU:
     case ANET_OP_ELU:
-    case ANET_OP_THRESHOLD: return export_alpha;
-    case ANET_OP_HARD_SIGMOID: return export_hard_sigmoid;
-    case ANET_OP_AFFINE: return export_affine;
-    case ANET_OP_POWER: return export_power;
+    case ANET_OP_THRESHOLD:
+      return export_alpha;
+    case ANET_OP_HARD_SIGMOID:
+      return export_hard_sigmoid;
+    case ANET_OP_AFFINE:
+      return export_affine;
+    case ANET_OP_POWER:
+      return export_power;
     case ANET_OP_SWISH:
-    case ANET_OP_MISH: return export_gated;
-    case ANET_OP_GELU: return export_gelu;
+    case ANET_OP_MISH:
+      return export_gated;
+    case ANET_OP_GELU:
+      return export_gelu;
     case ANET_OP_ADD:
-    case ANET_OP_MUL: return export_binary;
-    case ANET_OP_CONCAT: return export_concat;
-    case ANET_OP_SPLIT: return export_split;
+    case ANET_OP_MUL:
+      return export_binary;
+    case ANET_OP_CONCAT:
+      return export_concat;
+    case ANET_OP_SPLIT:
+      return export_split;
     case ANET_OP_MAX_POOL:
-    case ANET_OP_AVG_POOL: return export_pool;
-    case ANET_OP_GLOBAL_POOL: return export_global_pool;
+    case ANET_OP_AVG_POOL:
+      return export_pool;
+    case ANET_OP_GLOBAL_POOL:
+      return export_global_pool;
     case ANET_OP_REDUCE_MEAN:
     case ANET_OP_REDUCE_SUM:
-    case ANET_OP_REDUCE_MAX: return export_reduce;
-    case ANET_OP_PAD: return export_pad;
+    case ANET_OP_REDUCE_MAX:
+      return export_reduce;
+    case ANET_OP_PAD:
+      return export_pad;
     case ANET_OP_FLATTEN:
-    case ANET_OP_RESHAPE: return export_reshape;
+    case ANET_OP_RESHAPE:
+      return export_reshape;
     case ANET_OP_SOFTMAX:
-    case ANET_OP_LOG_SOFTMAX: return export_softmax;
-    case ANET_OP_RESIZE: return export_resize;
-    case ANET_OP_DROPOUT: return export_dropout;
-    case ANET_OP_TRANSPOSE: return export_transpose;
-    case ANET_OP_EXPAND: return export_expand;
-    case ANET_OP_CONSTANT: return export_constant;
-    default: return export_plain;
+    case ANET_OP_LOG_SOFTMAX:
+      return export_softmax;
+    case ANET_OP_RESIZE:
+      return export_resize;
+    case ANET_OP_DROPOUT:
+      return export_dropout;
+    case ANET_OP_TRANSPOSE:
+      return export_transpose;
+    case ANET_OP_EXPAND:
+      return export_expand;
+    case ANET_OP_CONSTANT:
+      return export_constant;
+    default:
+      return export_plain;
   }
 }
 
-/* ---- the walk ---------------------------------------------------------------------------------------------------------- */
+/* ---- the walk
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static anet__onnx_face face_of(const exporter *ex, int32_t value)
 {
   const anet_shape *s = &at(ex, value)->shape;
-  anet__onnx_face face = {.name = at(ex, value)->name,
-                          .type = ANET_ONNX_FLOAT,
-                          .rank = s->rank + 1,
-                          .dim = {-1}};
+  anet__onnx_face face = {
+      .name = at(ex, value)->name, .type = ANET_ONNX_FLOAT, .rank = s->rank + 1, .dim = {-1}};
   for (int32_t i = 0; i < s->rank; i++) face.dim[anet__onnx_axis_of(s->rank, i)] = s->dim[i];
   return face;
 }

@@ -1,5 +1,6 @@
-/* Constant folding: what a graph computes of shapes and constants alone, done while it is read. The batch is
- * passed on as ANET_ONNX_BATCH by what moves numbers; arithmetic on it is not supported. */
+/* Constant folding: what a graph computes of shapes and constants alone, done while it is read. The
+ * batch is passed on as ANET_ONNX_BATCH by what moves numbers; arithmetic on it is not supported.
+ */
 #include <math.h>
 #include <string.h>
 
@@ -46,8 +47,7 @@ static int reshaped(importer *im, const onnx_node *node, const array *a, int32_t
   if (!out) return im->model.pool.rc;
   for (int32_t i = 0; i < rank; i++) count *= (size_t)ANET_MAX(dim[i], 0);
   if (count != a->count)
-    return anet_fail(ANET_SHAPE, "%s cannot become %s",
-                     anet__onnx_dims_text(a->rank, a->dim, from),
+    return anet_fail(ANET_SHAPE, "%s cannot become %s", anet__onnx_dims_text(a->rank, a->dim, from),
                      anet__onnx_dims_text(rank, dim, to));
   *out = *a;
   out->rank = rank;
@@ -98,7 +98,8 @@ static int broadcast_dims(const array *a, const array *b, int32_t *rank, int64_t
   return ANET_OK;
 }
 
-/* ---- sources ---------------------------------------------------------------------------------------- */
+/* ---- sources
+ * ---------------------------------------------------------------------------------------- */
 
 static int fold_constant(importer *im, const onnx_node *node)
 {
@@ -152,8 +153,8 @@ static int fold_shape(importer *im, const onnx_node *node)
   int64_t start = anet__onnx_int(node, "start", 0), end = anet__onnx_int(node, "end", rank);
   start = ANET_MIN(ANET_MAX(start < 0 ? start + rank : start, 0), rank);
   end = ANET_MIN(ANET_MAX(end < 0 ? end + rank : end, 0), rank);
-  ANET_TRY(anet__onnx_array_new(&im->model.pool, false, 1, (int64_t[]){ANET_MAX(end - start, 0)},
-                                &out));
+  ANET_TRY(
+      anet__onnx_array_new(&im->model.pool, false, 1, (int64_t[]){ANET_MAX(end - start, 0)}, &out));
   for (size_t i = 0; i < out->count; i++) out->i[i] = dim[start + (int64_t)i];
   return give(im, node, out);
 }
@@ -183,7 +184,8 @@ static int fold_range(importer *im, const onnx_node *node)
   return give(im, node, out);
 }
 
-/* ---- moving --------------------------------------------------------------------------------------------- */
+/* ---- moving
+ * --------------------------------------------------------------------------------------------- */
 
 static int fold_identity(importer *im, const onnx_node *node)
 {
@@ -379,8 +381,8 @@ static int fold_slice(importer *im, const onnx_node *node)
   ANET_TRY(anet__onnx_get_ints(im, node, "steps", 4, step, ANET_ONNX_RANK, &steps));
   if (starts < 0 || ends != starts || (axes >= 0 && axes != starts) ||
       (steps >= 0 && steps != starts))
-    return anet_fail(ANET_FORMAT, "it has %d starts, %d ends, %d axes, %d steps", starts, ends, axes,
-                     steps);
+    return anet_fail(ANET_FORMAT, "it has %d starts, %d ends, %d axes, %d steps", starts, ends,
+                     axes, steps);
   walk_steps(a, a->rank, w.step[0]);
   if (a->rank) memcpy(dim, a->dim, sizeof dim);
   for (int32_t i = 0; i < starts; i++) {
@@ -422,7 +424,8 @@ static int fold_expand(importer *im, const onnx_node *node)
   return give(im, node, out);
 }
 
-/* ---- arithmetic ----------------------------------------------------------------------------------------- */
+/* ---- arithmetic
+ * ----------------------------------------------------------------------------------------- */
 
 static double whole_quotient(double x, double y)
 {
@@ -447,7 +450,7 @@ static double whole_quotient(double x, double y)
 
 static double binary_of(const char *op, double x, double y, bool whole)
 {
-#define X(name, value) \
+#define X(name, value)                                                                             \
   if (strcmp(op, #name) == 0) return value;
   BINARY_MAP(X)
 #undef X
@@ -587,31 +590,46 @@ static int fold_dequantize(importer *im, const onnx_node *node)
   return give(im, node, out);
 }
 
-/* ---- the table -------------------------------------------------------------------------------------------- */
+/* ---- the table
+ * -------------------------------------------------------------------------------------------- */
 
 anet__onnx_folder *anet__onnx_folder_find(const char *op)
 {
   static const struct {
     const char *name;
     anet__onnx_folder *folder;
-  } table[] = {
-      {"Constant", fold_constant}, {"ConstantOfShape", fold_constant_of_shape},
-      {"Shape", fold_shape},       {"Size", fold_size},
-      {"Range", fold_range},       {"Identity", fold_identity},
-      {"Cast", fold_cast},         {"Gather", fold_gather},
-      {"Unsqueeze", fold_unsqueeze}, {"Squeeze", fold_squeeze},
-      {"Reshape", fold_reshape},   {"Flatten", fold_flatten},
-      {"Transpose", fold_transpose}, {"Concat", fold_concat},
-      {"Slice", fold_slice},       {"Expand", fold_expand},
-      {"Where", fold_where},       {"ReduceProd", fold_reduce},
-      {"ReduceSum", fold_reduce},  {"DequantizeLinear", fold_dequantize},
-      {"Neg", fold_unary},         {"Abs", fold_unary},
-      {"Sqrt", fold_unary},        {"Exp", fold_unary},
-      {"Log", fold_unary},         {"Floor", fold_unary},
-      {"Ceil", fold_unary},        {"Round", fold_unary},
-      {"Reciprocal", fold_unary},  {"Not", fold_unary},
+  } table[] = {{"Constant", fold_constant},
+               {"ConstantOfShape", fold_constant_of_shape},
+               {"Shape", fold_shape},
+               {"Size", fold_size},
+               {"Range", fold_range},
+               {"Identity", fold_identity},
+               {"Cast", fold_cast},
+               {"Gather", fold_gather},
+               {"Unsqueeze", fold_unsqueeze},
+               {"Squeeze", fold_squeeze},
+               {"Reshape", fold_reshape},
+               {"Flatten", fold_flatten},
+               {"Transpose", fold_transpose},
+               {"Concat", fold_concat},
+               {"Slice", fold_slice},
+               {"Expand", fold_expand},
+               {"Where", fold_where},
+               {"ReduceProd", fold_reduce},
+               {"ReduceSum", fold_reduce},
+               {"DequantizeLinear", fold_dequantize},
+               {"Neg", fold_unary},
+               {"Abs", fold_unary},
+               {"Sqrt", fold_unary},
+               {"Exp", fold_unary},
+               {"Log", fold_unary},
+               {"Floor", fold_unary},
+               {"Ceil", fold_unary},
+               {"Round", fold_unary},
+               {"Reciprocal", fold_unary},
+               {"Not", fold_unary},
 #define X(name, value) {#name, fold_binary},
-      BINARY_MAP(X)
+               BINARY_MAP(X)
 #undef X
   };
   for (int32_t i = 0; i < ANET_COUNT(table); i++)

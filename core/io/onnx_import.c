@@ -9,7 +9,8 @@
 #include "io/onnx_border.h"
 #include "io/onnx_ops.def"
 
-/* ---- the tables ------------------------------------------------------------------------------------ */
+/* ---- the tables
+ * ------------------------------------------------------------------------------------ */
 
 #define X(onnx, handler) anet__onnx_handler anet__onnx_op_##handler;
 ANET_ONNX_OP_MAP(X)
@@ -30,7 +31,8 @@ anet__onnx_handler *anet__onnx_handler_find(const char *op)
   return NULL;
 }
 
-/* ---- inputs ------------------------------------------------------------------------------------------ */
+/* ---- inputs
+ * ------------------------------------------------------------------------------------------ */
 
 static int check_face(const anet__onnx_import *im, const anet__onnx_face *face)
 {
@@ -42,10 +44,10 @@ static int check_face(const anet__onnx_import *im, const anet__onnx_face *face)
     return anet__onnx_unsupported("input '%s' has no shape; export the model with one", face->name);
   for (int32_t a = im->whole || face->rank < 2 ? 0 : 1; a < face->rank; a++)
     if (face->dim[a] < 0)
-      return anet__onnx_unsupported("input '%s' has shape %s: only the batch may stay open; export it "
-                                    "with fixed sizes",
-                                    face->name,
-                                    anet__onnx_dims_text(face->rank, face->dim, text));
+      return anet__onnx_unsupported(
+          "input '%s' has shape %s: only the batch may stay open; export it "
+          "with fixed sizes",
+          face->name, anet__onnx_dims_text(face->rank, face->dim, text));
   return ANET_OK;
 }
 
@@ -54,8 +56,7 @@ static int face_shape(const anet__onnx_face *face, bool batch, anet_shape *shape
 {
   *shape = (anet_shape){0};
   if (batch && face->rank == 4) {
-    *shape = (anet_shape){
-        3, {(int32_t)face->dim[2], (int32_t)face->dim[3], (int32_t)face->dim[1]}};
+    *shape = (anet_shape){3, {(int32_t)face->dim[2], (int32_t)face->dim[3], (int32_t)face->dim[1]}};
     return ANET_OK;
   }
   for (int32_t a = batch ? 1 : 0; a < face->rank; a++) {
@@ -108,7 +109,8 @@ static int add_input(anet__onnx_import *im, const anet__onnx_face *face)
   return anet__onnx_bind(im, face->name, &value);
 }
 
-/* ---- nodes ------------------------------------------------------------------------------------------- */
+/* ---- nodes
+ * ------------------------------------------------------------------------------------------- */
 
 static bool is_constant(anet__onnx_import *im, const anet__onnx_node *node)
 {
@@ -145,7 +147,8 @@ static int no_handler(const anet__onnx_import *im, const anet__onnx_node *node)
   return node_fail(im, node, rc);
 }
 
-/* Before anything is built: a model that cannot be imported says so by its op, not by its inputs. */
+/* Before anything is built: a model that cannot be imported says so by its op, not by its inputs.
+ */
 static int check_ops(const anet__onnx_import *im)
 {
   for (int32_t i = 0; i < im->model.nodes; i++) {
@@ -167,7 +170,8 @@ static int import_node(anet__onnx_import *im, const anet__onnx_node *node)
   return rc ? node_fail(im, node, rc) : ANET_OK;
 }
 
-/* ---- outputs ----------------------------------------------------------------------------------------- */
+/* ---- outputs
+ * ----------------------------------------------------------------------------------------- */
 
 /* Outputs lie as ONNX has them, or as images do: that is what the border can say. */
 static int tidy(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *v)
@@ -178,9 +182,10 @@ static int tidy(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_v
   const bool plain = anet__layout_reshape(&v->layout, v->layout.axes, dim, &now);
   ANET_TRY(anet__layout_natural(v->layout.batch, v->layout.axes, dim, &natural));
   ANET_TRY(anet__layout_image(v->layout.batch, v->layout.axes, dim, &image));
-  const bool is_natural = plain && now.atoms == natural.atoms &&
-                          anet__layout_is_order(&now, natural.order);
-  const bool is_image = plain && v->layout.axes == 4 && now.atoms == image.atoms && anet__layout_is_order(&now, image.order);
+  const bool is_natural =
+      plain && now.atoms == natural.atoms && anet__layout_is_order(&now, natural.order);
+  const bool is_image = plain && v->layout.axes == 4 && now.atoms == image.atoms &&
+                        anet__layout_is_order(&now, image.order);
   if (!is_natural && !is_image) {
     ANET_TRY(v->layout.axes == 4 ? anet__onnx_store_image(im, node, v)
                                  : anet__onnx_store_natural(im, node, v));
@@ -205,12 +210,13 @@ static int free_name(anet__onnx_import *im, const char *name)
   return ANET_OK;
 }
 
-/* The node of an output is called as the output is. An input that is an output too keeps its name. */
+/* The node of an output is called as the output is. An input that is an output too keeps its name.
+ */
 static int add_output(anet__onnx_import *im, const char *name)
 {
   const char *input[1] = {name};
-  const anet__onnx_node node = {.op = "output", .name = name, .input = input, .output = input,
-                                .inputs = 1, .outputs = 1};
+  const anet__onnx_node node = {
+      .op = "output", .name = name, .input = input, .output = input, .inputs = 1, .outputs = 1};
   anet__onnx_value value;
   ANET_TRY(anet__onnx_get_value(im, &node, 0, &value));
   ANET_TRY(tidy(im, &node, &value));
@@ -220,8 +226,8 @@ static int add_output(anet__onnx_import *im, const char *name)
   if (is_input || strcmp(anet__net_at(im->net, value.node)->name, name) != 0)
     ANET_TRY(anet__onnx_add(im, &node, "", "identity", NULL, &value.node, 1, &value.node));
   for (int32_t i = 0; i < im->values; i++)
-    if (strcmp(im->value[i].name, name) == 0) im->value[i] = (anet__onnx_value){
-        .name = name, .node = value.node, .layout = value.layout};
+    if (strcmp(im->value[i].name, name) == 0)
+      im->value[i] = (anet__onnx_value){.name = name, .node = value.node, .layout = value.layout};
   return anet_net_output(im->net, value.node);
 }
 
@@ -240,7 +246,8 @@ static int build(anet__onnx_import *im)
   return ANET_OK;
 }
 
-/* ---- the public face ------------------------------------------------------------------------------------ */
+/* ---- the public face
+ * ------------------------------------------------------------------------------------ */
 
 static void drop(anet__onnx_import *im)
 {
@@ -303,8 +310,8 @@ int anet_onnx_input(const char *path, int32_t index, char *name, int32_t bytes)
   ANET_TRY(anet__onnx_read(path, &m));
   const bool there = index >= 0 && index < m.inputs;
   const int rc = there ? ANET_OK
-                       : anet_fail(ANET_ABSENT, "'%s': there is no input %d, it has %d", path, index,
-                                   m.inputs);
+                       : anet_fail(ANET_ABSENT, "'%s': there is no input %d, it has %d", path,
+                                   index, m.inputs);
   if (there && bytes > 0) snprintf(name, (size_t)bytes, "%s", m.input[index].name);
   anet__onnx_free(&m);
   return rc;

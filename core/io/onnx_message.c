@@ -1,5 +1,6 @@
-/* From bytes to messages. What comes in is trusted in nothing: protobuf-c would follow nested messages
- * as deep as they go, so the depth is measured first, and all its memory comes from a bounded pool. */
+/* From bytes to messages. What comes in is trusted in nothing: protobuf-c would follow nested
+ * messages as deep as they go, so the depth is measured first, and all its memory comes from a
+ * bounded pool. */
 #include "io/onnx_message.h"
 
 #include <string.h>
@@ -20,7 +21,8 @@ int anet__onnx_load(anet__onnx_pool *pool, const char *path, char **data, size_t
   return ANET_OK;
 }
 
-/* ---- depth ------------------------------------------------------------------------------------ */
+/* ---- depth ------------------------------------------------------------------------------------
+ */
 
 typedef struct cursor {
   const uint8_t *at, *end;
@@ -83,7 +85,9 @@ static void *pool_alloc(void *pool, size_t bytes)
   return anet__onnx_take(pool, 1, bytes);
 }
 
-static void pool_free(void *pool, void *memory) {}
+static void pool_free(void *pool, void *memory)
+{
+}
 
 int anet__onnx_unpack(anet__onnx_pool *pool, const ProtobufCMessageDescriptor *kind,
                       const char *data, size_t bytes, void **out)
@@ -100,7 +104,8 @@ int anet__onnx_unpack(anet__onnx_pool *pool, const ProtobufCMessageDescriptor *k
               : anet_fail(ANET_FORMAT, "its %zu bytes are no %s", bytes, kind->short_name);
 }
 
-/* ---- arrays ------------------------------------------------------------------------------------ */
+/* ---- arrays ------------------------------------------------------------------------------------
+ */
 
 /* Bytes of an element; 0: a type that has no numbers. */
 static size_t type_bytes(int32_t type)
@@ -221,7 +226,8 @@ static size_t field_count(const Onnx__TensorProto *t, int32_t type)
   }
 }
 
-/* ---- data in files of their own ------------------------------------------------------------------ */
+/* ---- data in files of their own
+ * ------------------------------------------------------------------ */
 
 static bool parse_size(const char *text, size_t *out)
 {
@@ -279,7 +285,8 @@ static int read_external(anet__onnx_pool *pool, const char *folder, const Onnx__
   return rc;
 }
 
-/* ---- decoding ------------------------------------------------------------------------------------ */
+/* ---- decoding
+ * ------------------------------------------------------------------------------------ */
 
 /* Elements of a shape, and their bytes, before any memory is asked for. */
 static int measure(const char *name, int32_t type, size_t rank, const int64_t *dim, size_t *count,
@@ -329,8 +336,8 @@ int anet__onnx_decode(anet__onnx_pool *pool, const char *folder, const Onnx__Ten
                       anet__onnx_array **out)
 {
   const char *name = t->name ? t->name : "";
-  const bool external = t->has_data_location &&
-                        t->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL;
+  const bool external =
+      t->has_data_location && t->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL;
   const uint8_t *raw = NULL;
   size_t count, want;
   ANET_TRY(measure(name, t->data_type, t->n_dims, t->dims, &count, &want));

@@ -1,12 +1,13 @@
-/* Reductions over axes, and what moves pixels and channels: Resize, DepthToSpace, SpaceToDepth, Expand,
- * Gather; QuantizeLinear and DequantizeLinear of computed values. */
+/* Reductions over axes, and what moves pixels and channels: Resize, DepthToSpace, SpaceToDepth,
+ * Expand, Gather; QuantizeLinear and DequantizeLinear of computed values. */
 #include <math.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "io/onnx_import.h"
 
-/* ---- reductions --------------------------------------------------------------------------------------- */
+/* ---- reductions
+ * --------------------------------------------------------------------------------------- */
 
 static int read_axes(anet__onnx_import *im, const anet__onnx_node *node, const anet__layout *l,
                      bool *mark, int32_t *marked)
@@ -28,7 +29,8 @@ static int read_axes(anet__onnx_import *im, const anet__onnx_node *node, const a
   return ANET_OK;
 }
 
-/* Reduce one run of stored atoms that follow each other and are all marked; false: there is none left. */
+/* Reduce one run of stored atoms that follow each other and are all marked; false: there is none
+ * left. */
 static bool next_run(const anet__layout *l, const bool *gone, int32_t *first, int32_t *end)
 {
   for (*first = 0; *first < l->atoms && !gone[l->order[*first]];) ++*first;
@@ -78,7 +80,8 @@ static int reduce_value(anet__onnx_import *im, const anet__onnx_node *node, cons
   return ANET_OK;
 }
 
-/* What goes before and after a reduction to make it another: sum of absolutes, root of squares, … */
+/* What goes before and after a reduction to make it another: sum of absolutes, root of squares, …
+ */
 typedef struct recipe {
   const char *before, *reduce, *after; /* unary ops, or NULL */
   anet_attr first, last;
@@ -122,7 +125,8 @@ REDUCE(reduce_sum_square, {"power", "reduce_sum", NULL, {.alpha = 2}, {.mode = 0
 REDUCE(reduce_log_sum, {NULL, "reduce_sum", "log", {.mode = 0}, {.mode = 0}})
 REDUCE(reduce_log_sum_exp, {"exp", "reduce_sum", "log", {.mode = 0}, {.mode = 0}})
 
-/* ---- Resize ---------------------------------------------------------------------------------------------- */
+/* ---- Resize
+ * ---------------------------------------------------------------------------------------------- */
 
 static int find_word(const char *what, const char *word, const char *const *list, int32_t count,
                      int32_t *out)
@@ -139,13 +143,13 @@ static int resize_kind(anet__onnx_import *im, const anet__onnx_node *node, anet_
   static const char *const round[] = {"round_prefer_floor", "floor", "ceil", "round_prefer_ceil"};
   const bool old = im->model.opset < 11; /* Upsample, and Resize before it could be told */
   const char *word = anet__onnx_word(node, "mode", "nearest");
-  const char *where = anet__onnx_word(node, "coordinate_transformation_mode",
-                                      old ? "asymmetric" : "half_pixel");
+  const char *where =
+      anet__onnx_word(node, "coordinate_transformation_mode", old ? "asymmetric" : "half_pixel");
   if (strcmp(word, "bilinear") == 0) word = "linear";
   if (strcmp(where, "pytorch_half_pixel") == 0) where = "half_pixel"; /* but for outputs of 1 */
   ANET_TRY(find_word("mode", word, mode, ANET_COUNT(mode), &attr->mode));
-  ANET_TRY(find_word("coordinate_transformation_mode", where, centre, ANET_COUNT(centre),
-                     &attr->begin));
+  ANET_TRY(
+      find_word("coordinate_transformation_mode", where, centre, ANET_COUNT(centre), &attr->begin));
   return find_word("nearest_mode",
                    anet__onnx_word(node, "nearest_mode", old ? "floor" : "round_prefer_floor"),
                    round, ANET_COUNT(round), &attr->size);
@@ -161,9 +165,10 @@ static int resize_sizes(anet__onnx_import *im, const anet__onnx_node *node, cons
   const anet__onnx_attr *given = anet__onnx_attr_find(node, "scales");
   if (!given) ANET_TRY(anet__onnx_get_array(im, node, old ? 1 : 2, &scales));
   if (!old) ANET_TRY(anet__onnx_get_array(im, node, 3, &sizes));
-  const size_t count = given ? given->count
+  const size_t count = given                   ? given->count
                        : sizes && sizes->count ? sizes->count
-                       : scales ? scales->count : 0;
+                       : scales                ? scales->count
+                                               : 0;
   if (count != (size_t)l->axes)
     return anet_fail(ANET_SHAPE, "it has %zu scales or sizes for %d axes", count, l->axes);
   for (int32_t a = 0; a < l->axes; a++) {
@@ -201,14 +206,16 @@ int anet__onnx_op_resize(anet__onnx_import *im, const anet__onnx_node *node)
     const int64_t want = i + 2 < x.layout.axes ? size[i + 2] : 1;
     attr.dim[i] = (int32_t)ANET_MIN(ANET_MAX(want, 0), INT32_MAX);
     if (want == 1 && i + 2 < x.layout.axes && anet__layout_dim(&x.layout, i + 2) > 1 &&
-        strcmp(anet__onnx_word(node, "coordinate_transformation_mode", ""), "pytorch_half_pixel") == 0)
+        strcmp(anet__onnx_word(node, "coordinate_transformation_mode", ""), "pytorch_half_pixel") ==
+            0)
       return anet__onnx_unsupported("pytorch_half_pixel to a size of 1 is not supported");
   }
   ANET_TRY(anet__onnx_add(im, node, "", "resize", &attr, &x.node, 1, &value));
   return anet__onnx_bind_image(im, node, value, x.layout.axes, x.layout.batch);
 }
 
-/* ---- channels and pixels ------------------------------------------------------------------------------------ */
+/* ---- channels and pixels
+ * ------------------------------------------------------------------------------------ */
 
 /* Regroup as `cut`, transpose by `perm`, regroup as `join`: the layout alone changes. */
 static int shuffle(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *x,
@@ -270,9 +277,11 @@ int anet__onnx_op_space_to_depth(anet__onnx_import *im, const anet__onnx_node *n
   return shuffle(im, node, &x, cut, perm, join);
 }
 
-/* ---- Expand, Gather ------------------------------------------------------------------------------------------ */
+/* ---- Expand, Gather
+ * ------------------------------------------------------------------------------------------ */
 
-/* Axis a of the result, right-aligned: what the value has, and what is wanted. The batch stays as it is. */
+/* Axis a of the result, right-aligned: what the value has, and what is wanted. The batch stays as
+ * it is. */
 static int expand_dims(const anet__onnx_import *im, const anet__layout *l, const int64_t *want,
                        int32_t count, int32_t rank, int64_t *dim)
 {
@@ -342,9 +351,8 @@ int anet__onnx_op_gather(anet__onnx_import *im, const anet__onnx_node *node)
   if (begin < 0 || begin + (int64_t)index->count > dim[axis])
     return anet_fail(ANET_RANGE, "places %lld … of an axis of %lld", (long long)begin,
                      (long long)dim[axis]);
-  const anet_attr attr = {.axis = x.layout.axes - 1 - axis,
-                          .begin = (int32_t)begin,
-                          .size = (int32_t)index->count};
+  const anet_attr attr = {
+      .axis = x.layout.axes - 1 - axis, .begin = (int32_t)begin, .size = (int32_t)index->count};
   ANET_TRY(anet__onnx_store_natural(im, node, &x));
   ANET_TRY(anet__onnx_add(im, node, "", "split", &attr, &x.node, 1, &x.node));
   for (int32_t a = 0; a < x.layout.axes; a++) {
@@ -356,7 +364,8 @@ int anet__onnx_op_gather(anet__onnx_import *im, const anet__onnx_node *node)
   return anet__onnx_bind_node(im, node, 0, x.node, &layout);
 }
 
-/* ---- quantised values -------------------------------------------------------------------------------------- */
+/* ---- quantised values
+ * -------------------------------------------------------------------------------------- */
 
 /* Is nothing below 0 among its values, by what makes it? */
 static bool is_positive(const anet_net *net, int32_t value)
@@ -392,9 +401,9 @@ static bool is_positive(const anet_net *net, int32_t value)
   }
 }
 
-/* A network that was quantised is read as the reals it stands for: the rounding between QuantizeLinear and
- * DequantizeLinear is left out. But quantisers drop a Relu where the least number of the type stands for
- * 0, so that is a Relu again. */
+/* A network that was quantised is read as the reals it stands for: the rounding between
+ * QuantizeLinear and DequantizeLinear is left out. But quantisers drop a Relu where the least
+ * number of the type stands for 0, so that is a Relu again. */
 int anet__onnx_op_quantize_linear(anet__onnx_import *im, const anet__onnx_node *node)
 {
   const anet__onnx_array *zero;

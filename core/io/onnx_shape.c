@@ -1,15 +1,16 @@
-/* Ops that move or regroup elements: Flatten, Reshape, Squeeze, Unsqueeze, Transpose, Concat, Split, Slice,
- * Pad. What only regroups changes the layout alone. */
+/* Ops that move or regroup elements: Flatten, Reshape, Squeeze, Unsqueeze, Transpose, Concat,
+ * Split, Slice, Pad. What only regroups changes the layout alone. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "io/onnx_import.h"
 
-/* ---- regrouping ---------------------------------------------------------------------------------------- */
+/* ---- regrouping
+ * ---------------------------------------------------------------------------------------- */
 
-/* Bind v under other axes. Where its storage does not allow them, it is stored naturally first. A value
- * that becomes one row is flattened under its own name, so that nets read as they did. */
+/* Bind v under other axes. Where its storage does not allow them, it is stored naturally first. A
+ * value that becomes one row is flattened under its own name, so that nets read as they did. */
 static int regroup(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *v,
                    int32_t rank, const int64_t *dim)
 {
@@ -40,7 +41,8 @@ int anet__onnx_op_flatten(anet__onnx_import *im, const anet__onnx_node *node)
   return regroup(im, node, &x, 2, dim);
 }
 
-/* The shape that Reshape asks for: 0 copies a dimension, -1 is what is left, the batch stays in front. */
+/* The shape that Reshape asks for: 0 copies a dimension, -1 is what is left, the batch stays in
+ * front. */
 static int wanted_shape(const anet__onnx_import *im, const anet__onnx_node *node,
                         const anet__layout *l, int64_t *dim, int32_t rank)
 {
@@ -156,7 +158,8 @@ int anet__onnx_op_transpose(anet__onnx_import *im, const anet__onnx_node *node)
   return anet__onnx_bind_node(im, node, 0, x.node, &layout);
 }
 
-/* ---- along one axis --------------------------------------------------------------------------------------- */
+/* ---- along one axis
+ * --------------------------------------------------------------------------------------- */
 
 /* The layout of v with another size along an axis; v is stored as store_axis leaves it. */
 static int resized(const anet__onnx_value *v, int32_t axis, int64_t size, anet__layout *out)
@@ -185,7 +188,8 @@ int anet__onnx_op_concat(anet__onnx_import *im, const anet__onnx_node *node)
     in[held++] = x.node;
     if (held < ANET_MAX_INPUTS && i + 1 < node->inputs) continue;
     const char *suffix = i + 1 < node->inputs ? ".part" : "";
-    ANET_TRY(anet__onnx_add(im, node, suffix, "concat", &(anet_attr){.axis = at}, in, held, &in[0]));
+    ANET_TRY(
+        anet__onnx_add(im, node, suffix, "concat", &(anet_attr){.axis = at}, in, held, &in[0]));
     held = 1; /* what was joined so far goes on as one */
   }
   if (node->inputs == 0) return anet_fail(ANET_FORMAT, "it has no inputs");
@@ -284,7 +288,9 @@ int anet__onnx_op_slice(anet__onnx_import *im, const anet__onnx_node *node)
   return anet__onnx_bind_node(im, node, 0, x.node, &x.layout);
 }
 
-/* ---- Pad ---------------------------------------------------------------------------------------------------- */
+/* ---- Pad
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static int pad_mode(const anet__onnx_node *node, int32_t *mode)
 {

@@ -28,13 +28,13 @@ int anet__onnx_op_plain(anet__onnx_import *im, const anet__onnx_node *node)
   static const struct {
     const char *onnx, *op;
   } table[] = {
-      {"Relu", "relu"},         {"Sigmoid", "sigmoid"},   {"HardSwish", "hard_swish"},
-      {"Mish", "mish"},         {"Softplus", "softplus"}, {"Softsign", "softsign"},
-      {"Tanh", "tanh"},         {"Sqrt", "sqrt"},         {"Exp", "exp"},
-      {"Log", "log"},           {"Abs", "abs"},           {"Reciprocal", "reciprocal"},
-      {"Erf", "erf"},           {"Sin", "sin"},           {"Cos", "cos"},
-      {"Floor", "floor"},       {"Ceil", "ceil"},         {"Round", "round"},
-      {"Sign", "sign"},         {"Identity", "identity"},
+      {"Relu", "relu"},   {"Sigmoid", "sigmoid"},   {"HardSwish", "hard_swish"},
+      {"Mish", "mish"},   {"Softplus", "softplus"}, {"Softsign", "softsign"},
+      {"Tanh", "tanh"},   {"Sqrt", "sqrt"},         {"Exp", "exp"},
+      {"Log", "log"},     {"Abs", "abs"},           {"Reciprocal", "reciprocal"},
+      {"Erf", "erf"},     {"Sin", "sin"},           {"Cos", "cos"},
+      {"Floor", "floor"}, {"Ceil", "ceil"},         {"Round", "round"},
+      {"Sign", "sign"},   {"Identity", "identity"},
   };
   for (int32_t i = 0; i < ANET_COUNT(table); i++)
     if (strcmp(node->op, table[i].onnx) == 0) return unary(im, node, table[i].op, NULL);
@@ -149,14 +149,16 @@ int anet__onnx_op_cast(anet__onnx_import *im, const anet__onnx_node *node)
 {
   const int64_t to = anet__onnx_int(node, "to", ANET_ONNX_FLOAT);
   if (!anet__onnx_is_real((int32_t)to))
-    return anet__onnx_unsupported("a computed value cannot become element type %lld", (long long)to);
+    return anet__onnx_unsupported("a computed value cannot become element type %lld",
+                                  (long long)to);
   return unary(im, node, "identity", NULL);
 }
 
-/* ---- softmax ------------------------------------------------------------------------------------------ */
+/* ---- softmax
+ * ------------------------------------------------------------------------------------------ */
 
-/* Store v so that the softmax runs over one dimension of it: attr.axis, counted from the last. Before
- * opset 13 that is all axes from `axis` on, else the axis alone. */
+/* Store v so that the softmax runs over one dimension of it: attr.axis, counted from the last.
+ * Before opset 13 that is all axes from `axis` on, else the axis alone. */
 static int store_lines(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *v,
                        int32_t axis, anet_attr *attr)
 {
@@ -181,8 +183,7 @@ static int softmax(anet__onnx_import *im, const anet__onnx_node *node, bool loga
   int32_t axis;
   ANET_TRY(anet__onnx_get_value(im, node, 0, &x));
   ANET_TRY(anet__onnx_axis(node, anet__onnx_int(node, "axis", usual), x.layout.axes, &axis));
-  if (axis == 0 && x.layout.batch)
-    return anet__onnx_unsupported("it runs over axis 0, the batch");
+  if (axis == 0 && x.layout.batch) return anet__onnx_unsupported("it runs over axis 0, the batch");
   ANET_TRY(store_lines(im, node, &x, axis, &attr));
   ANET_TRY(apply(im, node, "", logarithm ? "log_softmax" : "softmax", &attr, &x));
   return anet__onnx_bind_node(im, node, 0, x.node, &x.layout);

@@ -1,5 +1,5 @@
-/* The values of a graph while it is imported: looking them up, binding them, and storing them in the
- * order that an op wants. */
+/* The values of a graph while it is imported: looking them up, binding them, and storing them in
+ * the order that an op wants. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +18,8 @@ int anet__onnx_unsupported(const char *format, ...)
   return anet_fail(ANET_UNSUPPORTED, "%s", text);
 }
 
-/* ---- looking up ---------------------------------------------------------------------------------- */
+/* ---- looking up
+ * ---------------------------------------------------------------------------------- */
 
 static const anet__onnx_value *find_value(const anet__onnx_import *im, const char *name)
 {
@@ -85,7 +86,8 @@ int anet__onnx_axis(const anet__onnx_node *node, int64_t axis, int32_t rank, int
   return ANET_OK;
 }
 
-/* ---- binding ------------------------------------------------------------------------------------- */
+/* ---- binding
+ * ------------------------------------------------------------------------------------- */
 
 int anet__onnx_bind(anet__onnx_import *im, const char *name, const anet__onnx_value *value)
 {
@@ -124,14 +126,15 @@ int anet__onnx_bind_array(anet__onnx_import *im, const anet__onnx_node *node, in
   return index < node->outputs ? anet__onnx_bind(im, node->output[index], &made) : ANET_OK;
 }
 
-/* ---- nodes --------------------------------------------------------------------------------------- */
+/* ---- nodes
+ * --------------------------------------------------------------------------------------- */
 
 int anet__onnx_add(anet__onnx_import *im, const anet__onnx_node *node, const char *suffix,
                    const char *op, const anet_attr *attr, const int32_t *in, int32_t inputs,
                    int32_t *value)
 {
-  char *name = anet__onnx_text(&im->model.pool, "%s%s", node->outputs ? node->output[0] : "",
-                               suffix);
+  char *name =
+      anet__onnx_text(&im->model.pool, "%s%s", node->outputs ? node->output[0] : "", suffix);
   for (int32_t i = 2; name && anet_net_find(im->net, name) >= 0; i++)
     name = anet__onnx_text(&im->model.pool, "%s%s_%d", node->output[0], suffix, i);
   if (!name) return im->model.pool.rc;
@@ -143,15 +146,16 @@ float *anet__onnx_param(anet__onnx_import *im, int32_t value, int32_t index)
   return anet__f32(anet__net_at(im->net, value)->param[index]);
 }
 
-/* ---- storing ------------------------------------------------------------------------------------- */
+/* ---- storing
+ * ------------------------------------------------------------------------------------- */
 
 int anet__onnx_reshape(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *v,
                        const anet_shape *shape)
 {
   anet_attr attr = {0};
   if (anet__shape_equal(&anet__net_at(im->net, v->node)->shape, shape)) return ANET_OK;
-  if (shape->rank == 1) return anet__onnx_add(im, node, ".flat", "flatten", NULL, &v->node, 1,
-                                              &v->node);
+  if (shape->rank == 1)
+    return anet__onnx_add(im, node, ".flat", "flatten", NULL, &v->node, 1, &v->node);
   if (shape->rank > ANET_COUNT(attr.dim))
     return anet__onnx_unsupported("it needs a value of %d dimensions, the most is %d", shape->rank,
                                   ANET_COUNT(attr.dim));
@@ -159,7 +163,8 @@ int anet__onnx_reshape(anet__onnx_import *im, const anet__onnx_node *node, anet_
   return anet__onnx_add(im, node, ".reshape", "reshape", &attr, &v->node, 1, &v->node);
 }
 
-/* Stored atoms in runs that stay together in `order`: run[k] of the k-th stored atom; gives how many. */
+/* Stored atoms in runs that stay together in `order`: run[k] of the k-th stored atom; gives how
+ * many. */
 static int32_t find_runs(const anet__layout *l, const int32_t *order, int32_t *run)
 {
   int32_t place[ANET_ATOMS], runs = 0;
@@ -194,8 +199,9 @@ static int permute_runs(anet__onnx_import *im, const anet__onnx_node *node, anet
   return ANET_OK;
 }
 
-/* An order in which the last two runs of `order` follow each other, all else as it is stored: A p B q C
- * becomes A p q B C, and A q B p C becomes A B p q C. Of four runs, and then there is one less. */
+/* An order in which the last two runs of `order` follow each other, all else as it is stored: A p B
+ * q C becomes A p q B C, and A q B p C becomes A B p q C. Of four runs, and then there is one less.
+ */
 static void join_last(const anet__layout *l, const int32_t *order, const int32_t *run,
                       int32_t *joined)
 {
@@ -290,7 +296,8 @@ int anet__onnx_store_axis(anet__onnx_import *im, const anet__onnx_node *node, an
   return anet__onnx_store_natural(im, node, v);
 }
 
-/* ---- constants ------------------------------------------------------------------------------------ */
+/* ---- constants
+ * ------------------------------------------------------------------------------------ */
 
 int anet__onnx_constant(anet__onnx_import *im, const anet__onnx_node *node,
                         const anet__onnx_array *array, const char *name, anet__onnx_value *out)

@@ -7,7 +7,8 @@
 #include "base/file.h"
 #include "io/onnx_message.h"
 
-/* ---- arrays ------------------------------------------------------------------------------------------ */
+/* ---- arrays
+ * ------------------------------------------------------------------------------------------ */
 
 /* A message whose memory is the array's. */
 static void fill_tensor(const char *name, const anet__onnx_array *a, Onnx__TensorProto *t)
@@ -23,7 +24,8 @@ static void fill_tensor(const char *name, const anet__onnx_array *a, Onnx__Tenso
   t->raw_data.data = a->real ? (uint8_t *)a->f : (uint8_t *)a->i;
 }
 
-/* ---- files ------------------------------------------------------------------------------------------- */
+/* ---- files
+ * ------------------------------------------------------------------------------------------- */
 
 /* What protobuf-c packs goes straight to the file, and the first failure is kept. */
 typedef struct stream {
@@ -81,7 +83,8 @@ int anet__onnx_write_array(const char *path, const anet__onnx_array *array)
   return anet__file_save(path, fill_file, &t);
 }
 
-/* ---- models ------------------------------------------------------------------------------------------ */
+/* ---- models
+ * ------------------------------------------------------------------------------------------ */
 
 /* Messages are taken from the model's pool and borrow its names and arrays. */
 #define TAKE(pool, to, count)                                                                      \
@@ -90,8 +93,7 @@ int anet__onnx_write_array(const char *path, const anet__onnx_array *array)
     if (!(to)) return (pool)->rc;                                                                  \
   } while (0)
 
-static int write_attr(anet__onnx_pool *pool, const anet__onnx_attr *a,
-                      Onnx__AttributeProto **out)
+static int write_attr(anet__onnx_pool *pool, const anet__onnx_attr *a, Onnx__AttributeProto **out)
 {
   Onnx__AttributeProto *to;
   TAKE(pool, to, 1);
@@ -168,8 +170,7 @@ static int write_face(anet__onnx_pool *pool, const anet__onnx_face *face,
   TAKE(pool, shape->dim, face->rank);
   for (int32_t i = 0; i < face->rank; i++) {
     TAKE(pool, shape->dim[i], 1);
-    *shape->dim[i] =
-        (Onnx__TensorShapeProto__Dimension)ONNX__TENSOR_SHAPE_PROTO__DIMENSION__INIT;
+    *shape->dim[i] = (Onnx__TensorShapeProto__Dimension)ONNX__TENSOR_SHAPE_PROTO__DIMENSION__INIT;
     if (face->dim[i] < 0) {
       shape->dim[i]->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM;
       shape->dim[i]->dim_param = "N";

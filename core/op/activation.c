@@ -1,6 +1,6 @@
 /* relu, relu6, clip, leaky_relu, sigmoid, hard_sigmoid, hard_swish, swish: element by element, any
- * shape. attr: alpha (leaky_relu; clip, with beta: its bounds). Clamps take their gradient from the output, others from the
- * input. */
+ * shape. attr: alpha (leaky_relu; clip, with beta: its bounds). Clamps take their gradient from the
+ * output, others from the input. */
 #include <math.h>
 
 #include "base/error.h"

@@ -1,6 +1,6 @@
-/* Functions of two numbers, element by element, of inputs of one shape: sub, div, minimum, maximum, pow.
- * (add and mul have files of their own: they have kernels, and take a row of channels.) At equals
- * minimum and maximum give the gradient to the first. */
+/* Functions of two numbers, element by element, of inputs of one shape: sub, div, minimum, maximum,
+ * pow. (add and mul have files of their own: they have kernels, and take a row of channels.) At
+ * equals minimum and maximum give the gradient to the first. */
 #include <math.h>
 
 #include "base/error.h"
@@ -20,12 +20,12 @@ static int binary_shape(const char *op, const anet_shape *in, anet_shape *out)
 
 /* clang-format off
  * X(name, f(x, y), df/dx, df/dy) */
-#define BINARY_MAP(X)                                                                            \
-  X(sub, x - y, 1.0F, -1.0F)                                                                     \
-  X(div, x / y, 1.0F / y, -x / (y * y))                                                          \
-  X(minimum, x <= y ? x : y, x <= y ? 1.0F : 0.0F, x <= y ? 0.0F : 1.0F)                         \
-  X(maximum, x >= y ? x : y, x >= y ? 1.0F : 0.0F, x >= y ? 0.0F : 1.0F)                         \
-  X(pow, powf(x, y), y * powf(x, y - 1.0F), powf(x, y) * logf(x))
+#define BINARY_MAP(X)                                                                              \
+  X(sub, x - y, 1.0F, -1.0F)                                                                       \
+  X(div, x / y, 1.0F / y, -x / (y * y))                                                            \
+  X(minimum, x <= y ? x : y, x <= y ? 1.0F : 0.0F, x <= y ? 0.0F : 1.0F)                           \
+  X(maximum, x >= y ? x : y, x >= y ? 1.0F : 0.0F, x >= y ? 0.0F : 1.0F)                           \
+  X(pow, powf(x, y), y *powf(x, y - 1.0F), powf(x, y) * logf(x))
 /* clang-format on */
 
 #define GRADIENT(index, slope)                                                                     \

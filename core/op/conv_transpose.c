@@ -1,7 +1,7 @@
-/* conv_transpose: in (h, w, cin), weight (kh, kw, channels / groups, cin), out (ho, wo, channels): what
- * the convolution with these weights from `out` to `in` does to gradients of its output. Forward is
- * that convolution's gradient for data, backward its forward.
- * attr: kernel stride dilation pad groups channels bias, dim (rows, columns added at the end). */
+/* conv_transpose: in (h, w, cin), weight (kh, kw, channels / groups, cin), out (ho, wo, channels):
+ * what the convolution with these weights from `out` to `in` does to gradients of its output.
+ * Forward is that convolution's gradient for data, backward its forward. attr: kernel stride
+ * dilation pad groups channels bias, dim (rows, columns added at the end). */
 #include <string.h>
 
 #include "base/error.h"
@@ -23,8 +23,8 @@ static int conv_transpose_shape(const anet_attr *a, const anet_shape *in, int32_
   *out = (anet_shape){3, {0, 0, a->channels}};
   for (int32_t i = 0; i < 2; i++) {
     const int64_t span = (int64_t)(a->kernel[i] - 1) * a->dilation[i] + 1;
-    const int64_t size = (int64_t)(in->dim[i] - 1) * a->stride[i] + span + a->dim[i] - a->pad[i] -
-                         a->pad[i + 2];
+    const int64_t size =
+        (int64_t)(in->dim[i] - 1) * a->stride[i] + span + a->dim[i] - a->pad[i] - a->pad[i + 2];
     if (a->dim[i] < 0 || a->kernel[i] < 1 || a->dilation[i] < 1 || size < 1 || size > INT32_MAX)
       return anet_fail(ANET_SHAPE, "conv_transpose: of input %s it would make %lld %s",
                        anet__shape_text(in, text), (long long)size, i ? "columns" : "rows");

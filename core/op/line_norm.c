@@ -1,6 +1,6 @@
-/* layer_norm: each pixel's channels to mean 0 and variance 1, then times gamma plus beta. instance_norm:
- * the same over the pixels of each channel of each image. They have no running statistics.
- * attr: epsilon. */
+/* layer_norm: each pixel's channels to mean 0 and variance 1, then times gamma plus beta.
+ * instance_norm: the same over the pixels of each channel of each image. They have no running
+ * statistics. attr: epsilon. */
 #include <math.h>
 
 #include "op/work.h"

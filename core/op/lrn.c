@@ -1,6 +1,6 @@
 /* lrn: x over a power of the mean square of the channels around it (Krizhevsky et al. 2012):
- * y = x * (epsilon + alpha / size * sum of squares)^-beta over `size` channels, of which one more lies
- * behind than before where size is even. attr: size alpha beta epsilon. */
+ * y = x * (epsilon + alpha / size * sum of squares)^-beta over `size` channels, of which one more
+ * lies behind than before where size is even. attr: size alpha beta epsilon. */
 #include <math.h>
 
 #include "base/error.h"

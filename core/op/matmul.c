@@ -1,5 +1,5 @@
-/* matmul: (…, m, k) times (…, k, n), of 2 to 4 axes, all but the last two alike. Both are computed; a
- * product with constant weights is `linear` or `conv`. */
+/* matmul: (…, m, k) times (…, k, n), of 2 to 4 axes, all but the last two alike. Both are computed;
+ * a product with constant weights is `linear` or `conv`. */
 #include <string.h>
 
 #include "base/error.h"

@@ -1,5 +1,6 @@
-/* reduce_mean, reduce_sum, reduce_max: over attr.axis, counted from the last (0 = channels), which goes;
- * of a single axis one value is left. The gradient of a maximum goes to the first of equals. */
+/* reduce_mean, reduce_sum, reduce_max: over attr.axis, counted from the last (0 = channels), which
+ * goes; of a single axis one value is left. The gradient of a maximum goes to the first of equals.
+ */
 #include <math.h>
 #include <string.h>
 
@@ -117,8 +118,7 @@ static void reduce_max_grad(const void *context, size_t begin, size_t end)
   static void lower##_backward(const anet__grad_call *g)                                           \
   {                                                                                                \
     const view v = view_of(&g->call);                                                              \
-    if (g->din[0])                                                                                 \
-      anet__split(g->call.pool, v.outer, 2 * v.count * v.inner, lower##_grad, g);                  \
+    if (g->din[0]) anet__split(g->call.pool, v.outer, 2 * v.count * v.inner, lower##_grad, g);     \
   }                                                                                                \
   const anet__op anet__op_##lower = {.name = #lower,                                               \
                                      .min_inputs = 1,                                              \

@@ -1,6 +1,6 @@
-/* resize: (h, w, c) to (dim[0], dim[1], c), without antialiasing. attr: dim, mode (ANET_RESIZE_NEAREST, …),
- * begin (ANET_RESIZE_CENTRE, …: where pixels of the output lie in the input), size (ANET_RESIZE_HALF_DOWN, …:
- * which pixel is the nearest). */
+/* resize: (h, w, c) to (dim[0], dim[1], c), without antialiasing. attr: dim, mode
+ * (ANET_RESIZE_NEAREST, …), begin (ANET_RESIZE_CENTRE, …: where pixels of the output lie in the
+ * input), size (ANET_RESIZE_HALF_DOWN, …: which pixel is the nearest). */
 #include <string.h>
 
 #include "base/error.h"
@@ -15,8 +15,8 @@ static int resize_shape(const anet_attr *a, const anet_shape *in, int32_t inputs
     return anet_fail(ANET_RANGE, "resize: mode %d is not %d or %d", a->mode, ANET_RESIZE_NEAREST,
                      ANET_RESIZE_BILINEAR);
   if (a->begin < 0 || a->begin > ANET_RESIZE_ALIGN || a->size < 0 || a->size > ANET_RESIZE_HALF_UP)
-    return anet_fail(ANET_RANGE, "resize: centre %d or rounding %d is not within 0 to %d, %d", a->begin,
-                     a->size, ANET_RESIZE_ALIGN, ANET_RESIZE_HALF_UP);
+    return anet_fail(ANET_RANGE, "resize: centre %d or rounding %d is not within 0 to %d, %d",
+                     a->begin, a->size, ANET_RESIZE_ALIGN, ANET_RESIZE_HALF_UP);
   *out = (anet_shape){3, {a->dim[0], a->dim[1], in->dim[2]}};
   if (a->dim[0] < 1 || a->dim[1] < 1 || !anet__shape_count(out, &count))
     return anet_fail(ANET_SHAPE, "resize: cannot make (%d, %d) of input %s", a->dim[0], a->dim[1],
@@ -30,9 +30,9 @@ typedef struct blend {
   float weight;
 } blend;
 
-/* Where output pixel o lies in the input, as a fraction twice / full of whole numbers, so that nothing
- * depends on rounding: half pixels (2 o + 1) in / (2 out) - 1/2, corners o in / out, or aligned
- * o (in - 1) / (out - 1). */
+/* Where output pixel o lies in the input, as a fraction twice / full of whole numbers, so that
+ * nothing depends on rounding: half pixels (2 o + 1) in / (2 out) - 1/2, corners o in / out, or
+ * aligned o (in - 1) / (out - 1). */
 typedef struct place {
   int64_t twice, full;
 } place;

@@ -1,4 +1,5 @@
-/* scale: each channel (the last axis) times gamma, plus beta. Unlike a norm it has no statistics. */
+/* scale: each channel (the last axis) times gamma, plus beta. Unlike a norm it has no statistics.
+ */
 #include "op/work.h"
 
 enum { GAMMA, BETA };

@@ -91,8 +91,8 @@ static void transpose_backward(const anet__grad_call *g)
 {
   const walk w = walk_of(&g->call);
   if (g->din[0])
-    anet__split(g->call.pool, (size_t)g->call.n * w.size[0] * w.size[1],
-                2 * w.size[2] * w.size[3], backward_planes, g);
+    anet__split(g->call.pool, (size_t)g->call.n * w.size[0] * w.size[1], 2 * w.size[2] * w.size[3],
+                backward_planes, g);
 }
 
 const anet__op anet__op_transpose = {

@@ -1,6 +1,6 @@
-/* Functions of one number, element by element, any shape; attr: alpha a, beta b where the formula names
- * them, mode (gelu: 1 approximates by tanh). Those that training passes often have kernels and are in
- * activation.c; these are plain loops. */
+/* Functions of one number, element by element, any shape; attr: alpha a, beta b where the formula
+ * names them, mode (gelu: 1 approximates by tanh). Those that training passes often have kernels
+ * and are in activation.c; these are plain loops. */
 #include <math.h>
 
 #include "op/work.h"
@@ -42,27 +42,27 @@ static float gelu_slope(float x, int32_t mode)
 
 /* clang-format off
  * X(name, f(x), f'(x)) */
-#define UNARY_MAP(X)                                                                             \
-  X(affine, a * x + b, a)                                                                        \
-  X(elu, x > 0 ? x : a * expm1f(x), x > 0 ? 1.0F : a * expf(x))                                  \
-  X(gelu, gelu_of(x, mode), gelu_slope(x, mode))                                                 \
-  X(mish, x * tanhf(softplus_of(x)), mish_slope(x))                                              \
-  X(softplus, softplus_of(x), sigmoid_of(x))                                                     \
-  X(tanh, tanhf(x), 1.0F - tanhf(x) * tanhf(x))                                                  \
-  X(softsign, x / (1.0F + fabsf(x)), 1.0F / ((1.0F + fabsf(x)) * (1.0F + fabsf(x))))             \
-  X(threshold, x > a ? x : 0.0F, x > a ? 1.0F : 0.0F)                                            \
-  X(sqrt, sqrtf(x), 0.5F / sqrtf(x))                                                             \
-  X(exp, expf(x), expf(x))                                                                       \
-  X(log, logf(x), 1.0F / x)                                                                      \
-  X(abs, fabsf(x), x > 0 ? 1.0F : x < 0 ? -1.0F : 0.0F)                                          \
-  X(reciprocal, 1.0F / x, -1.0F / (x * x))                                                       \
-  X(power, powf(x, a), a * powf(x, a - 1.0F))                                                    \
-  X(erf, erff(x), 1.12837917F * expf(-x * x))                                                    \
-  X(sin, sinf(x), cosf(x))                                                                       \
-  X(cos, cosf(x), -sinf(x))                                                                      \
-  X(floor, floorf(x), 0.0F)                                                                      \
-  X(ceil, ceilf(x), 0.0F)                                                                        \
-  X(round, rintf(x), 0.0F)                                                                       \
+#define UNARY_MAP(X)                                                                               \
+  X(affine, a *x + b, a)                                                                           \
+  X(elu, x > 0 ? x : a * expm1f(x), x > 0 ? 1.0F : a * expf(x))                                    \
+  X(gelu, gelu_of(x, mode), gelu_slope(x, mode))                                                   \
+  X(mish, x *tanhf(softplus_of(x)), mish_slope(x))                                                 \
+  X(softplus, softplus_of(x), sigmoid_of(x))                                                       \
+  X(tanh, tanhf(x), 1.0F - tanhf(x) * tanhf(x))                                                    \
+  X(softsign, x / (1.0F + fabsf(x)), 1.0F / ((1.0F + fabsf(x)) * (1.0F + fabsf(x))))               \
+  X(threshold, x > a ? x : 0.0F, x > a ? 1.0F : 0.0F)                                              \
+  X(sqrt, sqrtf(x), 0.5F / sqrtf(x))                                                               \
+  X(exp, expf(x), expf(x))                                                                         \
+  X(log, logf(x), 1.0F / x)                                                                        \
+  X(abs, fabsf(x), x > 0 ? 1.0F : x < 0 ? -1.0F : 0.0F)                                            \
+  X(reciprocal, 1.0F / x, -1.0F / (x * x))                                                         \
+  X(power, powf(x, a), a *powf(x, a - 1.0F))                                                       \
+  X(erf, erff(x), 1.12837917F * expf(-x * x))                                                      \
+  X(sin, sinf(x), cosf(x))                                                                         \
+  X(cos, cosf(x), -sinf(x))                                                                        \
+  X(floor, floorf(x), 0.0F)                                                                        \
+  X(ceil, ceilf(x), 0.0F)                                                                          \
+  X(round, rintf(x), 0.0F)                                                                         \
   X(sign, (float)((x > 0) - (x < 0)), 0.0F)
 /* clang-format on */
 

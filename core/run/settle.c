@@ -1,5 +1,5 @@
-/* Norms that were put into an option take the statistics of images, and gain and shift that undo them: the
- * function stays as it was, and training, which normalises by the batch, begins at it. */
+/* Norms that were put into an option take the statistics of images, and gain and shift that undo
+ * them: the function stays as it was, and training, which normalises by the batch, begins at it. */
 #include <math.h>
 #include <string.h>
 
@@ -16,8 +16,8 @@ typedef struct settler {
   anet_net *piece;
   int32_t norm[ANET_MAX_OUTPUTS], norms; /* nodes */
   anet__stream front, back;              /* oracle up to the entry; what the norms read */
-  double *sum;                           /* (norms) pairs of sums and squares, channels each; owned */
-  size_t first[ANET_MAX_OUTPUTS];        /* where a norm's begin */
+  double *sum;                    /* (norms) pairs of sums and squares, channels each; owned */
+  size_t first[ANET_MAX_OUTPUTS]; /* where a norm's begin */
 } settler;
 
 static int32_t channels_of(const settler *s, int32_t i)
@@ -107,8 +107,7 @@ int anet_supernet_settle(anet_supernet *supernet, int32_t option, const float *i
   if (s.norms == 0) return ANET_OK;
   int rc = settler_new(&s, oracle, supernet->blocks->block[o->position].face.entry,
                        ANET_MIN(count, BATCH), pool);
-  if (!rc)
-    rc = measure(&s, in, anet__shape_size(&oracle->node[oracle->input[0]].shape), count);
+  if (!rc) rc = measure(&s, in, anet__shape_size(&oracle->node[oracle->input[0]].shape), count);
   for (int32_t i = 0; !rc && i < s.norms; i++) write_norm(&s, i, count);
   anet__free(s.sum);
   anet__stream_free(&s.back);

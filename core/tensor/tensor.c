@@ -273,8 +273,9 @@ int anet_tensor_transpose(const anet_tensor *from, const int32_t *axis, anet_ten
                      anet__type_name(from->type));
   for (int32_t i = 0; i < rank; i++) {
     if (axis[i] < 0 || axis[i] >= rank || seen & 1 << axis[i])
-      return anet_fail(ANET_RANGE, "transpose: axis %d, for place %d, is not one of the others of %s",
-                       axis[i], i, anet__shape_text(&from->shape, text));
+      return anet_fail(ANET_RANGE,
+                       "transpose: axis %d, for place %d, is not one of the others of %s", axis[i],
+                       i, anet__shape_text(&from->shape, text));
     seen |= 1 << axis[i];
     shape.dim[i] = from->shape.dim[axis[i]];
   }

@@ -63,6 +63,12 @@ function M.failure(status)
   return M.message(status), code
 end
 
+-- nil for ok; else the failure's `message, code`, whatever it is: for what is in files of others.
+---@return string? message, string? code
+function M.refusal(status)
+  if status ~= 0 then return M.message(status), M.status[status] end
+end
+
 local memory = ffi.new 'anet_memory'
 local ceiling = 64 * 2 ^ 20
 

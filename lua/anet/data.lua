@@ -50,7 +50,7 @@ function M.open(path, options)
   if not plain then return nil, size, 'format' end
   local named = NAMED[plain] or {path = plain}
   local status = C.anet_dataset_open(named.path, options.part, options.size or size or 0, out)
-  local message, code = core.failure(status)
+  local message, code = core.refusal(status)
   if message then return nil, message, code end
   local dataset = wrap(take())
   crop = options.crop or crop

@@ -111,7 +111,7 @@ function M.import(path, options)
   local desc = ffi.new 'anet_onnx_desc'
   local name, handle = ffi.new('const char *[?]', #names + 1, names), ffi.new('anet_tensor *[?]', #values + 1, values)
   desc.constants, desc.name, desc.value = #names, name, handle
-  local message, code = core.failure(C.anet_net_import_onnx(path, desc, out, options.about and options.about.handle or nil))
+  local message, code = core.refusal(C.anet_net_import_onnx(path, desc, out, options.about and options.about.handle or nil))
   if message then return nil, message, code end
   return M.wrap(take())
 end
@@ -121,7 +121,7 @@ end
 function M.onnx_inputs(path)
   local names, name = {}, ffi.new 'char[256]'
   while true do
-    local message, code = core.failure(C.anet_onnx_input(path, #names, name, 256))
+    local message, code = core.refusal(C.anet_onnx_input(path, #names, name, 256))
     if code == 'absent' then return names end
     if message then return nil, message, code end
     names[#names + 1] = ffi.string(name)

@@ -166,7 +166,7 @@ end
 -- Read a file of NumPy (.npy) or ONNX (.pb, a TensorProto) as f32.
 ---@return anet.Tensor? tensor, string? message, string? code
 function M.load(path)
-  local message, code = core.failure(C.anet_tensor_load(path, out))
+  local message, code = core.refusal(C.anet_tensor_load(path, out))
   if message then return nil, message, code end
   return M.wrap(take())
 end

@@ -93,6 +93,20 @@ test.case('arrays that do not fit', function()
   test.mentions(output, 'want arrays')
 end)
 
+test.case('damaged files', function()
+  local file = assert(io.open(path 'small.onnx', 'rb'))
+  local bytes = file:read '*a'
+  file:close()
+  file = assert(io.open(path 'cut.onnx', 'wb'))
+  file:write(bytes:sub(1, 1000))
+  file:close()
+  for _, name in ipairs{'cut.onnx', 'labels.none', 'nhwc.npy'} do
+    local output, status = run('import ' .. path(name))
+    test.equal(status, 1)
+    test.check(output:match '^anet import: [^\n]*\n$', output)
+  end
+end)
+
 test.case('a subnet leaves and comes back', function()
   run_json('elastify ' .. path 'small.anet' .. " --data '' --out " .. path 'super.anet')
   local s = assert(anet.bundle.open(path 'super.anet')):supernet()
@@ -118,6 +132,20 @@ test.case('what the images were', function()
   local output, status = run(('import %s --mean 1,2'):format(path 'small.onnx'))
   test.equal(status, 1)
   test.mentions(output, 'got 2 numbers, the input has 3 channels')
+end)
+
+test.case('sizes in the path of images', function()
+  os.execute('mkdir -p ' .. path 'photos')
+  for i = 0, 2 do
+    local image = anet.tensor({20 + i, 30, 3}, 'u8')
+    assert(anet.image.save(image, path('photos/' .. i .. '_x.png')))
+  end
+  test.same(anet.data.open(path 'photos:size=16,crop=12'):shape(), {12, 12, 3})
+  test.same(anet.data.open(path 'photos:size=16'):shape(), {16, 16, 3})
+  local _, message = anet.data.open(path 'photos:size=16,corp=12')
+  test.mentions(message, "'corp=12' is neither size=PIXELS nor crop=PIXELS")
+  _, message = anet.data.open(path 'photos')
+  test.mentions(message, 'give a size')
 end)
 
 test.case('the checker of ONNX', function()

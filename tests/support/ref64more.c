@@ -11,7 +11,8 @@ static size_t size_of(const anet_shape *s)
   return n;
 }
 
-/* ---- functions of one number ------------------------------------------------------------------- */
+/* ---- functions of one number -------------------------------------------------------------------
+ */
 
 static double softplus(double x)
 {
@@ -22,32 +23,75 @@ static bool unary(anet__op_id op, const anet_attr *attr, double x, double *y)
 {
   const double a = (double)attr->alpha, b = (double)attr->beta;
   switch (op) {
-    case ANET_OP_CLIP: *y = x < a ? a : x > b ? b : x; break;
-    case ANET_OP_AFFINE: *y = a * x + b; break;
-    case ANET_OP_ELU: *y = x > 0 ? x : a * (exp(x) - 1); break;
+    case ANET_OP_CLIP:
+      *y = x < a ? a : x > b ? b : x;
+      break;
+    case ANET_OP_AFFINE:
+      *y = a * x + b;
+      break;
+    case ANET_OP_ELU:
+      *y = x > 0 ? x : a * (exp(x) - 1);
+      break;
     case ANET_OP_GELU:
       *y = attr->mode ? x / 2 * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)))
                       : x / 2 * (1 + erf(x / sqrt(2)));
       break;
-    case ANET_OP_MISH: *y = x * tanh(softplus(x)); break;
-    case ANET_OP_SOFTPLUS: *y = softplus(x); break;
-    case ANET_OP_TANH: *y = tanh(x); break;
-    case ANET_OP_SOFTSIGN: *y = x / (1 + fabs(x)); break;
-    case ANET_OP_THRESHOLD: *y = x > a ? x : 0; break;
-    case ANET_OP_SQRT: *y = sqrt(x); break;
-    case ANET_OP_EXP: *y = exp(x); break;
-    case ANET_OP_LOG: *y = log(x); break;
-    case ANET_OP_ABS: *y = fabs(x); break;
-    case ANET_OP_RECIPROCAL: *y = 1 / x; break;
-    case ANET_OP_POWER: *y = pow(x, a); break;
-    case ANET_OP_ERF: *y = erf(x); break;
-    case ANET_OP_SIN: *y = sin(x); break;
-    case ANET_OP_COS: *y = cos(x); break;
-    case ANET_OP_FLOOR: *y = floor(x); break;
-    case ANET_OP_CEIL: *y = ceil(x); break;
-    case ANET_OP_ROUND: *y = rint(x); break;
-    case ANET_OP_SIGN: *y = x > 0 ? 1 : x < 0 ? -1 : 0; break;
-    default: return false;
+    case ANET_OP_MISH:
+      *y = x * tanh(softplus(x));
+      break;
+    case ANET_OP_SOFTPLUS:
+      *y = softplus(x);
+      break;
+    case ANET_OP_TANH:
+      *y = tanh(x);
+      break;
+    case ANET_OP_SOFTSIGN:
+      *y = x / (1 + fabs(x));
+      break;
+    case ANET_OP_THRESHOLD:
+      *y = x > a ? x : 0;
+      break;
+    case ANET_OP_SQRT:
+      *y = sqrt(x);
+      break;
+    case ANET_OP_EXP:
+      *y = exp(x);
+      break;
+    case ANET_OP_LOG:
+      *y = log(x);
+      break;
+    case ANET_OP_ABS:
+      *y = fabs(x);
+      break;
+    case ANET_OP_RECIPROCAL:
+      *y = 1 / x;
+      break;
+    case ANET_OP_POWER:
+      *y = pow(x, a);
+      break;
+    case ANET_OP_ERF:
+      *y = erf(x);
+      break;
+    case ANET_OP_SIN:
+      *y = sin(x);
+      break;
+    case ANET_OP_COS:
+      *y = cos(x);
+      break;
+    case ANET_OP_FLOOR:
+      *y = floor(x);
+      break;
+    case ANET_OP_CEIL:
+      *y = ceil(x);
+      break;
+    case ANET_OP_ROUND:
+      *y = rint(x);
+      break;
+    case ANET_OP_SIGN:
+      *y = x > 0 ? 1 : x < 0 ? -1 : 0;
+      break;
+    default:
+      return false;
   }
   return true;
 }
@@ -55,17 +99,29 @@ static bool unary(anet__op_id op, const anet_attr *attr, double x, double *y)
 static bool binary(anet__op_id op, double x, double y, double *z)
 {
   switch (op) {
-    case ANET_OP_SUB: *z = x - y; break;
-    case ANET_OP_DIV: *z = x / y; break;
-    case ANET_OP_MINIMUM: *z = x < y ? x : y; break;
-    case ANET_OP_MAXIMUM: *z = x > y ? x : y; break;
-    case ANET_OP_POW: *z = pow(x, y); break;
-    default: return false;
+    case ANET_OP_SUB:
+      *z = x - y;
+      break;
+    case ANET_OP_DIV:
+      *z = x / y;
+      break;
+    case ANET_OP_MINIMUM:
+      *z = x < y ? x : y;
+      break;
+    case ANET_OP_MAXIMUM:
+      *z = x > y ? x : y;
+      break;
+    case ANET_OP_POW:
+      *z = pow(x, y);
+      break;
+    default:
+      return false;
   }
   return true;
 }
 
-/* ---- a value for each place --------------------------------------------------------------------- */
+/* ---- a value for each place ---------------------------------------------------------------------
+ */
 
 /* Index of the place `i` of shape s along each axis. */
 static void places(const anet_shape *s, size_t i, int32_t *index)
@@ -138,8 +194,7 @@ static double line_norm(const ref64_call *k, const double *x, size_t i)
   const size_t step = k->op == ANET_OP_LAYER_NORM ? 1 : c;
   double mean = 0, variance = 0;
   for (size_t p = 0; p < count; p++) mean += x[first + p * step] / (double)count;
-  for (size_t p = 0; p < count; p++)
-    variance += pow(x[first + p * step] - mean, 2) / (double)count;
+  for (size_t p = 0; p < count; p++) variance += pow(x[first + p * step] - mean, 2) / (double)count;
   return (x[i] - mean) / sqrt(variance + (double)k->attr->epsilon) * k->param[0][i % c] +
          k->param[1][i % c];
 }
@@ -195,20 +250,31 @@ static double value_of(const ref64_call *k, size_t image, size_t i)
   const double *x = k->inputs ? k->in[0] + image * size_of(&k->in_shape[0]) : NULL;
   const size_t c = (size_t)k->out_shape.dim[k->out_shape.rank - 1];
   switch (k->op) {
-    case ANET_OP_TRANSPOSE: return transpose(k, x, i);
-    case ANET_OP_EXPAND: return expand(k, x, i);
+    case ANET_OP_TRANSPOSE:
+      return transpose(k, x, i);
+    case ANET_OP_EXPAND:
+      return expand(k, x, i);
     case ANET_OP_REDUCE_MEAN:
     case ANET_OP_REDUCE_SUM:
-    case ANET_OP_REDUCE_MAX: return reduce(k, x, i);
-    case ANET_OP_LOG_SOFTMAX: return log_softmax(k, x, i);
-    case ANET_OP_LRN: return lrn(k, x, i);
+    case ANET_OP_REDUCE_MAX:
+      return reduce(k, x, i);
+    case ANET_OP_LOG_SOFTMAX:
+      return log_softmax(k, x, i);
+    case ANET_OP_LRN:
+      return lrn(k, x, i);
     case ANET_OP_LAYER_NORM:
-    case ANET_OP_INSTANCE_NORM: return line_norm(k, x, i);
-    case ANET_OP_MATMUL: return matmul(k, image, i);
-    case ANET_OP_CONSTANT: return k->param[0][i];
-    case ANET_OP_SCALE: return x[i] * k->param[0][i % c] + k->param[1][i % c];
-    case ANET_OP_PRELU: return x[i] > 0 ? x[i] : k->param[0][i % c] * x[i];
-    default: return NAN;
+    case ANET_OP_INSTANCE_NORM:
+      return line_norm(k, x, i);
+    case ANET_OP_MATMUL:
+      return matmul(k, image, i);
+    case ANET_OP_CONSTANT:
+      return k->param[0][i];
+    case ANET_OP_SCALE:
+      return x[i] * k->param[0][i % c] + k->param[1][i % c];
+    case ANET_OP_PRELU:
+      return x[i] > 0 ? x[i] : k->param[0][i % c] * x[i];
+    default:
+      return NAN;
   }
 }
 

@@ -587,6 +587,39 @@ TEST(folder_images_are_scaled)
   test_scratch_remove(folder);
 }
 
+/* Images named after their class; their middles. */
+TEST(named_images_are_read)
+{
+  char folder[SCRATCH_PATH];
+  anet_dataset *data, *middle;
+  test_scratch_new(folder);
+  write_png(folder, "0007_fish.png", 9, 8, 10);
+  write_png(folder, "2_bird.png", 9, 8, 60);
+  write_png(folder, "other.png", 9, 8, 90);
+  write_png(folder, "3-no.png", 9, 8, 90);
+  test_scratch_write(folder, "labels.txt", "a\nb\nc\n", 6);
+  CHECK_OK(anet_dataset_open(folder, "test", 0, &data));
+  CHECK_EQ_I(anet_dataset_count(data), 2);
+  CHECK_EQ_I(anet_dataset_classes(data), 8);
+  CHECK_EQ_S(anet_dataset_class(data, 2), "c");
+  static const int32_t label[] = {7, 2};
+  for (int32_t i = 0; i < 2; i++)
+    CHECK_EQ_I(anet_tensor_get(anet_dataset_labels(data), &i), label[i]);
+  CHECK_OK(anet_dataset_crop(data, 3, 4, &middle));
+  for (int32_t y = 0; y < 3; y++)
+    for (int32_t x = 0; x < 4; x++)
+      CHECK_EQ_I(anet_tensor_get(anet_dataset_images(middle), (int32_t[]){1, y, x, 1}),
+                 anet_tensor_get(anet_dataset_images(data), (int32_t[]){1, y + 3, x + 2, 1}));
+  CHECK_EQ_I(anet_tensor_get(anet_dataset_labels(middle), (int32_t[]){1}), 2);
+  CHECK_EQ_S(anet_dataset_class(middle, 0), "a");
+  anet_dataset_release(middle);
+  CHECK_FAILS(anet_dataset_crop(data, 10, 4, &middle), ANET_RANGE, "10 x 4");
+  CHECK_FAILS(anet_dataset_crop(data, 0, 4, &middle), ANET_RANGE, "0 x 4");
+  anet_dataset_release(data);
+  test_each_allocation(open_whole, folder);
+  test_scratch_remove(folder);
+}
+
 /* Sheets of 50 columns of 2 x 2 tiles; tile k is of colour k % 200. */
 static void write_sheet(const char *folder, const char *name, int32_t rows)
 {
@@ -667,5 +700,5 @@ TEST_MAIN(CASE(sets_are_made_of_tensors), CASE(sets_are_checked), CASE(slices_sh
           CASE(sets_survive_lack_of_memory), CASE(idx_files_are_read),
           CASE(bad_idx_files_are_refused), CASE(fashion_mnist_is_read), CASE(cifar_files_are_read),
           CASE(cifar_100_has_fine_labels), CASE(folders_of_classes_are_read),
-          CASE(folder_images_are_scaled), CASE(sheets_of_tiles_are_read),
+          CASE(folder_images_are_scaled), CASE(named_images_are_read), CASE(sheets_of_tiles_are_read),
           CASE(cifar_sheets_are_read), CASE(nothing_is_left))

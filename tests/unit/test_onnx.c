@@ -14,7 +14,8 @@
 
 static char folder[SCRATCH_PATH];
 
-/* ---- layouts -------------------------------------------------------------------------------------- */
+/* ---- layouts
+ * -------------------------------------------------------------------------------------- */
 
 /* What is stored at each place, by naive index arithmetic. */
 static void check_map(const anet__layout *l, const int32_t *want, const char *what)
@@ -52,7 +53,8 @@ TEST(layouts_regroup_and_split)
   check_map(&n, want, "shuffled channels");
 }
 
-/* ---- nets out and in again --------------------------------------------------------------------------- */
+/* ---- nets out and in again
+ * --------------------------------------------------------------------------- */
 
 typedef struct outcome {
   float *out;
@@ -107,7 +109,8 @@ static anet_net *case_net(const op_case *c)
   CHECK_OK(anet_net_new(&net));
   const int32_t inputs = ANET_MAX(c->inputs, 1);
   for (int32_t i = 0; i < inputs; i++)
-    CHECK_OK(anet_net_input(net, NULL, c->inputs ? &c->in[i] : &(anet_shape){3, {3, 4, 5}}, &in[i]));
+    CHECK_OK(
+        anet_net_input(net, NULL, c->inputs ? &c->in[i] : &(anet_shape){3, {3, 4, 5}}, &in[i]));
   CHECK_OK(anet_net_add(net, c->op, "node", &c->attr, in, c->inputs, &value));
   if (c->inputs == 0)
     CHECK_OK(anet_net_add(net, "add", NULL, NULL, (int32_t[]){in[0], value}, 2, &value));
@@ -228,7 +231,8 @@ TEST(families_keep_their_blocks)
   check_family(zoo_inception(16, 2, 10, 1), "inception");
 }
 
-/* ---- files made by hand ---------------------------------------------------------------------------------- */
+/* ---- files made by hand
+ * ---------------------------------------------------------------------------------- */
 
 enum { ATTRS = 4, ARRAYS = 6, NODES = 6 };
 
@@ -277,13 +281,14 @@ static anet__onnx_node *draft_node(draft *d, const char *op, const char *inputs,
 
 static void draft_int(anet__onnx_node *node, const char *name, int64_t value)
 {
-  node->attr[node->attrs++] = (anet__onnx_attr){.name = name, .kind = ANET_ONNX_ATTR_INT, .i = value};
+  node->attr[node->attrs++] =
+      (anet__onnx_attr){.name = name, .kind = ANET_ONNX_ATTR_INT, .i = value};
 }
 
 static void draft_ints(anet__onnx_node *node, const char *name, const int64_t *value, size_t count)
 {
-  node->attr[node->attrs++] = (anet__onnx_attr){
-      .name = name, .kind = ANET_ONNX_ATTR_INTS, .ints = value, .count = count};
+  node->attr[node->attrs++] =
+      (anet__onnx_attr){.name = name, .kind = ANET_ONNX_ATTR_INTS, .ints = value, .count = count};
 }
 
 static void draft_array(draft *d, const char *name, int32_t rank, const int64_t *dim, float *f,
@@ -418,7 +423,8 @@ TEST(clips_become_what_they_are)
   }
 }
 
-/* Squeeze and excitation spelled out: x * clip(x + 3, 0, 6) / 6 stays a chain of plain functions. */
+/* Squeeze and excitation spelled out: x * clip(x + 3, 0, 6) / 6 stays a chain of plain functions.
+ */
 TEST(numbers_become_attributes)
 {
   float three[1] = {3}, zero[1] = {0}, six[1] = {6};
@@ -442,7 +448,8 @@ TEST(numbers_become_attributes)
   anet_net_release(net);
 }
 
-/* ---- what is refused --------------------------------------------------------------------------------------- */
+/* ---- what is refused
+ * --------------------------------------------------------------------------------------- */
 
 TEST(refusals_name_the_thing)
 {
@@ -484,7 +491,9 @@ TEST(small_files_get_little_memory)
   CHECK(after.peak_bytes - before.live_bytes < 1 << 27);
 }
 
-/* ---- damage -------------------------------------------------------------------------------------------------- */
+/* ---- damage
+ * --------------------------------------------------------------------------------------------------
+ */
 
 /* A file with a convolution, a norm and a linear layer. */
 static size_t whole_file(char *path, char **bytes)
@@ -494,7 +503,8 @@ static size_t whole_file(char *path, char **bytes)
   int32_t v;
   CHECK_OK(anet_net_new(&net));
   CHECK_OK(anet_net_input(net, "image", &(anet_shape){3, {6, 6, 3}}, &v));
-  CHECK_OK(anet_net_add(net, "conv", "c", &(anet_attr){.kernel = {3, 3}, .channels = 4, .bias = 1}, &v, 1, &v));
+  CHECK_OK(anet_net_add(net, "conv", "c", &(anet_attr){.kernel = {3, 3}, .channels = 4, .bias = 1},
+                        &v, 1, &v));
   CHECK_OK(anet_net_add(net, "norm", "n", NULL, &v, 1, &v));
   CHECK_OK(anet_net_add(net, "relu6", "r", NULL, &v, 1, &v));
   CHECK_OK(anet_net_add(net, "flatten", "f", NULL, &v, 1, &v));
@@ -598,7 +608,9 @@ TEST(every_allocation_may_fail)
   test_each_allocation(export_and_drop, path);
 }
 
-/* ---- arrays --------------------------------------------------------------------------------------------------- */
+/* ---- arrays
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 TEST(arrays_go_out_and_in)
 {
@@ -618,7 +630,8 @@ TEST(arrays_go_out_and_in)
     CHECK_EQ_I(shape.dim[2], 5);
     anet_tensor_release(back);
   }
-  CHECK_FAILS(anet_tensor_save(t, test_scratch_path(folder, "a.txt", path)), ANET_UNSUPPORTED, ".npy");
+  CHECK_FAILS(anet_tensor_save(t, test_scratch_path(folder, "a.txt", path)), ANET_UNSUPPORTED,
+              ".npy");
   const int32_t axis[3] = {2, 0, 1};
   CHECK_OK(anet_tensor_transpose(t, axis, &back));
   CHECK_NEAR(anet_tensor_get(back, (int32_t[]){4, 1, 2}), 29.0 / 7, 1e-6);
@@ -630,8 +643,9 @@ TEST(arrays_go_out_and_in)
 /* As NumPy 1.24 writes them: other types, and what cannot be. */
 TEST(arrays_of_numpy)
 {
-  char path[SCRATCH_PATH], file[256] = "\x93NUMPY\x01\x00\x76\x00"
-                                       "{'descr': '<i2', 'fortran_order': False, 'shape': (2, 2), }";
+  char path[SCRATCH_PATH], file[256] =
+                               "\x93NUMPY\x01\x00\x76\x00"
+                               "{'descr': '<i2', 'fortran_order': False, 'shape': (2, 2), }";
   anet_tensor *t;
   const int16_t data[4] = {1, -2, 300, -400};
   memset(file + strlen(file + 10) + 10, ' ', 128 - 10 - strlen(file + 10));
@@ -653,14 +667,21 @@ TEST(arrays_of_numpy)
 int main(int argc, char **argv)
 {
   static const test_case cases[] = {
-      CASE(layouts_regroup_and_split),     CASE(every_op_goes_out_and_in),
+      CASE(layouts_regroup_and_split),
+      CASE(every_op_goes_out_and_in),
       CASE(families_keep_their_blocks),
-      CASE(features_follow_their_memory),  CASE(arithmetic_on_shapes_is_folded),
-      CASE(shortcuts_that_pad_channels),   CASE(clips_become_what_they_are),
-      CASE(numbers_become_attributes),     CASE(refusals_name_the_thing),
-      CASE(small_files_get_little_memory), CASE(damaged_files_are_refused_cleanly),
-      CASE(deep_nests_are_refused),        CASE(every_allocation_may_fail),
-      CASE(arrays_go_out_and_in),          CASE(arrays_of_numpy),
+      CASE(features_follow_their_memory),
+      CASE(arithmetic_on_shapes_is_folded),
+      CASE(shortcuts_that_pad_channels),
+      CASE(clips_become_what_they_are),
+      CASE(numbers_become_attributes),
+      CASE(refusals_name_the_thing),
+      CASE(small_files_get_little_memory),
+      CASE(damaged_files_are_refused_cleanly),
+      CASE(deep_nests_are_refused),
+      CASE(every_allocation_may_fail),
+      CASE(arrays_go_out_and_in),
+      CASE(arrays_of_numpy),
   };
   test_scratch_new(folder);
   const int rc = test_run(cases, ANET_COUNT(cases), argc, argv);
