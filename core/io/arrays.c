@@ -10,8 +10,7 @@
 #include "io/onnx_message.h"
 #include "tensor/tensor.h"
 
-/* ---- .npy
- * --------------------------------------------------------------------------------------------- */
+/* ---- .npy ----------------------------------------------------------------------------------- */
 
 /* "\x93NUMPY", version, bytes of the header, and the header: a Python dict of three entries. */
 static const char MAGIC[6] = "\x93NUMPY";
@@ -113,8 +112,7 @@ static int fill_npy(anet__sink *sink, void *context)
   return anet__sink_put(sink, a->f, a->count * sizeof *a->f);
 }
 
-/* ---- the public face
- * ----------------------------------------------------------------------------------- */
+/* ---- the public face ------------------------------------------------------------------------ */
 
 static int unknown_suffix(const char *path)
 {

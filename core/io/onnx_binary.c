@@ -6,8 +6,7 @@
 #include "base/error.h"
 #include "io/onnx_import.h"
 
-/* ---- alike
- * ------------------------------------------------------------------------------------------ */
+/* ---- alike ---------------------------------------------------------------------------------- */
 
 /* The same value with axes of 1 put before its own (the batch stays in front). */
 static void widen(anet__layout *l, int32_t axes)
@@ -223,8 +222,7 @@ static int two(anet__onnx_import *im, const anet__onnx_node *node, const char *s
   return anet__onnx_add(im, node, suffix, op, NULL, in, 2, &v[0].node);
 }
 
-/* ---- constants
- * ---------------------------------------------------------------------------------------- */
+/* ---- constants ------------------------------------------------------------------------------ */
 
 /* A constant operand: on which side, and its values. */
 typedef struct operand {

@@ -6,8 +6,7 @@
 #include "base/json.h"
 #include "io/bundle.h"
 
-/* ---- writing
- * ------------------------------------------------------------------------------------------ */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 static json_t *face_json(const anet__onnx_value *v)
 {
@@ -43,8 +42,7 @@ int anet__onnx_border_write(const anet__onnx_import *im, anet_bundle *about)
                                          faces_json(im, m->output, m->outputs)));
 }
 
-/* ---- reading
- * ------------------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 /* Whole numbers of an array, low .. high each; -1: they are not. */
 static int32_t read_numbers(const json_t *face, const char *key, int64_t low, int64_t high,

@@ -6,8 +6,7 @@
 #include "base/error.h"
 #include "io/onnx_import.h"
 
-/* ---- what windows share
- * ---------------------------------------------------------------------------- */
+/* ---- what windows share --------------------------------------------------------------------- */
 
 /* A window over 1 or 2 axes; one axis is the rows of an image one column wide. */
 typedef struct window {
@@ -80,8 +79,7 @@ static int input_image(anet__onnx_import *im, const anet__onnx_node *node, anet_
   return ANET_OK;
 }
 
-/* ---- Conv
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Conv ----------------------------------------------------------------------------------- */
 
 static int check_weights(const anet__onnx_array *w, int32_t axes, int32_t channels, int64_t groups)
 {
@@ -138,8 +136,7 @@ int anet__onnx_op_conv(anet__onnx_import *im, const anet__onnx_node *node)
   return anet__onnx_bind_image(im, node, value, x.layout.axes, x.layout.batch);
 }
 
-/* ---- ConvTranspose
- * ------------------------------------------------------------------------------------------ */
+/* ---- ConvTranspose -------------------------------------------------------------------------- */
 
 /* Padding at the end that makes the output so large; `whole`: as it is without any padding. */
 static int pad_to(const anet__onnx_node *node, anet_attr *a, int32_t i, int64_t whole, int64_t want)
@@ -204,8 +201,7 @@ int anet__onnx_op_conv_transpose(anet__onnx_import *im, const anet__onnx_node *n
   return anet__onnx_bind_image(im, node, value, x.layout.axes, x.layout.batch);
 }
 
-/* ---- pools
- * ---------------------------------------------------------------------------------------------- */
+/* ---- pools ---------------------------------------------------------------------------------- */
 
 /* ceil_mode: more padding at the end, so that a last window that begins inside is not lost. */
 static void pad_ceil(anet_attr *a, const anet_shape *in)

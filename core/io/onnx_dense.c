@@ -5,8 +5,7 @@
 #include "base/error.h"
 #include "io/onnx_import.h"
 
-/* ---- matrices
- * -------------------------------------------------------------------------------------- */
+/* ---- matrices ------------------------------------------------------------------------------- */
 
 /* Rows by columns of a constant matrix, as (in, out) in the order in which `x` stores its features.
  */
@@ -167,8 +166,7 @@ int anet__onnx_op_mat_mul(anet__onnx_import *im, const anet__onnx_node *node)
   return multiply(im, node, &m, NULL, 1);
 }
 
-/* ---- norms
- * ------------------------------------------------------------------------------------------- */
+/* ---- norms ---------------------------------------------------------------------------------- */
 
 enum { GAMMA, BETA, MEAN, VAR, NORM_PARAMS };
 

@@ -39,8 +39,7 @@ static int plain(exporter *ex, int32_t value, const char *op)
   return ANET_OK;
 }
 
-/* ---- parameters
- * ------------------------------------------------------------------------------------------ */
+/* ---- parameters ----------------------------------------------------------------------------- */
 
 /* Parameter `index` as (in, out) = its last two axes or (1, out), `taps` of them: element (t, i,
  * o). */
@@ -96,9 +95,7 @@ static const char *vector_array(exporter *ex, int32_t value, int32_t index, cons
   return name;
 }
 
-/* ---- windows
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- windows -------------------------------------------------------------------------------- */
 
 static int emit_window(exporter *ex, const anet_attr *a, bool dilates)
 {
@@ -192,8 +189,7 @@ static int export_resize(exporter *ex, int32_t value)
   return anet__onnx_emit_text(ex, "nearest_mode", round[a->size]);
 }
 
-/* ---- products and norms
- * ---------------------------------------------------------------------------------------- */
+/* ---- products and norms --------------------------------------------------------------------- */
 
 static int export_linear(exporter *ex, int32_t value)
 {
@@ -285,9 +281,7 @@ static int export_prelu(exporter *ex, int32_t value)
   return ANET_OK;
 }
 
-/* ---- functions
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- functions ------------------------------------------------------------------------------ */
 
 static int export_clip(exporter *ex, int32_t value)
 {
@@ -442,9 +436,7 @@ static int export_binary(exporter *ex, int32_t value)
   return ANET_OK;
 }
 
-/* ---- axes
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- axes ----------------------------------------------------------------------------------- */
 
 /* ONNX's axis for attr.axis, which counts stored axes from the last. */
 static int32_t axis_of(const exporter *ex, int32_t value)
@@ -572,9 +564,7 @@ static int export_constant(exporter *ex, int32_t value)
   return ANET_OK;
 }
 
-/* ---- the table
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- the table ------------------------------------------------------------------------------ */
 
 anet__onnx_exporter *anet__onnx_exporter_find(anet__op_id op)
 {
@@ -658,9 +648,7 @@ anet__onnx_exporter *anet__onnx_exporter_find(anet__op_id op)
   }
 }
 
-/* ---- the walk
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- the walk ------------------------------------------------------------------------------- */
 
 static anet__onnx_face face_of(const exporter *ex, int32_t value)
 {

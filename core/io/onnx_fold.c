@@ -98,8 +98,7 @@ static int broadcast_dims(const array *a, const array *b, int32_t *rank, int64_t
   return ANET_OK;
 }
 
-/* ---- sources
- * ---------------------------------------------------------------------------------------- */
+/* ---- sources -------------------------------------------------------------------------------- */
 
 static int fold_constant(importer *im, const onnx_node *node)
 {
@@ -184,8 +183,7 @@ static int fold_range(importer *im, const onnx_node *node)
   return give(im, node, out);
 }
 
-/* ---- moving
- * --------------------------------------------------------------------------------------------- */
+/* ---- moving --------------------------------------------------------------------------------- */
 
 static int fold_identity(importer *im, const onnx_node *node)
 {
@@ -424,8 +422,7 @@ static int fold_expand(importer *im, const onnx_node *node)
   return give(im, node, out);
 }
 
-/* ---- arithmetic
- * ----------------------------------------------------------------------------------------- */
+/* ---- arithmetic ----------------------------------------------------------------------------- */
 
 static double whole_quotient(double x, double y)
 {
@@ -590,8 +587,7 @@ static int fold_dequantize(importer *im, const onnx_node *node)
   return give(im, node, out);
 }
 
-/* ---- the table
- * -------------------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------ */
 
 anet__onnx_folder *anet__onnx_folder_find(const char *op)
 {

@@ -9,8 +9,7 @@
 #include "io/onnx_border.h"
 #include "io/onnx_ops.def"
 
-/* ---- the tables
- * ------------------------------------------------------------------------------------ */
+/* ---- the tables ----------------------------------------------------------------------------- */
 
 #define X(onnx, handler) anet__onnx_handler anet__onnx_op_##handler;
 ANET_ONNX_OP_MAP(X)
@@ -31,8 +30,7 @@ anet__onnx_handler *anet__onnx_handler_find(const char *op)
   return NULL;
 }
 
-/* ---- inputs
- * ------------------------------------------------------------------------------------------ */
+/* ---- inputs --------------------------------------------------------------------------------- */
 
 static int check_face(const anet__onnx_import *im, const anet__onnx_face *face)
 {
@@ -109,8 +107,7 @@ static int add_input(anet__onnx_import *im, const anet__onnx_face *face)
   return anet__onnx_bind(im, face->name, &value);
 }
 
-/* ---- nodes
- * ------------------------------------------------------------------------------------------- */
+/* ---- nodes ---------------------------------------------------------------------------------- */
 
 static bool is_constant(anet__onnx_import *im, const anet__onnx_node *node)
 {
@@ -170,8 +167,7 @@ static int import_node(anet__onnx_import *im, const anet__onnx_node *node)
   return rc ? node_fail(im, node, rc) : ANET_OK;
 }
 
-/* ---- outputs
- * ----------------------------------------------------------------------------------------- */
+/* ---- outputs -------------------------------------------------------------------------------- */
 
 /* Outputs lie as ONNX has them, or as images do: that is what the border can say. */
 static int tidy(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *v)
@@ -246,8 +242,7 @@ static int build(anet__onnx_import *im)
   return ANET_OK;
 }
 
-/* ---- the public face
- * ------------------------------------------------------------------------------------ */
+/* ---- the public face ------------------------------------------------------------------------ */
 
 static void drop(anet__onnx_import *im)
 {

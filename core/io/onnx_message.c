@@ -226,8 +226,7 @@ static size_t field_count(const Onnx__TensorProto *t, int32_t type)
   }
 }
 
-/* ---- data in files of their own
- * ------------------------------------------------------------------ */
+/* ---- data in files of their own ------------------------------------------------------------- */
 
 static bool parse_size(const char *text, size_t *out)
 {
@@ -285,8 +284,7 @@ static int read_external(anet__onnx_pool *pool, const char *folder, const Onnx__
   return rc;
 }
 
-/* ---- decoding
- * ------------------------------------------------------------------------------------ */
+/* ---- decoding ------------------------------------------------------------------------------- */
 
 /* Elements of a shape, and their bytes, before any memory is asked for. */
 static int measure(const char *name, int32_t type, size_t rank, const int64_t *dim, size_t *count,

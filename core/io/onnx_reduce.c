@@ -6,8 +6,7 @@
 #include "base/error.h"
 #include "io/onnx_import.h"
 
-/* ---- reductions
- * --------------------------------------------------------------------------------------- */
+/* ---- reductions ----------------------------------------------------------------------------- */
 
 static int read_axes(anet__onnx_import *im, const anet__onnx_node *node, const anet__layout *l,
                      bool *mark, int32_t *marked)
@@ -125,8 +124,7 @@ REDUCE(reduce_sum_square, {"power", "reduce_sum", NULL, {.alpha = 2}, {.mode = 0
 REDUCE(reduce_log_sum, {NULL, "reduce_sum", "log", {.mode = 0}, {.mode = 0}})
 REDUCE(reduce_log_sum_exp, {"exp", "reduce_sum", "log", {.mode = 0}, {.mode = 0}})
 
-/* ---- Resize
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Resize --------------------------------------------------------------------------------- */
 
 static int find_word(const char *what, const char *word, const char *const *list, int32_t count,
                      int32_t *out)
@@ -214,8 +212,7 @@ int anet__onnx_op_resize(anet__onnx_import *im, const anet__onnx_node *node)
   return anet__onnx_bind_image(im, node, value, x.layout.axes, x.layout.batch);
 }
 
-/* ---- channels and pixels
- * ------------------------------------------------------------------------------------ */
+/* ---- channels and pixels -------------------------------------------------------------------- */
 
 /* Regroup as `cut`, transpose by `perm`, regroup as `join`: the layout alone changes. */
 static int shuffle(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *x,
@@ -277,8 +274,7 @@ int anet__onnx_op_space_to_depth(anet__onnx_import *im, const anet__onnx_node *n
   return shuffle(im, node, &x, cut, perm, join);
 }
 
-/* ---- Expand, Gather
- * ------------------------------------------------------------------------------------------ */
+/* ---- Expand --------------------------------------------------------------------------------- */
 
 /* Axis a of the result, right-aligned: what the value has, and what is wanted. The batch stays as
  * it is. */
@@ -329,43 +325,7 @@ int anet__onnx_op_expand(anet__onnx_import *im, const anet__onnx_node *node)
   return anet__onnx_bind_node(im, node, 0, x.node, &layout);
 }
 
-/* One place, or places that follow each other, of an axis: a part of it. */
-int anet__onnx_op_gather(anet__onnx_import *im, const anet__onnx_node *node)
-{
-  const anet__onnx_array *index;
-  int64_t dim[ANET_ONNX_RANK];
-  anet__onnx_value x;
-  int32_t axis, rank = 0;
-  ANET_TRY(anet__onnx_get_value(im, node, 0, &x));
-  ANET_TRY(anet__onnx_get_array(im, node, 1, &index));
-  ANET_TRY(anet__onnx_axis(node, anet__onnx_int(node, "axis", 0), x.layout.axes, &axis));
-  if (axis == 0 && x.layout.batch) return anet__onnx_unsupported("it picks from the batch");
-  if (!index || index->count == 0 || index->rank > 1)
-    return anet__onnx_unsupported("its places must be a constant row");
-  anet__layout_dims(&x.layout, dim);
-  int64_t begin = (int64_t)anet__onnx_at(index, 0);
-  if (begin < 0) begin += dim[axis];
-  for (size_t i = 1; i < index->count; i++)
-    if ((int64_t)anet__onnx_at(index, i) != begin + (int64_t)i)
-      return anet__onnx_unsupported("its places do not follow each other");
-  if (begin < 0 || begin + (int64_t)index->count > dim[axis])
-    return anet_fail(ANET_RANGE, "places %lld … of an axis of %lld", (long long)begin,
-                     (long long)dim[axis]);
-  const anet_attr attr = {
-      .axis = x.layout.axes - 1 - axis, .begin = (int32_t)begin, .size = (int32_t)index->count};
-  ANET_TRY(anet__onnx_store_natural(im, node, &x));
-  ANET_TRY(anet__onnx_add(im, node, "", "split", &attr, &x.node, 1, &x.node));
-  for (int32_t a = 0; a < x.layout.axes; a++) {
-    if (a == axis && index->rank == 0) continue;
-    dim[rank++] = a == axis ? (int64_t)index->count : dim[a];
-  }
-  anet__layout layout;
-  ANET_TRY(anet__layout_natural(x.layout.batch, rank, dim, &layout));
-  return anet__onnx_bind_node(im, node, 0, x.node, &layout);
-}
-
-/* ---- quantised values
- * -------------------------------------------------------------------------------------- */
+/* ---- quantised values ----------------------------------------------------------------------- */
 
 /* Is nothing below 0 among its values, by what makes it? */
 static bool is_positive(const anet_net *net, int32_t value)

@@ -6,8 +6,7 @@
 #include "base/error.h"
 #include "io/onnx_import.h"
 
-/* ---- regrouping
- * ---------------------------------------------------------------------------------------- */
+/* ---- regrouping ----------------------------------------------------------------------------- */
 
 /* Bind v under other axes. Where its storage does not allow them, it is stored naturally first. A
  * value that becomes one row is flattened under its own name, so that nets read as they did. */
@@ -158,8 +157,7 @@ int anet__onnx_op_transpose(anet__onnx_import *im, const anet__onnx_node *node)
   return anet__onnx_bind_node(im, node, 0, x.node, &layout);
 }
 
-/* ---- along one axis
- * --------------------------------------------------------------------------------------- */
+/* ---- along one axis ------------------------------------------------------------------------- */
 
 /* The layout of v with another size along an axis; v is stored as store_axis leaves it. */
 static int resized(const anet__onnx_value *v, int32_t axis, int64_t size, anet__layout *out)
@@ -262,6 +260,33 @@ static int read_bounds(anet__onnx_import *im, const anet__onnx_node *node, bound
   return ANET_OK;
 }
 
+/* Every `step`-th place of [start, end) of an axis. The places are cut out as `count` rows of `step`, of which
+ * one column stays; where the last row would run over, the rows begin earlier. */
+static int cut_steps(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *x,
+                     int32_t axis, int32_t at, int64_t start, int64_t end, int64_t step)
+{
+  const int64_t size = anet__layout_dim(&x->layout, axis), count = (end - start + step - 1) / step;
+  const int64_t over = ANET_MAX(start + count * step - size, 0);
+  if (over > start)
+    return anet__onnx_unsupported("every %lld. of %lld places from %lld", (long long)step,
+                                  (long long)size, (long long)start);
+  if (count * step < size)
+    ANET_TRY(cut(im, node, x, axis, at, start - over, count * step, ".rows", x));
+  anet_shape shape = anet__net_at(im->net, x->node)->shape;
+  int32_t inner = 1, outer = 1;
+  for (int32_t d = 0; d < shape.rank; d++) {
+    if (d < shape.rank - 1 - at) outer *= shape.dim[d];
+    if (d > shape.rank - 1 - at) inner *= shape.dim[d];
+  }
+  const anet_shape rows = {3, {outer, (int32_t)count, (int32_t)step * inner}};
+  const anet_attr column = {.begin = (int32_t)over * inner, .size = inner};
+  ANET_TRY(anet__onnx_reshape(im, node, x, &rows));
+  ANET_TRY(anet__onnx_add(im, node, ".steps", "split", &column, &x->node, 1, &x->node));
+  ANET_TRY(resized(x, axis, count, &x->layout));
+  shape.dim[shape.rank - 1 - at] = (int32_t)count;
+  return anet__onnx_reshape(im, node, x, &shape);
+}
+
 int anet__onnx_op_slice(anet__onnx_import *im, const anet__onnx_node *node)
 {
   anet__onnx_value x;
@@ -271,9 +296,8 @@ int anet__onnx_op_slice(anet__onnx_import *im, const anet__onnx_node *node)
   for (int32_t i = 0; i < b.count; i++) {
     int32_t axis, at = 0;
     ANET_TRY(anet__onnx_axis(node, b.axis[i], x.layout.axes, &axis));
-    if (b.step[i] != 1)
-      return anet__onnx_unsupported("it takes every %lld. place; a step of 1 is supported",
-                                    (long long)b.step[i]);
+    if (b.step[i] < 1 || b.step[i] > INT16_MAX)
+      return anet__onnx_unsupported("it takes every %lld. place", (long long)b.step[i]);
     if (axis == 0 && x.layout.batch && b.start[i] == 0 && b.end[i] >= INT32_MAX) continue;
     ANET_TRY(anet__onnx_store_axis(im, node, &x, axis, &at));
     const int64_t size = anet__layout_dim(&x.layout, axis);
@@ -282,15 +306,74 @@ int anet__onnx_op_slice(anet__onnx_import *im, const anet__onnx_node *node)
     start = ANET_MIN(ANET_MAX(start, 0), size);
     end = ANET_MIN(ANET_MAX(end, 0), size);
     if (end <= start) return anet__onnx_unsupported("nothing is left of axis %d", axis);
-    if (end - start == size) continue;
-    ANET_TRY(cut(im, node, &x, axis, at, start, end - start, i + 1 < b.count ? ".part" : "", &x));
+    if (b.step[i] > 1)
+      ANET_TRY(cut_steps(im, node, &x, axis, at, start, end, b.step[i]));
+    else if (end - start < size)
+      ANET_TRY(cut(im, node, &x, axis, at, start, end - start, i + 1 < b.count ? ".part" : "", &x));
   }
   return anet__onnx_bind_node(im, node, 0, x.node, &x.layout);
 }
 
-/* ---- Pad
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- Gather --------------------------------------------------------------------------------- */
+
+/* Place i of a constant row of places along an axis of `size`; -1: there is none. */
+static int64_t place_at(const anet__onnx_array *index, size_t i, int64_t size)
+{
+  const double place = anet__onnx_at(index, i), from = place < 0 ? place + (double)size : place;
+  return from >= 0 && from < (double)size ? (int64_t)from : -1;
+}
+
+/* The places as parts that follow each other, joined again. */
+static int gather(anet__onnx_import *im, const anet__onnx_node *node, const anet__onnx_value *x,
+                  const anet__onnx_array *index, int32_t axis, int32_t at, int32_t *value)
+{
+  const int64_t size = anet__layout_dim(&x->layout, axis);
+  int32_t in[ANET_MAX_INPUTS], held = 0;
+  for (size_t i = 0, end; i < index->count; i = end) {
+    const int64_t begin = place_at(index, i, size);
+    if (begin < 0)
+      return anet_fail(ANET_RANGE, "place %g of an axis of %lld", anet__onnx_at(index, i),
+                       (long long)size);
+    for (end = i + 1; end < index->count; end++)
+      if (place_at(index, end, size) != begin + (int64_t)(end - i)) break;
+    anet__onnx_value part;
+    ANET_TRY(cut(im, node, x, axis, at, begin, (int64_t)(end - i), ".part", &part));
+    in[held++] = part.node;
+    if (held < ANET_MAX_INPUTS && (end < index->count || held == 1)) continue;
+    ANET_TRY(anet__onnx_add(im, node, ".parts", "concat", &(anet_attr){.axis = at}, in, held,
+                            &in[0]));
+    held = 1;
+  }
+  *value = in[0];
+  return ANET_OK;
+}
+
+int anet__onnx_op_gather(anet__onnx_import *im, const anet__onnx_node *node)
+{
+  const anet__onnx_array *index;
+  int64_t dim[2 * ANET_ONNX_RANK], now[ANET_ONNX_RANK];
+  anet__onnx_value x;
+  anet__layout layout;
+  int32_t axis, at = 0, rank = 0;
+  ANET_TRY(anet__onnx_get_value(im, node, 0, &x));
+  ANET_TRY(anet__onnx_get_array(im, node, 1, &index));
+  ANET_TRY(anet__onnx_axis(node, anet__onnx_int(node, "axis", 0), x.layout.axes, &axis));
+  if (!index || index->count == 0 || index->count > INT16_MAX)
+    return anet__onnx_unsupported("it gathers %zu places", index ? index->count : 0);
+  ANET_TRY(anet__onnx_store_axis(im, node, &x, axis, &at));
+  ANET_TRY(gather(im, node, &x, index, axis, at, &x.node));
+  ANET_TRY(resized(&x, axis, (int64_t)index->count, &x.layout));
+  anet__layout_dims(&x.layout, now);
+  for (int32_t a = 0; a < x.layout.axes; a++) {
+    if (a != axis) dim[rank++] = now[a];
+    for (int32_t i = 0; a == axis && i < index->rank; i++) dim[rank++] = index->dim[i];
+  }
+  if (rank > ANET_ONNX_RANK || !anet__layout_reshape(&x.layout, rank, dim, &layout))
+    return anet__onnx_unsupported("it makes %d axes", rank);
+  return anet__onnx_bind_node(im, node, 0, x.node, &layout);
+}
+
+/* ---- Pad ------------------------------------------------------------------------------------ */
 
 static int pad_mode(const anet__onnx_node *node, int32_t *mode)
 {

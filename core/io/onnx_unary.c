@@ -154,8 +154,7 @@ int anet__onnx_op_cast(anet__onnx_import *im, const anet__onnx_node *node)
   return unary(im, node, "identity", NULL);
 }
 
-/* ---- softmax
- * ------------------------------------------------------------------------------------------ */
+/* ---- softmax -------------------------------------------------------------------------------- */
 
 /* Store v so that the softmax runs over one dimension of it: attr.axis, counted from the last.
  * Before opset 13 that is all axes from `axis` on, else the axis alone. */

@@ -18,8 +18,7 @@ int anet__onnx_unsupported(const char *format, ...)
   return anet_fail(ANET_UNSUPPORTED, "%s", text);
 }
 
-/* ---- looking up
- * ---------------------------------------------------------------------------------- */
+/* ---- looking up ----------------------------------------------------------------------------- */
 
 static const anet__onnx_value *find_value(const anet__onnx_import *im, const char *name)
 {
@@ -86,8 +85,7 @@ int anet__onnx_axis(const anet__onnx_node *node, int64_t axis, int32_t rank, int
   return ANET_OK;
 }
 
-/* ---- binding
- * ------------------------------------------------------------------------------------- */
+/* ---- binding -------------------------------------------------------------------------------- */
 
 int anet__onnx_bind(anet__onnx_import *im, const char *name, const anet__onnx_value *value)
 {
@@ -126,8 +124,7 @@ int anet__onnx_bind_array(anet__onnx_import *im, const anet__onnx_node *node, in
   return index < node->outputs ? anet__onnx_bind(im, node->output[index], &made) : ANET_OK;
 }
 
-/* ---- nodes
- * --------------------------------------------------------------------------------------- */
+/* ---- nodes ---------------------------------------------------------------------------------- */
 
 int anet__onnx_add(anet__onnx_import *im, const anet__onnx_node *node, const char *suffix,
                    const char *op, const anet_attr *attr, const int32_t *in, int32_t inputs,
@@ -146,8 +143,7 @@ float *anet__onnx_param(anet__onnx_import *im, int32_t value, int32_t index)
   return anet__f32(anet__net_at(im->net, value)->param[index]);
 }
 
-/* ---- storing
- * ------------------------------------------------------------------------------------- */
+/* ---- storing -------------------------------------------------------------------------------- */
 
 int anet__onnx_reshape(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *v,
                        const anet_shape *shape)
@@ -296,8 +292,7 @@ int anet__onnx_store_axis(anet__onnx_import *im, const anet__onnx_node *node, an
   return anet__onnx_store_natural(im, node, v);
 }
 
-/* ---- constants
- * ------------------------------------------------------------------------------------ */
+/* ---- constants ------------------------------------------------------------------------------ */
 
 int anet__onnx_constant(anet__onnx_import *im, const anet__onnx_node *node,
                         const anet__onnx_array *array, const char *name, anet__onnx_value *out)

@@ -7,8 +7,7 @@
 #include "base/file.h"
 #include "io/onnx_message.h"
 
-/* ---- arrays
- * ------------------------------------------------------------------------------------------ */
+/* ---- arrays --------------------------------------------------------------------------------- */
 
 /* A message whose memory is the array's. */
 static void fill_tensor(const char *name, const anet__onnx_array *a, Onnx__TensorProto *t)
@@ -24,8 +23,7 @@ static void fill_tensor(const char *name, const anet__onnx_array *a, Onnx__Tenso
   t->raw_data.data = a->real ? (uint8_t *)a->f : (uint8_t *)a->i;
 }
 
-/* ---- files
- * ------------------------------------------------------------------------------------------- */
+/* ---- files ---------------------------------------------------------------------------------- */
 
 /* What protobuf-c packs goes straight to the file, and the first failure is kept. */
 typedef struct stream {
@@ -83,8 +81,7 @@ int anet__onnx_write_array(const char *path, const anet__onnx_array *array)
   return anet__file_save(path, fill_file, &t);
 }
 
-/* ---- models
- * ------------------------------------------------------------------------------------------ */
+/* ---- models --------------------------------------------------------------------------------- */
 
 /* Messages are taken from the model's pool and borrow its names and arrays. */
 #define TAKE(pool, to, count)                                                                      \

@@ -60,9 +60,6 @@ return {
   ['values stay as they were before they were quantised'] = [[
     node/test_dynamicquantizelinear_min_adjusted_expanded node/test_quantizelinear node/test_quantizelinear_axis
   ]],
-  ['gather: places that do not follow each other'] = [[
-    node/test_gather_0 node/test_gather_1 node/test_gather_2d_indices node/test_gather_negative_indices
-  ]],
   ['a matrix that is computed is added or multiplied'] = [[
     node/test_gemm_default_matrix_bias pytorch-operator/test_operator_addmm
   ]],

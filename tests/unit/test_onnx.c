@@ -14,8 +14,7 @@
 
 static char folder[SCRATCH_PATH];
 
-/* ---- layouts
- * -------------------------------------------------------------------------------------- */
+/* ---- layouts -------------------------------------------------------------------------------- */
 
 /* What is stored at each place, by naive index arithmetic. */
 static void check_map(const anet__layout *l, const int32_t *want, const char *what)
@@ -53,8 +52,7 @@ TEST(layouts_regroup_and_split)
   check_map(&n, want, "shuffled channels");
 }
 
-/* ---- nets out and in again
- * --------------------------------------------------------------------------- */
+/* ---- nets out and in again ------------------------------------------------------------------ */
 
 typedef struct outcome {
   float *out;
@@ -231,8 +229,7 @@ TEST(families_keep_their_blocks)
   check_family(zoo_inception(16, 2, 10, 1), "inception");
 }
 
-/* ---- files made by hand
- * ---------------------------------------------------------------------------------- */
+/* ---- files made by hand --------------------------------------------------------------------- */
 
 enum { ATTRS = 4, ARRAYS = 6, NODES = 6 };
 
@@ -448,8 +445,7 @@ TEST(numbers_become_attributes)
   anet_net_release(net);
 }
 
-/* ---- what is refused
- * --------------------------------------------------------------------------------------- */
+/* ---- what is refused ------------------------------------------------------------------------ */
 
 TEST(refusals_name_the_thing)
 {
@@ -491,9 +487,7 @@ TEST(small_files_get_little_memory)
   CHECK(after.peak_bytes - before.live_bytes < 1 << 27);
 }
 
-/* ---- damage
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- damage --------------------------------------------------------------------------------- */
 
 /* A file with a convolution, a norm and a linear layer. */
 static size_t whole_file(char *path, char **bytes)
@@ -608,9 +602,7 @@ TEST(every_allocation_may_fail)
   test_each_allocation(export_and_drop, path);
 }
 
-/* ---- arrays
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- arrays --------------------------------------------------------------------------------- */
 
 TEST(arrays_go_out_and_in)
 {
