@@ -167,6 +167,28 @@ def onnx_seeds():
     onnx("old", [node("Reshape", "x", "a", shape=[0, 24, 6]), node("Softmax", "a", "y", axis=1)], opset=1)
 
 
+def onnx_wrong():
+    """Files that try to read or write where they may not."""
+    empty, one = tensor("e", [0], [], 1), ints("o", 0, 0)
+    onnx("wrong_wrap", [node("Reshape", "e,s", "a"), node("Slice", "a,o,t", "b"), node("Add", "x,b", "y")],
+         [empty, ints("s", 1 << 32, 1 << 32), one, ints("t", 1, 1)])
+    onnx("wrong_negative", [node("Reshape", "e,s", "a"), node("Gather", "a,i", "b"), node("Add", "x,b", "y")],
+         [empty, ints("s", -1, -1), ints("i", 0)])
+    onnx("wrong_perm", [node("Transpose", "w", "t", perm=[1, 1, 0]), node("Add", "x,t", "y")], [floats("w", 4, 2, 2)])
+    onnx("wrong_axes", [node("Slice", "w,s,t,a", "b"), node("Add", "x,b", "y")],
+         [floats("w", 64), ints("s", 63, 63), ints("t", 64, 64), ints("a", 0, 0)])
+    onnx("wrong_steps", [node("Slice", "w,s,t,a,p", "b"), node("Add", "x,b", "y")],
+         [tensor("w", [0, 1 << 30, 1 << 30, 1 << 30], [], 1), ints("s", 0, 0), ints("t", 6, 6), ints("a", 1, 2), ints("p", 1 << 40, -(1 << 40))])
+    onnx("wrong_batch", [node("Mul", "w,v", "m"), node("Add", "x,m", "y")],
+         [tensor("w", [1], [-float(1 << 62)]), tensor("v", [1], [1.0])])
+    onnx("wrong_kind", [node("Constant", "", "a", value_ints=[1.0, 2.0]), node("Add", "x,a", "y")])
+    onnx("wrong_kinds", [node("Constant", "", "a", value_floats=[1, 2]), node("Add", "x,a", "y")])
+    onnx("wrong_scales", [node("Upsample", "x", "y", scales=[1, 1, 2, 2])], opset=7)
+    onnx("wrong_range", [node("Range", "e,e,e", "a"), node("Add", "x,a", "y")], [empty])
+    unnamed = blob(1, "x") + blob(4, "Relu")
+    onnx("wrong_outputs", [unnamed, unnamed, node("Relu", "x", "y")])
+
+
 # ---- models --------------------------------------------------------------------------------------------------
 
 class Net:
@@ -412,6 +434,7 @@ def dataset_seeds():
 
 if __name__ == "__main__":
     onnx_seeds()
+    onnx_wrong()
     model_seeds()
     bundle_seeds()
     image_seeds()
