@@ -39,7 +39,7 @@ int anet_image_decode(const void *bytes, double count, int32_t channels, anet_te
     return anet_fail(ANET_RANGE, "image: %d channels, want 1 or 3", channels);
   if (!(count >= 0 && count <= INT_MAX))
     return anet_fail(ANET_RANGE, "image: %.0f bytes, want 0 .. %d", count, INT_MAX);
-  ANET_TRY(anet__guard_codes(bytes, (size_t)count));
+  ANET_TRY(anet__guard_parts(bytes, (size_t)count));
   clear_message();
   const int known = stbi_info_from_memory(bytes, (int)count, &width, &height, &found);
   if (!known || *anet_error()) return fail_decode();

@@ -49,11 +49,9 @@ static int check_tables(cursor c, size_t bytes)
 }
 
 /* Every marker that stb_image stops at is stopped at here, and perhaps some after it has given up. */
-int anet__guard_codes(const uint8_t *data, size_t bytes)
+static int check_jpeg(cursor c)
 {
-  cursor c = {data, data + bytes};
   bool coded = false;
-  if (bytes < 2 || data[0] != JPEG_MARK) return ANET_OK;
   (void)next_marker(&c, false); /* the image's start, which has no length */
   for (int marker; (marker = next_marker(&c, coded)) >= 0; coded = marker == JPEG_SCAN) {
     if (c.end - c.at < 2) return ANET_OK;
@@ -65,12 +63,42 @@ int anet__guard_codes(const uint8_t *data, size_t bytes)
   return ANET_OK;
 }
 
+/* ---- PNG's pieces ----------------------------------------------------------------------------------- */
+
+enum { PNG_MARK = 0x89, PNG_HEAD = 8, PNG_SUM = 4 };
+
+static uint32_t big_endian(const uint8_t *at)
+{
+  return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+/* Pieces are a length, a name of four letters, so many bytes and a checksum; IEND is the last. */
+static int check_png(cursor c)
+{
+  c.at += ANET_MIN((size_t)PNG_HEAD, (size_t)(c.end - c.at));
+  while (c.end - c.at >= PNG_HEAD && memcmp(c.at + 4, "IEND", 4) != 0) {
+    const uint32_t said = big_endian(c.at);
+    const size_t rest = (size_t)(c.end - c.at) - PNG_HEAD;
+    if (said > rest)
+      return anet_fail(ANET_FORMAT, "image: a piece of a PNG has %zu bytes, it says %u", rest, said);
+    c.at += PNG_HEAD + ANET_MIN((size_t)said + PNG_SUM, rest);
+  }
+  return ANET_OK;
+}
+
+int anet__guard_parts(const uint8_t *data, size_t bytes)
+{
+  const cursor all = {data, data + bytes};
+  if (bytes < 2) return ANET_OK;
+  return data[0] == JPEG_MARK ? check_jpeg(all) : data[0] == PNG_MARK ? check_png(all) : ANET_OK;
+}
+
 /* ---- sizes ------------------------------------------------------------------------------------------ */
 
 /* Pixels that a byte can say at most. Deflate makes 1032 bytes of one, of eight pixels each. A code of GIF has
  * 12 bits for at most 4095 pixels. JPEG has a bit for each block of 64 in one of its channels at least. The
  * others have runs of 128. */
-enum { PNG_MARK = 0x89, PNG_RATIO = 1032 * 8, GIF_RATIO = 4095 * 8 / 12, JPEG_RATIO = 64 * 8, RUN_RATIO = 128 };
+enum { PNG_RATIO = 1032 * 8, GIF_RATIO = 4095 * 8 / 12, JPEG_RATIO = 64 * 8, RUN_RATIO = 128 };
 
 static int64_t ratio_of(uint8_t first)
 {

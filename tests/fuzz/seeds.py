@@ -408,6 +408,8 @@ def image_seeds():
         "huge.jpg": claims(steps, steps.index(b"\xff\xc2") + 5, 8192, 8192, ">HH"), "huge.gif": claims(gif(4, 3), 6, 8000, 8000, "<HH"),
         "a.ppm": b"P6\n3 2\n255\n" + bytes(range(18)), "a.pgm": b"P5 # note\n2 2 65535\n" + bytes(8),
     }
+    grey = png(9, 7, 1)
+    files["long.png"] = grey[:33] + struct.pack(">I", 0x1a00008b) + grey[37:]
     for name, data in files.items():
         write("image", name, b"\1" + data)
 
