@@ -40,6 +40,6 @@ for isa in ref sse2 avx2; do
 done
 test_aarch64
 echo "== address and undefined-behaviour sanitizers"
-configure_and_test asan -L 'unit|kernel|grad|fault'
+configure_and_test asan -L 'unit|kernel|grad|fault|fuzz'
 echo "== thread sanitizer"
 configure_and_test tsan -L 'unit'

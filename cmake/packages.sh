@@ -8,6 +8,9 @@ anet_packages=(build-essential cmake ninja-build pkg-config libluajit-5.1-dev lu
 anet_aarch64_packages=(gcc-aarch64-linux-gnu qemu-user libluajit-5.1-dev:arm64 libopenblas-dev:arm64 libpng-dev:arm64
   libjansson-dev:arm64 zlib1g-dev:arm64 libedit-dev:arm64)
 
+# To fuzz (tests/fuzz/run.sh).
+anet_fuzz_packages=(clang libclang-rt-dev)
+
 # anet_as_root COMMAND…
 anet_as_root() {
   if [ "$(id -u)" -eq 0 ]; then

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "image/guard.h"
 #include "image/limits.h"
 #include "image/stb.h"
 #include "tensor/tensor.h"
@@ -38,10 +39,12 @@ int anet_image_decode(const void *bytes, double count, int32_t channels, anet_te
     return anet_fail(ANET_RANGE, "image: %d channels, want 1 or 3", channels);
   if (!(count >= 0 && count <= INT_MAX))
     return anet_fail(ANET_RANGE, "image: %.0f bytes, want 0 .. %d", count, INT_MAX);
+  ANET_TRY(anet__guard_parts(bytes, (size_t)count));
   clear_message();
   const int known = stbi_info_from_memory(bytes, (int)count, &width, &height, &found);
   if (!known || *anet_error()) return fail_decode();
   ANET_TRY(check_size(height, width));
+  ANET_TRY(anet__guard_pixels(bytes, (size_t)count, (int64_t)height * width));
   uint8_t *pixels = stbi_load_from_memory(bytes, (int)count, &width, &height, &found, channels);
   if (!pixels) return fail_decode();
   const anet_shape shape = {3, {height, width, channels}};

@@ -6,12 +6,20 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "image/guard.h"
 #include "io/dataset.h"
 #include "tensor/tensor.h"
 
 enum { SHEET_COLUMNS = 50, COLOURS = 3, LABELS_LIMIT = 1 << 24 };
 
 static const char LABELS[] = ".labels";
+
+/* What a folder has. */
+typedef struct sheets {
+  anet__names path; /* of the files of labels */
+  int64_t labels;   /* in all of them */
+  int64_t pixels;   /* the most that their images can have, by the bytes of their files */
+} sheets;
 
 /* The side of the tiles of a sheet that holds `count`. */
 static int find_side(const anet_tensor *sheet, size_t count, int32_t *side)
@@ -36,14 +44,23 @@ static void copy_tile(const anet_tensor *sheet, int32_t tile, int32_t side, uint
   for (int32_t y = 0; y < side; y++, from += sheet->stride[0], to += row) memcpy(to, from, row);
 }
 
-/* The tiles of one sheet go to item *item and those after it. The first sheet makes the set, for
- * `total` tiles. */
-static int add_tiles(const anet_tensor *sheet, const char *labels, size_t count, int32_t total,
+/* The first sheet makes the set, for all. Labels cannot make us reserve more than images can hold. */
+static int make_set(const sheets *all, int32_t side, anet_dataset **out)
+{
+  const int64_t most = all->pixels / ((int64_t)side * side);
+  if (all->labels > most)
+    return anet_fail(ANET_FORMAT, "%lld labels for tiles of side %d, the sheets have %lld at most",
+                     (long long)all->labels, side, (long long)most);
+  return anet__dataset_blank((int32_t)all->labels, side, side, COLOURS, 0, out);
+}
+
+/* The tiles of one sheet go to item *item and those after it. */
+static int add_tiles(const sheets *all, const anet_tensor *sheet, const char *labels, size_t count,
                      int32_t *item, anet_dataset **out)
 {
   int32_t side;
   ANET_TRY(find_side(sheet, count, &side));
-  if (!*out) ANET_TRY(anet__dataset_blank(total, side, side, COLOURS, 0, out));
+  if (!*out) ANET_TRY(make_set(all, side, out));
   anet_dataset *data = *out;
   if (side != data->images->shape.dim[1])
     return anet_fail(ANET_FORMAT, "a sheet of tiles of side %d, want %d as in the first", side,
@@ -57,18 +74,24 @@ static int add_tiles(const anet_tensor *sheet, const char *labels, size_t count,
   return ANET_OK;
 }
 
-/* path: of the labels. */
-static int read_sheet(const char *path, int32_t total, int32_t *item, anet_dataset **out)
+/* The path of the sheet that the file of labels at `path` belongs to; the caller frees it. */
+static char *image_path(const char *path)
+{
+  char *image = anet__strdup(path);
+  if (image) memcpy(image + strlen(image) - strlen(LABELS), ".png", sizeof ".png");
+  return image;
+}
+
+static int read_sheet(const sheets *all, const char *path, int32_t *item, anet_dataset **out)
 {
   anet_tensor *sheet = NULL;
   char *labels = NULL;
   size_t count;
-  char *image = anet__strdup(path);
+  char *image = image_path(path);
   if (!image) return ANET_NOMEM;
-  memcpy(image + strlen(image) - strlen(LABELS), ".png", sizeof ".png");
   int rc = anet_image_load(image, COLOURS, &sheet);
   if (!rc) rc = anet__file_read(path, LABELS_LIMIT, &labels, &count);
-  if (!rc && (rc = add_tiles(sheet, labels, count, total, item, out)))
+  if (!rc && (rc = add_tiles(all, sheet, labels, count, item, out)))
     anet__fail_in(rc, "'%s'", image);
   anet__free(labels);
   anet_tensor_release(sheet);
@@ -76,20 +99,32 @@ static int read_sheet(const char *path, int32_t total, int32_t *item, anet_datas
   return rc;
 }
 
-/* The paths of the files of labels, and how many labels they hold. */
-static int list_labels(const char *folder, const char *part, anet__names *path, int64_t *total)
+/* One more file of labels, and its sheet. */
+static int add_sheet(sheets *all, const char *folder, const char *name)
+{
+  size_t labels = 0, bytes = 0;
+  ANET_TRY(anet__names_add_path(&all->path, folder, name));
+  const char *path = all->path.at[all->path.count - 1];
+  ANET_TRY(anet__file_size(path, &labels));
+  char *image = image_path(path);
+  if (!image) return ANET_NOMEM;
+  /* One that is not there is missed when its turn comes. */
+  const int rc = anet__file_exists(image) ? anet__file_size(image, &bytes) : ANET_OK;
+  anet__free(image);
+  all->labels += (int64_t)labels;
+  all->pixels += anet__guard_most(bytes);
+  return rc;
+}
+
+static int list_sheets(const char *folder, const char *part, sheets *out)
 {
   anet__names all = {0};
   const size_t length = strlen(part);
   int rc = anet__names_list(folder, &all);
   for (int32_t i = 0; !rc && i < all.count; i++) {
     const char *name = all.at[i];
-    if (strncmp(name, part, length) != 0 || name[length] != '_') continue;
-    if (!anet__name_ends(name, LABELS)) continue;
-    size_t bytes = 0;
-    rc = anet__names_add_path(path, folder, name);
-    if (!rc) rc = anet__file_size(path->at[path->count - 1], &bytes);
-    *total += (int64_t)bytes;
+    if (strncmp(name, part, length) == 0 && name[length] == '_' && anet__name_ends(name, LABELS))
+      rc = add_sheet(out, folder, name);
   }
   anet__names_free(&all);
   return rc;
@@ -98,18 +133,17 @@ static int list_labels(const char *folder, const char *part, anet__names *path, 
 int anet__dataset_open_sheets(const char *folder, const char *part, int32_t size,
                               anet_dataset **out)
 {
-  anet__names path = {0};
-  int64_t total = 0;
+  sheets all = {0};
   int32_t item = 0;
   if (!part) return ANET_ABSENT;
-  int rc = list_labels(folder, part, &path, &total);
-  if (!rc && path.count == 0) rc = ANET_ABSENT;
-  if (!rc && total > INT32_MAX)
-    rc = anet_fail(ANET_RANGE, "'%s' has %lld labels, want at most %d", folder, (long long)total,
-                   INT32_MAX);
-  for (int32_t i = 0; !rc && i < path.count; i++)
-    rc = read_sheet(path.at[i], (int32_t)total, &item, out);
+  int rc = list_sheets(folder, part, &all);
+  if (!rc && all.path.count == 0) rc = ANET_ABSENT;
+  if (!rc && all.labels > INT32_MAX)
+    rc = anet_fail(ANET_RANGE, "'%s' has %lld labels, want at most %d", folder,
+                   (long long)all.labels, INT32_MAX);
+  for (int32_t i = 0; !rc && i < all.path.count; i++)
+    rc = read_sheet(&all, all.path.at[i], &item, out);
   if (!rc) rc = anet__dataset_read_names(*out, folder, "classes.txt");
-  anet__names_free(&path);
+  anet__names_free(&all.path);
   return rc;
 }

@@ -93,6 +93,9 @@ int anet__onnx_write_array(const char *path, const anet__onnx_array *array);
 
 /* ---- arrays (onnx_array.c) ------------------------------------------------------------------- */
 
+/* How many elements an array of a shape has; false: no array can have it. Even where a dimension is 0 the others
+ * have to be such that no step along an axis overflows. */
+bool anet__onnx_count(int32_t rank, const int64_t *dim, size_t *count);
 /* A zeroed array of a shape; ANET_SHAPE where a dimension is negative or they are too many. */
 int anet__onnx_array_new(anet__onnx_pool *pool, bool real, int32_t rank, const int64_t *dim,
                          anet__onnx_array **out);

@@ -70,18 +70,31 @@ const char *anet__onnx_dims_text(int32_t rank, const int64_t *dim, char *text)
   return text;
 }
 
+bool anet__onnx_count(int32_t rank, const int64_t *dim, size_t *count)
+{
+  static const size_t MOST = (size_t)1 << 48;
+  size_t room = 1;
+  *count = 1;
+  for (int32_t i = 0; i < rank; i++) {
+    if (dim[i] < 0 || dim[i] > INT32_MAX) return false;
+    *count *= (size_t)dim[i];
+    room *= (size_t)ANET_MAX(dim[i], 1);
+    if (room > MOST) return false;
+  }
+  return true;
+}
+
 int anet__onnx_array_new(anet__onnx_pool *pool, bool real, int32_t rank, const int64_t *dim,
                          anet__onnx_array **out)
 {
   char text[ANET_SHAPE_TEXT];
-  size_t count = 1;
+  size_t count;
   if (rank > ANET_ONNX_RANK)
     return anet_fail(ANET_UNSUPPORTED, "an array has %d dimensions, the most is %d", rank,
                      ANET_ONNX_RANK);
-  for (int32_t i = 0; i < rank; i++)
-    if (dim[i] < 0 || dim[i] > INT32_MAX || !anet__mul(count, (size_t)dim[i], &count))
-      return anet_fail(ANET_SHAPE, "an array of shape %s cannot be",
-                       anet__onnx_dims_text(rank, dim, text));
+  if (!anet__onnx_count(rank, dim, &count))
+    return anet_fail(ANET_SHAPE, "an array of shape %s cannot be",
+                     anet__onnx_dims_text(rank, dim, text));
   anet__onnx_array *a = anet__onnx_take(pool, 1, sizeof *a);
   if (!a) return pool->rc;
   *a = (anet__onnx_array){

@@ -43,11 +43,11 @@ static int reshaped(importer *im, const onnx_node *node, const array *a, int32_t
 {
   char from[ANET_SHAPE_TEXT], to[ANET_SHAPE_TEXT];
   array *out = anet__onnx_take(&im->model.pool, 1, sizeof *out);
-  size_t count = 1;
+  size_t count;
   if (!out) return im->model.pool.rc;
-  for (int32_t i = 0; i < rank; i++) count *= (size_t)ANET_MAX(dim[i], 0);
-  if (count != a->count)
-    return anet_fail(ANET_SHAPE, "%s cannot become %s", anet__onnx_dims_text(a->rank, a->dim, from),
+  if (!anet__onnx_count(rank, dim, &count) || count != a->count)
+    return anet_fail(ANET_SHAPE, "%s cannot become %s",
+                     anet__onnx_dims_text(a->rank, a->dim, from),
                      anet__onnx_dims_text(rank, dim, to));
   *out = *a;
   out->rank = rank;
@@ -111,10 +111,10 @@ static int fold_constant(importer *im, const onnx_node *node)
   } else if ((a = anet__onnx_attr_find(node, "value_int"))) {
     ANET_TRY(anet__onnx_array_new(&im->model.pool, false, 0, NULL, &out));
     out->i[0] = a->i;
-  } else if ((a = anet__onnx_attr_find(node, "value_ints"))) {
+  } else if ((a = anet__onnx_attr_find(node, "value_ints")) && a->ints) {
     ANET_TRY(anet__onnx_array_new(&im->model.pool, false, 1, (int64_t[]){(int64_t)a->count}, &out));
     memcpy(out->i, a->ints, a->count * sizeof *a->ints);
-  } else if ((a = anet__onnx_attr_find(node, "value_floats"))) {
+  } else if ((a = anet__onnx_attr_find(node, "value_floats")) && a->reals) {
     ANET_TRY(anet__onnx_array_new(&im->model.pool, true, 1, (int64_t[]){(int64_t)a->count}, &out));
     memcpy(out->f, a->reals, a->count * sizeof *a->reals);
   } else
@@ -173,7 +173,10 @@ static int fold_range(importer *im, const onnx_node *node)
 {
   const array *a[3];
   array *out;
-  for (int32_t i = 0; i < 3; i++) ANET_TRY(input(im, node, i, &a[i]));
+  for (int32_t i = 0; i < 3; i++) {
+    ANET_TRY(input(im, node, i, &a[i]));
+    if (a[i]->count != 1) return anet_fail(ANET_SHAPE, "input %d has %zu numbers", i, a[i]->count);
+  }
   const double start = anet__onnx_at(a[0], 0), step = anet__onnx_at(a[2], 0);
   const double count = step != 0 ? ceil((anet__onnx_at(a[1], 0) - start) / step) : -1;
   if (!(count <= 0x1p31))
@@ -322,14 +325,15 @@ static int fold_transpose(importer *im, const onnx_node *node)
   const int32_t given = anet__onnx_ints(node, "perm", perm, ANET_ONNX_RANK);
   if (given && given != a->rank) return anet_fail(ANET_FORMAT, "perm has %d axes", given);
   walk_steps(a, a->rank, step);
-  for (int32_t i = 0; i < a->rank; i++) {
+  for (int32_t i = 0, seen = 0; i < a->rank; i++) {
     int32_t from;
     ANET_TRY(anet__onnx_axis(node, given ? perm[i] : a->rank - 1 - i, a->rank, &from));
+    if (seen >> from & 1) return anet_fail(ANET_FORMAT, "perm names an axis twice");
+    seen |= 1 << from;
     dim[i] = a->dim[from];
     w.step[0][i] = step[from];
   }
   ANET_TRY(make(im, a, a->rank, dim, &out));
-  if (out->count != a->count) return anet_fail(ANET_FORMAT, "perm names an axis twice");
   for (size_t i = 0; i < out->count; i++, walk_next(&w, out)) copy_at(out, i, a, w.at[0]);
   return give(im, node, out);
 }
@@ -383,11 +387,14 @@ static int fold_slice(importer *im, const onnx_node *node)
                      axes, steps);
   walk_steps(a, a->rank, w.step[0]);
   if (a->rank) memcpy(dim, a->dim, sizeof dim);
-  for (int32_t i = 0; i < starts; i++) {
+  for (int32_t i = 0, seen = 0; i < starts; i++) {
     int32_t d;
     ANET_TRY(anet__onnx_axis(node, axes < 0 ? i : axis[i], a->rank, &d));
-    const int64_t size = a->dim[d];
-    const int64_t by = steps < 0 ? 1 : ANET_MIN(ANET_MAX(step[i], -INT32_MAX), INT32_MAX);
+    if (seen >> d & 1) return anet_fail(ANET_FORMAT, "axis %d is named twice", d);
+    seen |= 1 << d;
+    /* A step over the whole axis ends there, as larger ones do. */
+    const int64_t size = a->dim[d], far = ANET_MAX(size, 1);
+    const int64_t by = steps < 0 ? 1 : ANET_MIN(ANET_MAX(step[i], -far), far);
     if (by == 0) return anet_fail(ANET_FORMAT, "its step is 0");
     const int64_t low = by > 0 ? 0 : -1, high = by > 0 ? size : size - 1;
     int64_t b = start[i] < 0 ? start[i] + size : start[i];
@@ -474,7 +481,7 @@ static int fold_binary(importer *im, const onnx_node *node)
   walk_steps(b, rank, w.step[1]);
   for (size_t i = 0; i < out->count; i++, walk_next(&w, out)) {
     const double x = anet__onnx_at(a, w.at[0]), y = anet__onnx_at(b, w.at[1]);
-    if (!compares && (x == (double)ANET_ONNX_BATCH || y == (double)ANET_ONNX_BATCH)) {
+    if (!like.real && !compares && (x == (double)ANET_ONNX_BATCH || y == (double)ANET_ONNX_BATCH)) {
       const bool same = (strcmp(node->op, "Mul") == 0 || strcmp(node->op, "Div") == 0) && y == 1;
       if (!same && !(strcmp(node->op, "Mul") == 0 && x == 1))
         return anet__onnx_unsupported("it calculates with the size of the batch");

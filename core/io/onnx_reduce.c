@@ -163,7 +163,8 @@ static int resize_sizes(anet__onnx_import *im, const anet__onnx_node *node, cons
   const anet__onnx_attr *given = anet__onnx_attr_find(node, "scales");
   if (!given) ANET_TRY(anet__onnx_get_array(im, node, old ? 1 : 2, &scales));
   if (!old) ANET_TRY(anet__onnx_get_array(im, node, 3, &sizes));
-  const size_t count = given                   ? given->count
+  if (given && !given->reals) return anet_fail(ANET_FORMAT, "its scales are no floats");
+  const size_t count = given ? given->count
                        : sizes && sizes->count ? sizes->count
                        : scales                ? scales->count
                                                : 0;

@@ -130,10 +130,10 @@ int anet__onnx_add(anet__onnx_import *im, const anet__onnx_node *node, const cha
                    const char *op, const anet_attr *attr, const int32_t *in, int32_t inputs,
                    int32_t *value)
 {
-  char *name =
-      anet__onnx_text(&im->model.pool, "%s%s", node->outputs ? node->output[0] : "", suffix);
+  const char *own = node->outputs ? node->output[0] : "";
+  char *name = anet__onnx_text(&im->model.pool, "%s%s", own, suffix);
   for (int32_t i = 2; name && anet_net_find(im->net, name) >= 0; i++)
-    name = anet__onnx_text(&im->model.pool, "%s%s_%d", node->output[0], suffix, i);
+    name = anet__onnx_text(&im->model.pool, "%s%s_%d", own, suffix, i);
   if (!name) return im->model.pool.rc;
   return anet_net_add(im->net, op, name[0] ? name : NULL, attr, in, inputs, value);
 }

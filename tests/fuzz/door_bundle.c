@@ -1,0 +1,97 @@
+/* Bundles: the file as it is, and once more with its checksums mended. Damage seldom leaves these right, and a
+ * stranger can compute them. */
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "anet.h"
+#include "base/json.h"
+#include "fuzz/fuzz.h"
+
+const char door_name[] = "bundle";
+/* Tensors are mapped, and texts are kept by the JSON library, whose memory is not counted; a tensor that the
+ * header names in some 60 bytes takes some 500, and so does a node of a net. */
+const double door_ratio = 1000;
+
+static void open_file(const uint8_t *data, size_t bytes)
+{
+  anet_bundle *bundle = NULL;
+  anet_net *net = NULL;
+  anet_supernet *supernet = NULL;
+  anet_table *table = NULL;
+  anet_input input;
+  if (anet_bundle_open(fuzz_file(data, bytes), &bundle)) return;
+  (void)anet_bundle_input(bundle, &input);
+  (void)anet_bundle_table(bundle, &table);
+  if (!anet_bundle_net(bundle, &net)) fuzz_visit(net);
+  if (!anet_bundle_supernet(bundle, &supernet)) fuzz_visit(anet_supernet_oracle(supernet));
+  anet_supernet_release(supernet);
+  anet_net_release(net);
+  anet_table_release(table);
+  anet_bundle_release(bundle);
+}
+
+static json_t *sum_json(uint32_t sum)
+{
+  return json_sprintf("%08x", (unsigned)sum);
+}
+
+/* The sums of all tensors that lie in the data, as the text of a JSON object. */
+static json_t *sums_json(json_t *header, const uint8_t *data, size_t bytes)
+{
+  json_t *sums = json_object(), *entry;
+  const char *name;
+  json_object_foreach (header, name, entry) {
+    const json_t *offsets = json_object_get(entry, "data_offsets");
+    const json_int_t from = json_integer_value(json_array_get(offsets, 0));
+    const json_int_t to = json_integer_value(json_array_get(offsets, 1));
+    if (from < 0 || to < from || (size_t)to > bytes) continue;
+    json_object_set_new(sums, name, sum_json((uint32_t)crc32_z(0, data + from, (size_t)(to - from))));
+  }
+  char *text = json_dumps(sums, JSON_COMPACT);
+  json_t *value = json_string(text);
+  free(text);
+  json_decref(sums);
+  return value;
+}
+
+/* The file with this header, which says "checksum":"00000000" once. */
+static void open_mended(char *header, const uint8_t *data, size_t bytes)
+{
+  static const char key[] = "\"checksum\":\"";
+  const uint64_t length = strlen(header);
+  char *digits = strstr(header, key);
+  uint8_t *file = malloc(sizeof length + length + bytes);
+  if (digits && file) {
+    uint32_t sum = (uint32_t)crc32_z(0, (const void *)&length, sizeof length);
+    json_t *text = sum_json((uint32_t)crc32_z(sum, (const void *)header, length));
+    memcpy(digits + sizeof key - 1, json_string_value(text), 8);
+    json_decref(text);
+    memcpy(file, &length, sizeof length);
+    memcpy(file + sizeof length, header, length);
+    if (bytes) memcpy(file + sizeof length + length, data, bytes);
+    open_file(file, sizeof length + length + bytes);
+  }
+  free(file);
+}
+
+void door_open(const uint8_t *data, size_t bytes)
+{
+  uint64_t length;
+  open_file(data, bytes);
+  if (bytes < sizeof length) return;
+  memcpy(&length, data, sizeof length);
+  if (length > bytes - sizeof length) return;
+  const uint8_t *tensors = data + sizeof length + length;
+  json_t *header = json_loadb((const char *)data + sizeof length, length, 0, NULL);
+  json_t *metadata = json_object_get(header, "__metadata__");
+  if (json_is_object(metadata)) {
+    json_object_set_new(metadata, "checksum", json_string("00000000"));
+    json_object_set_new(metadata, "checksums",
+                        sums_json(header, tensors, bytes - sizeof length - length));
+    char *text = json_dumps(header, JSON_COMPACT);
+    if (text) open_mended(text, tensors, bytes - sizeof length - length);
+    free(text);
+  }
+  json_decref(header);
+}
