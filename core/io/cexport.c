@@ -10,7 +10,8 @@
 
 #include "base/alloc.h"
 
-/* ---- text ------------------------------------------------------------------------------------------ */
+/* ---- text
+ * ------------------------------------------------------------------------------------------ */
 
 static void flush(anet__c_writer *w)
 {
@@ -100,10 +101,13 @@ void anet__c_use(anet__c_writer *w, const char *functions)
   }
 }
 
-/* ---- the interface --------------------------------------------------------------------------------------- */
+/* ---- the interface
+ * --------------------------------------------------------------------------------------- */
 
-/* The face of an input or output as the caller has it; plain: made here where the description has none. */
-static const anet_c_face *face_of(const anet__c_program *p, bool output, int32_t index, anet_c_face *plain)
+/* The face of an input or output as the caller has it; plain: made here where the description has
+ * none. */
+static const anet_c_face *face_of(const anet__c_program *p, bool output, int32_t index,
+                                  anet_c_face *plain)
 {
   const anet_c_face *faces = output ? p->desc->output : p->desc->input;
   const anet__node *node =
@@ -131,7 +135,8 @@ static void put_dims(anet__c_writer *w, const anet_c_face *face, const char *bet
 static void put_arguments(const anet__c_program *p, anet__c_writer *w, bool types)
 {
   if (p->desc->blob) anet__c_put(w, "%sweights, ", types ? "const float *" : "");
-  for (int32_t i = 0; i < p->net->inputs; i++) anet__c_put(w, "%sin%d, ", types ? "const float *" : "", i);
+  for (int32_t i = 0; i < p->net->inputs; i++)
+    anet__c_put(w, "%sin%d, ", types ? "const float *" : "", i);
   for (int32_t i = 0; i < p->net->outputs; i++)
     anet__c_put(w, "%s%sout%d", i ? ", " : "", types ? "float *" : "", i);
 }
@@ -165,25 +170,34 @@ static void put_faces(const anet__c_program *p, anet__c_writer *w, bool output)
 
 static void put_about(const anet__c_program *p, anet__c_writer *w)
 {
-  anet__c_put(w, "/* A network, written by anet. C99 and its library, nothing else.\n *\n");
-  anet__c_put(w, " * Arrays are dense floats, the last axis fastest, the axes of one image as the macros below say:\n"
-                 " * images are %s. Pixels are to be prepared as in training.\n",
-              p->desc->input ? "laid out as in the file that the network came from, (channels, rows, columns)\n * for ONNX"
-                             : "(rows, columns, channels)");
-  anet__c_put(w, " * A call runs one image; n of them are a loop over in + i * SIZE and out + i * SIZE. It gives 0, or 1\n"
-                 " * where a pointer is NULL. Outputs may not overlap inputs. */\n");
+  const bool turned = p->desc->input != NULL;
+  put_all(
+      w, "/* A network, written by anet. C99 and its library, nothing else.\n *\n"
+         " * Arrays are dense floats, the last axis fastest. The axes of one image stand below;\n");
+  put_all(w, turned ? " * they are as in the file that the network came from: (channels, rows, "
+                      "columns) for ONNX.\n"
+                    : " * images are (rows, columns, channels).\n");
+  put_all(w, " *\n * A call runs one image; n of them are a loop over in + i * SIZE and out + i * "
+             "SIZE. It gives\n"
+             " * 0, or 1 where a pointer is NULL. Outputs must not overlap inputs. */\n");
 }
 
 static void put_declarations(const anet__c_program *p, anet__c_writer *w)
 {
-  anet__c_put(w, "\n/* With memory of the caller's, %s_ARENA_BYTES of it: threads may run at once, each with its own. */\n", p->upper);
+  anet__c_put(
+      w,
+      "\n/* arena: %s_ARENA_BYTES of the caller's memory, whatever is in it. Threads may run at\n"
+      " * once, each with an arena of its own. */\n",
+      p->upper);
   put_prototype(p, w, true);
-  anet__c_put(w, ";\n\n/* With static memory: one call at a time. Not there where %s_NO_STATIC is defined. */\n", p->upper);
+  anet__c_put(w,
+              ";\n\n/* With an arena inside, so one call at a time. Define %s_NO_STATIC to leave "
+              "it out. */\n",
+              p->upper);
   anet__c_put(w, "#ifndef %s_NO_STATIC\n", p->upper);
   put_prototype(p, w, false);
   anet__c_put(w, ";\n#endif\n");
 }
-
 
 static void put_header(const anet__c_program *p, anet__c_writer *w)
 {
@@ -192,14 +206,16 @@ static void put_header(const anet__c_program *p, anet__c_writer *w)
   anet__c_put(w, "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
   put_faces(p, w, false);
   put_faces(p, w, true);
-  anet__c_put(w, "#define %s_ARENA_BYTES %zu /* of activations */\n", p->upper, p->arena * sizeof(float));
+  anet__c_put(w, "#define %s_ARENA_BYTES %zu /* of activations */\n", p->upper,
+              p->arena * sizeof(float));
   anet__c_put(w, "#define %s_WEIGHTS %zu /* floats%s */\n", p->upper, p->floats,
-              p->desc->blob ? " of the file of weights (little-endian): `weights` points to them" : "");
+              p->desc->blob ? ", little-endian, of the file that `weights` points to" : "");
   put_declarations(p, w);
   anet__c_put(w, "\n#ifdef __cplusplus\n}\n#endif\n\n#endif\n");
 }
 
-/* ---- the source ------------------------------------------------------------------------------------------ */
+/* ---- the source
+ * ------------------------------------------------------------------------------------------ */
 
 static void put_part(const anet__c_program *p, anet__c_writer *w, const anet__c_part *part)
 {
@@ -223,7 +239,8 @@ static void put_weights(const anet__c_program *p, anet__c_writer *w)
   anet__c_put(w, "};\n");
 }
 
-static void put_formula(anet__c_writer *w, const anet__c_formula *f, const char *suffix, bool binary)
+static void put_formula(anet__c_writer *w, const anet__c_formula *f, const char *suffix,
+                        bool binary)
 {
   static const char *const parameters[] = {"", ", float a", ", float a, float b"};
   anet__c_put(w, "\nstatic void op_%s%s(float *out, const float *%s, size_t n%s)\n{\n",
@@ -265,13 +282,16 @@ static void put_runs(const anet__c_program *p, anet__c_writer *w)
   w->rc = w->rc ? w->rc : anet__c_calls(p, w);
   anet__c_put(w, "  return 0;\n}\n\n#ifndef %s_NO_STATIC\n", p->upper);
   put_prototype(p, w, false);
-  anet__c_put(w, "\n{\n  static float arena[%s_ARENA_BYTES / sizeof(float)];\n  return %s_run_in(arena, ",
-              p->upper, p->name);
+  anet__c_put(
+      w, "\n{\n  static float arena[%s_ARENA_BYTES / sizeof(float)];\n  return %s_run_in(arena, ",
+      p->upper, p->name);
   put_arguments(p, w, false);
   anet__c_put(w, ");\n}\n#endif\n");
 }
 
-/* ---- files ------------------------------------------------------------------------------------------------- */
+/* ---- files
+ * -------------------------------------------------------------------------------------------------
+ */
 
 /* What a file is made from. header: the name that the source includes it by. */
 typedef struct job {
@@ -283,22 +303,19 @@ typedef struct job {
 static int fill_header(anet__sink *sink, void *context)
 {
   const job *j = context;
-  *j->writer = (anet__c_writer){.sink = sink};
+  j->writer->sink = sink;
   put_header(j->program, j->writer);
   flush(j->writer);
   return j->writer->rc;
 }
 
-/* The calls are made twice: first to nowhere, which tells the functions that stand before them. */
 static int fill_source(anet__sink *sink, void *context)
 {
   const job *j = context;
   anet__c_writer *w = j->writer;
-  *w = (anet__c_writer){0};
-  ANET_TRY(anet__c_calls(j->program, w));
-  w->fill = 0;
   w->sink = sink;
-  anet__c_put(w, "/* A network, written by anet: see %s. */\n#include \"%s\"\n\n", j->header, j->header);
+  anet__c_put(w, "/* A network, written by anet: see %s. */\n#include \"%s\"\n\n", j->header,
+              j->header);
   anet__c_put(w, "#include <math.h>\n#include <stddef.h>\n#include <string.h>\n");
   put_weights(j->program, w);
   put_functions(w);
@@ -322,12 +339,14 @@ static const char *file_name(const char *path)
   return slash ? slash + 1 : path;
 }
 
-/* The blob and the header stand before the source that wants them. */
+/* The calls are said to nowhere first: that tells which functions have to stand before them, and
+ * finds an op that cannot leave before there are files. */
 static int write_files(const anet__c_program *p, const char *path, anet__c_writer *w)
 {
   char *header = beside(path, ".h"), *blob = beside(path, ".bin");
   const job j = {p, w, header ? file_name(header) : NULL};
-  int rc = header && blob ? ANET_OK : ANET_NOMEM;
+  int rc = header && blob ? anet__c_calls(p, w) : ANET_NOMEM;
+  w->fill = 0;
   if (!rc && p->desc->blob) rc = anet__file_write(blob, p->weights, p->floats * sizeof(float));
   if (!rc) rc = anet__file_save(header, fill_header, (void *)&j);
   if (!rc) rc = anet__file_save(path, fill_source, (void *)&j);
@@ -336,7 +355,9 @@ static int write_files(const anet__c_program *p, const char *path, anet__c_write
   return rc;
 }
 
-/* ---- the whole ----------------------------------------------------------------------------------------------- */
+/* ---- the whole
+ * -----------------------------------------------------------------------------------------------
+ */
 
 /* The prefix: as said, else the file's name with what C does not take made '_'. */
 static int make_names(anet__c_program *p, const char *path)
@@ -351,7 +372,8 @@ static int make_names(anet__c_program *p, const char *path)
   snprintf(name, length + 5, "%s%.*s", !said && isdigit((unsigned char)stem[0]) ? "net_" : "",
            (int)length, said ? said : stem);
   for (size_t i = 0; name[i]; i++) {
-    const bool fits = isalpha((unsigned char)name[i]) || name[i] == '_' || (i && isdigit((unsigned char)name[i]));
+    const bool fits =
+        isalpha((unsigned char)name[i]) || name[i] == '_' || (i && isdigit((unsigned char)name[i]));
     if (!fits && said) return anet_fail(ANET_RANGE, "'%s' is not a name in C", said);
     if (!fits) name[i] = '_';
     upper[i] = (char)toupper((unsigned char)name[i]);

@@ -84,8 +84,7 @@ static void put_clamp(const caller *c, float low, float high)
 static void put_add(const caller *c)
 {
   char text[PLACE_TEXT];
-  anet__c_put(c->w, ", %s",
-              c->step->add < 0 ? "NULL" : place_text(c->p, c->step->add, text));
+  anet__c_put(c->w, ", %s", c->step->add < 0 ? "NULL" : place_text(c->p, c->step->add, text));
   put_clamp(c, c->step->low, c->step->high);
 }
 
@@ -94,17 +93,21 @@ static void end(const caller *c)
   anet__c_put(c->w, ");\n");
 }
 
-/* ---- windows ------------------------------------------------------------------------------------- */
+/* ---- windows
+ * ------------------------------------------------------------------------------------- */
 
 static void put_window(const caller *c, const anet_shape *in, const anet_shape *out)
 {
   const anet_attr *a = &c->node->attr;
-  const int32_t groups = c->node->op == ANET_OP_CONV || c->node->op == ANET_OP_CONV_TRANSPOSE ? a->groups : 1;
-  anet__c_put(c->w, ",\n    (window){.in = {%d, %d, %d}, .out = {%d, %d, %d}, .kernel = {%d, %d},\n",
+  const int32_t groups =
+      c->node->op == ANET_OP_CONV || c->node->op == ANET_OP_CONV_TRANSPOSE ? a->groups : 1;
+  anet__c_put(c->w,
+              ",\n    (window){.in = {%d, %d, %d}, .out = {%d, %d, %d}, .kernel = {%d, %d},\n",
               in->dim[0], in->dim[1], in->dim[2], out->dim[0], out->dim[1], out->dim[2],
               a->kernel[0], a->kernel[1]);
-  anet__c_put(c->w, "             .stride = {%d, %d}, .dilation = {%d, %d}, .pad = {%d, %d}, .groups = %d}",
-              a->stride[0], a->stride[1], a->dilation[0], a->dilation[1], a->pad[0], a->pad[1], groups);
+  anet__c_put(
+      c->w, "             .stride = {%d, %d}, .dilation = {%d, %d}, .pad = {%d, %d}, .groups = %d}",
+      a->stride[0], a->stride[1], a->dilation[0], a->dilation[1], a->pad[0], a->pad[1], groups);
 }
 
 static void call_conv(const caller *c)
@@ -141,7 +144,8 @@ static void call_pad(const caller *c)
   const int32_t *in = c->in->dim, *out = c->node->shape.dim;
   begin(c, "op_pad");
   put_number(c, a->alpha);
-  anet__c_put(c->w, ",\n    (margin){.in = {%d, %d, %d}, .out = {%d, %d, %d}, .top = %d, .left = %d,\n",
+  anet__c_put(c->w,
+              ",\n    (margin){.in = {%d, %d, %d}, .out = {%d, %d, %d}, .top = %d, .left = %d,\n",
               in[0], in[1], in[2], out[0], out[1], out[2], a->pad[0], a->pad[1]);
   anet__c_put(c->w, "             .before = %d, .mode = %s}", a->dim[0], mode[a->mode]);
   end(c);
@@ -162,7 +166,8 @@ static void call_resize(const caller *c)
   end(c);
 }
 
-/* ---- products, norms, sums -------------------------------------------------------------------------- */
+/* ---- products, norms, sums
+ * -------------------------------------------------------------------------- */
 
 static void call_linear(const caller *c)
 {
@@ -179,7 +184,8 @@ static void call_matmul(const caller *c)
   const anet_shape *out = &c->node->shape;
   const size_t m = (size_t)out->dim[out->rank - 2], n = (size_t)out->dim[out->rank - 1];
   begin(c, "op_matmul");
-  put_sizes(c, (size_t[]){anet__shape_size(out) / m / n, m, (size_t)c->in->dim[c->in->rank - 1], n}, 4);
+  put_sizes(c, (size_t[]){anet__shape_size(out) / m / n, m, (size_t)c->in->dim[c->in->rank - 1], n},
+            4);
   end(c);
 }
 
@@ -249,7 +255,8 @@ static void call_lines(const caller *c)
   end(c);
 }
 
-/* ---- element by element ---------------------------------------------------------------------------------- */
+/* ---- element by element
+ * ---------------------------------------------------------------------------------- */
 
 static void call_clamp(const caller *c)
 {
@@ -258,7 +265,9 @@ static void call_clamp(const caller *c)
   begin(c, "op_clamp");
   put_sizes(c, (size_t[]){anet__shape_size(&c->node->shape)}, 1);
   put_clamp(c, op == ANET_OP_CLIP ? a->alpha : 0,
-            op == ANET_OP_CLIP ? a->beta : op == ANET_OP_RELU6 ? 6 : INFINITY);
+            op == ANET_OP_CLIP    ? a->beta
+            : op == ANET_OP_RELU6 ? 6
+                                  : INFINITY);
   end(c);
 }
 
@@ -323,7 +332,8 @@ static void call_mul(const caller *c)
   end(c);
 }
 
-/* ---- moving data ---------------------------------------------------------------------------------------- */
+/* ---- moving data
+ * ---------------------------------------------------------------------------------------- */
 
 /* Elements behind a step along `axis`, counted from the last. */
 static size_t inner_of(const anet_shape *s, int32_t axis)
@@ -348,8 +358,8 @@ static void call_concat(const caller *c)
   for (int32_t i = 0; i < c->node->inputs; i++) {
     const anet_shape *s = &c->p->net->node[c->node->in[i]].shape;
     const size_t run = run_of(s, axis);
-    anet__c_put(c->w, "  op_copy(%s + %zu, %zu, %s", place_text(c->p, c->step->value, base), begin_at,
-                row, place_text(c->p, c->p->source[c->node->in[i]], text));
+    anet__c_put(c->w, "  op_copy(%s + %zu, %zu, %s", place_text(c->p, c->step->value, base),
+                begin_at, row, place_text(c->p, c->p->source[c->node->in[i]], text));
     put_sizes(c, (size_t[]){run, run, anet__shape_size(s) / run}, 3);
     end(c);
     begin_at += run;
@@ -395,7 +405,9 @@ static void call_gather(const caller *c)
   end(c);
 }
 
-/* ---- all ------------------------------------------------------------------------------------------------ */
+/* ---- all
+ * ------------------------------------------------------------------------------------------------
+ */
 
 typedef void call_of(const caller *c);
 
@@ -461,7 +473,8 @@ static void put_comment(const caller *c)
 {
   char text[ANET_C_TEXT], shape[ANET_SHAPE_TEXT];
   const anet__c_program *p = c->p;
-  anet__c_put(c->w, "\n  /* %s '%s'", anet__op_get(c->node->op)->name, anet__c_safe(c->node->name, text));
+  anet__c_put(c->w, "\n  /* %s '%s'", anet__op_get(c->node->op)->name,
+              anet__c_safe(c->node->name, text));
   for (int32_t v = c->step->node + 1; v <= c->step->value; v++)
     if (p->step_of[v] == p->step_of[c->step->node])
       anet__c_put(c->w, ", %s '%s'", anet__op_get(p->net->node[v].op)->name,

@@ -1,5 +1,5 @@
-/* From nodes to steps, and where their values live. A plan would not do: it packs weights and measures
- * methods for this machine, and fuses within regions only. */
+/* From nodes to steps, and where their values live. A plan would not do: it packs weights and
+ * measures methods for this machine, and fuses within regions only. */
 #include <math.h>
 #include <string.h>
 
@@ -55,8 +55,8 @@ static void count_readers(const anet__c_program *p)
   }
 }
 
-/* The other operand of an addition that reads the step's value, if it has the same shape and is there
- * before the step runs; else -1. Of two branches the later thus takes the addition. */
+/* The other operand of an addition that reads the step's value, if it has the same shape and is
+ * there before the step runs; else -1. Of two branches the later thus takes the addition. */
 static int32_t addend(const anet__c_program *p, const anet__c_step *step, const anet__node *node)
 {
   const anet_net *net = p->net;
@@ -69,8 +69,8 @@ static int32_t addend(const anet__c_program *p, const anet__c_step *step, const 
   return there && alike && other != step->value ? other : -1;
 }
 
-/* Takes the one reader of the step's value into the step, if that can still do its work. Order: scales
- * and shifts, then the addition, then clamps. */
+/* Takes the one reader of the step's value into the step, if that can still do its work. Order:
+ * scales and shifts, then the addition, then clamps. */
 static bool absorb(const anet__c_program *p, anet__c_step *step, int32_t number)
 {
   const anet__node *made = anet__net_at(p->net, step->value);
@@ -116,7 +116,8 @@ int anet__c_fuse(anet__c_program *p)
   return ANET_OK;
 }
 
-/* ---- walks ------------------------------------------------------------------------------------- */
+/* ---- walks -------------------------------------------------------------------------------------
+ */
 
 void anet__c_walk_simplify(anet__c_walk *w)
 {
@@ -166,7 +167,8 @@ bool anet__c_walk_out(const anet__c_program *p, int32_t index, anet__c_walk *wal
   return face && reorder(face, face->order, plain, walk);
 }
 
-/* ---- places ------------------------------------------------------------------------------------ */
+/* ---- places ------------------------------------------------------------------------------------
+ */
 
 /* Time 0: inputs are put in order; i + 1: step i runs; steps + 1: outputs are written. */
 typedef struct placing {
@@ -189,7 +191,8 @@ static void find_last_reads(const placing *g)
     g->last[p->source[p->net->output[i]]] = p->steps + 1;
 }
 
-/* An output is written where it belongs by the step that makes it, if it is in the engine's order there. */
+/* An output is written where it belongs by the step that makes it, if it is in the engine's order
+ * there. */
 static void place_outputs(const anet__c_program *p)
 {
   anet__c_walk walk;
@@ -207,8 +210,8 @@ static void open_span(placing *g, int32_t value, int32_t time)
   const size_t floats = anet__shape_size(&g->p->net->node[value].shape);
   g->p->place[value].kind = ANET_C_ARENA;
   g->span[value] = g->count;
-  g->spans[g->count++] =
-      (anet__span){.first = time, .last = ANET_MAX(g->last[value], time), .bytes = floats * sizeof(float)};
+  g->spans[g->count++] = (anet__span){
+      .first = time, .last = ANET_MAX(g->last[value], time), .bytes = floats * sizeof(float)};
 }
 
 static void place_inputs(placing *g)
@@ -221,8 +224,8 @@ static void place_inputs(placing *g)
   }
 }
 
-/* The value whose memory the step's output takes over, or -1: the first input of an op that works element by
- * element, read here once and for the last time. */
+/* The value whose memory the step's output takes over, or -1: the first input of an op that works
+ * element by element, read here once and for the last time. */
 static int32_t replaced(const placing *g, int32_t number)
 {
   const anet__c_program *p = g->p;

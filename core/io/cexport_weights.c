@@ -92,18 +92,21 @@ static void put_filter(anet__c_program *p, anet__c_step *step)
   }
 }
 
-/* (taps, out of a group, in) becomes (taps, in, out of a group): the inner loop runs over the latter. */
+/* (taps, out of a group, in) becomes (taps, in, out of a group): the inner loop runs over the
+ * latter. */
 static void put_transposed(anet__c_program *p, anet__c_step *step)
 {
   const anet__node *node = anet__net_at(p->net, step->node);
   const anet_tensor *t = node->param[WEIGHT];
-  const int32_t taps = t->shape.dim[0] * t->shape.dim[1], out = t->shape.dim[2], in = t->shape.dim[3];
+  const int32_t taps = t->shape.dim[0] * t->shape.dim[1], out = t->shape.dim[2],
+                in = t->shape.dim[3];
   float *to = open_part(p, step, WEIGHT, "weight", anet__shape_size(&t->shape));
   for (int32_t k = 0; to && k < taps; k++)
     for (int32_t i = 0; i < in; i++)
       for (int32_t o = 0; o < out; o++)
-        *to++ = anet__f32(t)[k / t->shape.dim[1] * t->stride[0] + k % t->shape.dim[1] * t->stride[1] +
-                             o * t->stride[2] + i * t->stride[3]];
+        *to++ =
+            anet__f32(t)[k / t->shape.dim[1] * t->stride[0] + k % t->shape.dim[1] * t->stride[1] +
+                         o * t->stride[2] + i * t->stride[3]];
   if (step->bias) put_param(p, step, BIAS, BIAS, "bias");
 }
 

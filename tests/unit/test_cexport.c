@@ -1,5 +1,5 @@
-/* Nets as C files: every op and the well-known families are written, compiled with all warnings as errors, run,
- * and give what the engine gives. */
+/* Nets as C files: every op and the well-known families are written, compiled with all warnings as
+ * errors, run, and give what the engine gives. */
 #include <ctype.h>
 #include <locale.h>
 #include <stdlib.h>
@@ -16,7 +16,8 @@
 
 static char folder[SCRATCH_PATH];
 
-/* ---- a program of many nets --------------------------------------------------------------------------- */
+/* ---- a program of many nets
+ * --------------------------------------------------------------------------- */
 
 enum { MOST = 32 };
 
@@ -52,7 +53,8 @@ static void answer(leaving *l)
 }
 
 /* Takes the net; writes its files. positive: its inputs are. */
-static leaving *leave(program *p, anet_net *net, const char *name, const anet_c_desc *desc, bool positive)
+static leaving *leave(program *p, anet_net *net, const char *name, const anet_c_desc *desc,
+                      bool positive)
 {
   char path[SCRATCH_PATH], file[48];
   anet_rng rng;
@@ -82,18 +84,24 @@ static void put_arguments(FILE *f, const leaving *l, int32_t round)
 {
   if (l->blob) fprintf(f, "weights, ");
   for (int32_t i = 0; i < l->net->inputs; i++) fprintf(f, "in[%d], ", i);
-  for (int32_t i = 0; i < l->net->outputs; i++) fprintf(f, "%sout[%d][%d]", i ? ", " : "", round, i);
+  for (int32_t i = 0; i < l->net->outputs; i++)
+    fprintf(f, "%sout[%d][%d]", i ? ", " : "", round, i);
 }
 
-/* A function that reads the inputs, runs the net in both ways, in memory that is all NaN, and writes the outputs;
- * not 0 where the ways differ or something fails. */
+/* A function that reads the inputs, runs the net in both ways, in memory that is all NaN, and
+ * writes the outputs; not 0 where the ways differ or something fails. */
 static void put_driver(FILE *f, const leaving *l)
 {
   char upper[32];
   for (size_t i = 0; i < sizeof upper; i++) upper[i] = (char)toupper((unsigned char)l->name[i]);
-  fprintf(f, "static int drive_%s(FILE *from, FILE *to)\n{\n  float *in[8], *out[2][64], *arena, *weights;\n", l->name);
-  fprintf(f, "  int bad = 0;\n  arena = dirty(%s_ARENA_BYTES);\n  weights = read_all(\"%s.bin\", %d * %s_WEIGHTS);\n", upper,
-          l->name, l->blob, upper);
+  fprintf(f,
+          "static int drive_%s(FILE *from, FILE *to)\n{\n  float *in[8], *out[2][64], *arena, "
+          "*weights;\n",
+          l->name);
+  fprintf(f,
+          "  int bad = 0;\n  arena = dirty(%s_ARENA_BYTES);\n  weights = read_all(\"%s.bin\", %d * "
+          "%s_WEIGHTS);\n",
+          upper, l->name, l->blob, upper);
   for (int32_t i = 0; i < l->net->inputs; i++)
     fprintf(f,
             "  in[%d] = dirty(%s_IN%d_SIZE * sizeof(float));\n"
@@ -123,13 +131,19 @@ static void put_main(const program *p)
   FILE *f = fopen(test_scratch_path(folder, "main.c", path), "w");
   fprintf(f, "#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n");
   for (int32_t i = 0; i < p->count; i++) fprintf(f, "#include \"%s.h\"\n", p->item[i].name);
-  fprintf(f, "static void *dirty(size_t n)\n{\n  void *m = malloc(n);\n  memset(m, 255, n);\n  return m;\n}\n"
-             "static float *read_all(const char *name, size_t n)\n{\n"
-             "  float *m = dirty((n + 1) * sizeof(float));\n  FILE *f = n ? fopen(name, \"rb\") : NULL;\n"
-             "  if (f && fread(m, sizeof(float), n + 1, f) != n) exit(9);\n  if (f) fclose(f);\n  return m;\n}\n\n");
+  fprintf(
+      f,
+      "static void *dirty(size_t n)\n{\n  void *m = malloc(n);\n  memset(m, 255, n);\n  return "
+      "m;\n}\n"
+      "static float *read_all(const char *name, size_t n)\n{\n"
+      "  float *m = dirty((n + 1) * sizeof(float));\n  FILE *f = n ? fopen(name, \"rb\") : NULL;\n"
+      "  if (f && fread(m, sizeof(float), n + 1, f) != n) exit(9);\n  if (f) fclose(f);\n  return "
+      "m;\n}\n\n");
   for (int32_t i = 0; i < p->count; i++) put_driver(f, &p->item[i]);
-  fprintf(f, "int main(void)\n{\n  FILE *from = fopen(\"in\", \"rb\"), *to = fopen(\"out\", \"wb\");\n  int bad = 0;\n");
-  for (int32_t i = 0; i < p->count; i++) fprintf(f, "  bad |= drive_%s(from, to) << %d;\n", p->item[i].name, i % 7);
+  fprintf(f, "int main(void)\n{\n  FILE *from = fopen(\"in\", \"rb\"), *to = fopen(\"out\", "
+             "\"wb\");\n  int bad = 0;\n");
+  for (int32_t i = 0; i < p->count; i++)
+    fprintf(f, "  bad |= drive_%s(from, to) << %d;\n", p->item[i].name, i % 7);
   fprintf(f, "  fclose(to);\n  return bad;\n}\n");
   fclose(f);
 }
@@ -147,8 +161,8 @@ static void check_item(const leaving *l, FILE *f)
     }
     test_checks++;
     if (!(worst <= 1e-5 * most))
-      TEST_FAIL("%s, output %d '%s': off by %g of %g", l->name, i, l->net->node[l->net->output[i]].name, worst,
-                most);
+      TEST_FAIL("%s, output %d '%s': off by %g of %g", l->name, i,
+                l->net->node[l->net->output[i]].name, worst, most);
     free(got);
   }
 }
@@ -164,7 +178,9 @@ static void check_program(program *p)
   fclose(f);
   put_main(p);
   snprintf(command, sizeof command,
-           "cd '%s' && cc -std=c99 -Wall -Wextra -Werror -pedantic -O1 -o main *.c -lm && ./main && rm *.c *.h", folder);
+           "cd '%s' && cc -std=c99 -Wall -Wextra -Werror -pedantic -O1 -o main *.c -lm && ./main "
+           "&& rm *.c *.h",
+           folder);
   CHECK_EQ_I(system(command), 0);
   f = fopen(test_scratch_path(folder, "out", path), "rb");
   CHECK(f != NULL);
@@ -178,7 +194,8 @@ static void check_program(program *p)
   if (f) fclose(f);
 }
 
-/* ---- every op --------------------------------------------------------------------------------------------- */
+/* ---- every op
+ * --------------------------------------------------------------------------------------------- */
 
 static bool only_positive(const char *op)
 {
@@ -194,14 +211,16 @@ static int32_t cut(anet_net *net, int32_t from, const anet_shape *shape, int32_t
   const int32_t size = (int32_t)anet__shape_size(shape);
   anet_attr reshape = {0};
   int32_t value;
-  CHECK_OK(anet_net_add(net, "split", NULL, &(anet_attr){.begin = *begin, .size = size}, &from, 1, &value));
+  CHECK_OK(anet_net_add(net, "split", NULL, &(anet_attr){.begin = *begin, .size = size}, &from, 1,
+                        &value));
   for (int32_t i = 0; i < shape->rank; i++) reshape.dim[i] = shape->dim[i];
   CHECK_OK(anet_net_add(net, "reshape", NULL, &reshape, &value, 1, &value));
   *begin += size;
   return value;
 }
 
-/* The cases [begin, end) that want such inputs side by side: one long input, of which each takes its parts. */
+/* The cases [begin, end) that want such inputs side by side: one long input, of which each takes
+ * its parts. */
 static anet_net *cases_net(int32_t begin, int32_t end, bool positive)
 {
   anet_net *net;
@@ -209,7 +228,8 @@ static anet_net *cases_net(int32_t begin, int32_t end, bool positive)
   int32_t in[ANET_MAX_INPUTS], flat, value, taken = 0, total = 0;
   CHECK_OK(anet_net_new(&net));
   for (int32_t k = begin; k < end; k++)
-    for (int32_t i = 0; i < op_cases[k].inputs; i++) total += (int32_t)anet__shape_size(&op_cases[k].in[i]);
+    for (int32_t i = 0; i < op_cases[k].inputs; i++)
+      total += (int32_t)anet__shape_size(&op_cases[k].in[i]);
   CHECK_OK(anet_net_input(net, "all", &(anet_shape){1, {total}}, &flat));
   for (int32_t k = begin; k < end; k++) {
     char name[64];
@@ -225,7 +245,8 @@ static anet_net *cases_net(int32_t begin, int32_t end, bool positive)
   for (int32_t v = 0; v < net->count; v++)
     for (int32_t p = 0; p < net->node[v].params; p++)
       for (int32_t i = 0; i < (int32_t)anet_tensor_count(net->node[v].param[p]); i++)
-        anet__f32(net->node[v].param[p])[i] = 0.5F + (p == 3 ? 0.03F : 0.3F) * anet__rng_normal(&rng);
+        anet__f32(net->node[v].param[p])[i] =
+            0.5F + (p == 3 ? 0.03F : 0.3F) * anet__rng_normal(&rng);
   return net;
 }
 
@@ -247,7 +268,9 @@ TEST(every_op_leaves)
   check_program(&p);
 }
 
-/* ---- families ------------------------------------------------------------------------------------------------ */
+/* ---- families
+ * ------------------------------------------------------------------------------------------------
+ */
 
 /* A model that ships. */
 static anet_net *shipped(const char *path)
@@ -274,7 +297,12 @@ static void turn(float **image, const anet_shape *s)
 static anet_c_face turned_face(const anet_shape *s)
 {
   const int32_t h = s->dim[0], w = s->dim[1], c = s->dim[2];
-  return (anet_c_face){.name = "turned", .dims = 3, .atoms = 3, .dim = {c, h, w}, .atom = {c, h, w}, .order = {1, 2, 0}};
+  return (anet_c_face){.name = "turned",
+                       .dims = 3,
+                       .atoms = 3,
+                       .dim = {c, h, w},
+                       .atom = {c, h, w},
+                       .order = {1, 2, 0}};
 }
 
 /* Inputs and outputs as ONNX numbers them. */
@@ -287,7 +315,8 @@ static void leave_turned(program *p, anet_net *net, const char *name)
   turn(&l->want[0], out);
 }
 
-/* Outputs that no step makes: the input, a constant, one that is asked for twice; and clamps in a row. */
+/* Outputs that no step makes: the input, a constant, one that is asked for twice; and clamps in a
+ * row. */
 static anet_net *awkward_net(void)
 {
   anet_net *net;
@@ -295,7 +324,8 @@ static anet_net *awkward_net(void)
   CHECK_OK(anet_net_new(&net));
   CHECK_OK(anet_net_input(net, "image", &(anet_shape){3, {4, 5, 3}}, &x));
   CHECK_OK(anet_net_add(net, "constant", "c", &(anet_attr){.dim = {4, 5, 3}}, NULL, 0, &c));
-  CHECK_OK(anet_net_add(net, "conv", NULL, &(anet_attr){.kernel = {1, 1}, .channels = 3, .bias = 1}, &x, 1, &y));
+  CHECK_OK(anet_net_add(net, "conv", NULL, &(anet_attr){.kernel = {1, 1}, .channels = 3, .bias = 1},
+                        &x, 1, &y));
   CHECK_OK(anet_net_add(net, "scale", NULL, NULL, &y, 1, &y));
   CHECK_OK(anet_net_add(net, "norm", NULL, NULL, &y, 1, &y));
   CHECK_OK(anet_net_add(net, "add", NULL, NULL, (int32_t[]){c, y}, 2, &y));
@@ -332,7 +362,8 @@ TEST(families_leave)
   check_program(&p);
 }
 
-/* ---- numbers, names, refusals ----------------------------------------------------------------------------------- */
+/* ---- numbers, names, refusals
+ * ----------------------------------------------------------------------------------- */
 
 /* What C reads is the same float. */
 static void check_number(float value)
@@ -364,7 +395,8 @@ TEST(numbers_come_back)
   CHECK_EQ_S(anet__c_number(-INFINITY, 0, text), "-INFINITY");
   static const char *const locales[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "de_DE"};
   bool foreign = false;
-  for (int32_t i = 0; i < ANET_COUNT(locales) && !foreign; i++) foreign = setlocale(LC_NUMERIC, locales[i]);
+  for (int32_t i = 0; i < ANET_COUNT(locales) && !foreign; i++)
+    foreign = setlocale(LC_NUMERIC, locales[i]);
   if (foreign)
     CHECK_EQ_S(anet__c_number(0.1F, 0, text), "0.1f");
   else
@@ -372,7 +404,8 @@ TEST(numbers_come_back)
   setlocale(LC_NUMERIC, "C");
 }
 
-static void refused(const anet_net *net, const char *file, const anet_c_desc *desc, int want, const char *words)
+static void refused(const anet_net *net, const char *file, const anet_c_desc *desc, int want,
+                    const char *words)
 {
   char path[SCRATCH_PATH];
   CHECK_EQ_I(anet_net_export_c(net, test_scratch_path(folder, file, path), desc), want);
@@ -408,7 +441,8 @@ static int export_net(void *context)
   char path[SCRATCH_PATH];
   const anet_shape *in = &((anet_net *)context)->node[0].shape;
   const anet_c_face face = turned_face(in);
-  return anet_net_export_c(context, test_scratch_path(folder, "again.c", path), &(anet_c_desc){.input = &face});
+  return anet_net_export_c(context, test_scratch_path(folder, "again.c", path),
+                           &(anet_c_desc){.input = &face});
 }
 
 TEST(every_allocation_may_fail)
@@ -421,10 +455,8 @@ TEST(every_allocation_may_fail)
 int main(int argc, char **argv)
 {
   static const test_case cases[] = {
-      CASE(every_op_leaves),
-      CASE(families_leave),
-      CASE(numbers_come_back),
-      CASE(what_does_not_fit_is_refused),
+      CASE(every_op_leaves),           CASE(families_leave),
+      CASE(numbers_come_back),         CASE(what_does_not_fit_is_refused),
       CASE(every_allocation_may_fail),
   };
   test_scratch_new(folder);
