@@ -695,4 +695,26 @@ ANET_API int anet_onnx_input(const char *path, int32_t index, char *name, int32_
  * ANET_UNSUPPORTED names a node that ONNX cannot say. */
 ANET_API int anet_net_export_onnx(const anet_net *net, const char *path, const anet_bundle *about);
 
+/* ---- C ------------------------------------------------------------------------------------------ */
+
+/* How an input or output of one image is laid out in the caller's arrays: `dims` axes, which are `atoms`
+ * factors one after the other; the engine stores the factor order[0] slowest, then order[1], …. An image
+ * (channels, rows, columns): dim and atom {c, h, w}, order {1, 2, 0}. */
+enum { ANET_C_AXES = 16 };
+typedef struct anet_c_face {
+  const char *name;
+  int32_t dims, atoms;
+  int32_t dim[16], atom[16], order[16];
+} anet_c_face;
+typedef struct anet_c_desc {
+  const char *name;  /* what functions and macros begin with; NULL: the file's name */
+  int32_t blob;      /* 1: weights in a file beside ("net.bin"), which the program hands to each call */
+  const anet_c_face *input, *output; /* (inputs), (outputs); NULL: all as the engine has them, (h, w, c) */
+} anet_c_desc;
+
+/* Write a net as one C99 file ("net.c") and its header ("net.h"), which says how it is called: no
+ * dependencies, no allocation, weights inside, norms folded. desc may be NULL. ANET_UNSUPPORTED names an op
+ * and its node; ANET_RANGE: path does not end in ".c", or the name is none; ANET_SHAPE: a face does not fit. */
+ANET_API int anet_net_export_c(const anet_net *net, const char *path, const anet_c_desc *desc);
+
 #endif

@@ -204,6 +204,33 @@ function methods:export(path, about)
   return self
 end
 
+-- A face of border.lua as C has it.
+local function to_c(face, to)
+  to.name, to.dims, to.atoms = face.name, #face.dims, #face.atoms
+  for i, n in ipairs(face.dims) do to.dim[i - 1] = n end
+  for i, n in ipairs(face.atoms) do to.atom[i - 1], to.order[i - 1] = n, face.order[i] end
+end
+
+-- Write the net as one C99 file and a header beside it. options: name, what its functions begin with; blob, whether
+-- the weights go into a file of their own; faces, how arrays are laid out (border.lua), else as the engine has them.
+---@return anet.Net? self, string? message, string? code
+function methods:export_c(path, options)
+  options = options or {}
+  local desc, keep = ffi.new 'anet_c_desc', {}
+  desc.name, desc.blob = options.name, options.blob and 1 or 0
+  for field, side in pairs{input = 'inputs', output = 'outputs'} do
+    local faces = options.faces and options.faces[side]
+    if faces then
+      keep[side] = ffi.new('anet_c_face[?]', #faces)
+      for i, face in ipairs(faces) do to_c(face, keep[side][i - 1]) end
+      desc[field] = keep[side]
+    end
+  end
+  local message, code = core.failure(C.anet_net_export_c(self.handle, path, desc))
+  if message then return nil, message, code end
+  return self
+end
+
 -- ---- looking -----------------------------------------------------------------------------------
 
 -- Nodes, inputs included.
