@@ -1,6 +1,6 @@
-/* Norms for options of blocks that have none. A network that came with its norms folded into its
- * weights trains badly without; an option gets norms of its own, one behind each convolution, which
- * cost nothing when it runs. At first they change nothing: the bias is their shift. */
+/* Norms for options of blocks that have none. Where an exporter has folded the norms into the weights, an
+ * option gets norms of its own again, one behind each convolution; they cost nothing when it runs. At
+ * first they change nothing: the bias is their shift. */
 #include <stdio.h>
 
 #include "base/alloc.h"
