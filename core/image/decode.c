@@ -31,6 +31,15 @@ static void clear_message(void)
   (void)anet_fail(ANET_OK, "%s", "");
 }
 
+/* stb_image takes the two bytes of a PNM's values for one where it changes the channels, reads past them then, and
+ * has them in the wrong order elsewhere. */
+static int check_deep(const uint8_t *bytes, int count)
+{
+  if (bytes[0] == 'P' && stbi_is_16_bit_from_memory(bytes, count))
+    return anet_fail(ANET_UNSUPPORTED, "image: a PNM of 16 bits a value, 8 are supported");
+  return ANET_OK;
+}
+
 int anet_image_decode(const void *bytes, double count, int32_t channels, anet_tensor **out)
 {
   int width, height, found;
@@ -43,6 +52,7 @@ int anet_image_decode(const void *bytes, double count, int32_t channels, anet_te
   clear_message();
   const int known = stbi_info_from_memory(bytes, (int)count, &width, &height, &found);
   if (!known || *anet_error()) return fail_decode();
+  ANET_TRY(check_deep(bytes, (int)count));
   ANET_TRY(check_size(height, width));
   ANET_TRY(anet__guard_pixels(bytes, (size_t)count, (int64_t)height * width));
   uint8_t *pixels = stbi_load_from_memory(bytes, (int)count, &width, &height, &found, channels);

@@ -85,6 +85,7 @@ static int check_weights(const anet__onnx_array *w, int32_t axes, int32_t channe
 {
   char text[ANET_SHAPE_TEXT];
   const bool fits = w && w->rank == axes + 2 && w->count > 0 && groups > 0 &&
+                    groups <= w->dim[0] &&
                     w->dim[1] * groups == channels && w->dim[0] % groups == 0;
   if (fits) return ANET_OK;
   if (!w) return anet_fail(ANET_FORMAT, "it has no weights");
@@ -186,7 +187,8 @@ int anet__onnx_op_conv_transpose(anet__onnx_import *im, const anet__onnx_node *n
   ANET_TRY(input_image(im, node, &x, &in));
   ANET_TRY(anet__onnx_get_array(im, node, 1, &w));
   ANET_TRY(anet__onnx_get_array(im, node, 2, &bias));
-  if (!w || w->rank != x.layout.axes || w->dim[0] != in->dim[2] || groups < 1 || groups > INT16_MAX)
+  if (!w || w->count == 0 || w->rank != x.layout.axes || w->dim[0] != in->dim[2] || groups < 1 ||
+      groups > INT16_MAX || w->dim[1] * groups > INT32_MAX)
     return anet_fail(ANET_SHAPE, "weights %s do not fit %d channels in %lld groups",
                      w ? anet__onnx_dims_text(w->rank, w->dim, text) : "()", in->dim[2],
                      (long long)groups);

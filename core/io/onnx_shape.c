@@ -95,6 +95,7 @@ static int mark_axes(const anet__onnx_node *node, const int64_t *axis, int32_t c
   for (int32_t i = 0; i < count; i++) {
     int32_t a;
     ANET_TRY(anet__onnx_axis(node, axis[i], rank, &a));
+    if (mark[a]) return anet_fail(ANET_FORMAT, "axis %d is named twice", a);
     mark[a] = true;
   }
   return ANET_OK;

@@ -365,6 +365,10 @@ static int read_tensor(const reader *r, const char *name, const json_t *entry, a
   char *data = r->map->base + r->data + from;
   ANET_TRY(check_sum(r, name, data, bytes));
   if (strncmp(name, PAD_PREFIX, strlen(PAD_PREFIX)) == 0) return ANET_OK;
+  /* Kernels count on it, and a file that was written here has it so. */
+  if ((r->data + (size_t)from) % ANET_ALIGN != 0)
+    return anet_fail(ANET_FORMAT, "%s: tensor '%s' begins at byte %zu, no multiple of %d", r->path,
+                     name, r->data + (size_t)from, ANET_ALIGN);
   anet_tensor *tensor = NULL;
   atomic_fetch_add(&r->map->refs, 1);
   int rc = anet__tensor_wrap(type, &shape, data, mapping_release, r->map, &tensor);

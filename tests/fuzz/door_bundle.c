@@ -55,21 +55,22 @@ static json_t *sums_json(json_t *header, const uint8_t *data, size_t bytes)
   return value;
 }
 
-/* The file with this header, which says "checksum":"00000000" once. */
-static void open_mended(char *header, const uint8_t *data, size_t bytes)
+/* The file with this header, which says "checksum":"00000000" once; spaces put the data on a multiple of 64. */
+static void open_mended(const char *header, const uint8_t *data, size_t bytes)
 {
   static const char key[] = "\"checksum\":\"";
-  const uint64_t length = strlen(header);
-  char *digits = strstr(header, key);
-  uint8_t *file = malloc(sizeof length + length + bytes);
+  const size_t said = strlen(header);
+  const uint64_t length = (sizeof length + said + 63) / 64 * 64 - sizeof length;
+  const char *digits = strstr(header, key);
+  uint8_t *file = malloc(sizeof length + length + bytes), *text = file + sizeof length;
   if (digits && file) {
-    uint32_t sum = (uint32_t)crc32_z(0, (const void *)&length, sizeof length);
-    json_t *text = sum_json((uint32_t)crc32_z(sum, (const void *)header, length));
-    memcpy(digits + sizeof key - 1, json_string_value(text), 8);
-    json_decref(text);
     memcpy(file, &length, sizeof length);
-    memcpy(file + sizeof length, header, length);
-    if (bytes) memcpy(file + sizeof length + length, data, bytes);
+    memset(text, ' ', length);
+    memcpy(text, header, said);
+    json_t *sum = sum_json((uint32_t)crc32_z(0, file, sizeof length + length));
+    memcpy(text + (digits - header) + sizeof key - 1, json_string_value(sum), 8);
+    json_decref(sum);
+    if (bytes) memcpy(text + length, data, bytes);
     open_file(file, sizeof length + length + bytes);
   }
   free(file);

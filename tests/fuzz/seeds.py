@@ -185,6 +185,9 @@ def onnx_wrong():
     onnx("wrong_kinds", [node("Constant", "", "a", value_floats=[1, 2]), node("Add", "x,a", "y")])
     onnx("wrong_scales", [node("Upsample", "x", "y", scales=[1, 1, 2, 2])], opset=7)
     onnx("wrong_range", [node("Range", "e,e,e", "a"), node("Add", "x,a", "y")], [empty])
+    shaped("wrong_twice", "Unsqueeze", ["a"], ints("a", 1, 1))
+    shaped("wrong_nothing", "ConvTranspose", ["w"], tensor("w", [4, 1 << 28, 0, 0], [], 1))
+    shaped("wrong_groups", "Conv", ["w"], floats("w", 4, 4, 1, 1), group=(1 << 62) + 1)
     unnamed = blob(1, "x") + blob(4, "Relu")
     onnx("wrong_outputs", [unnamed, unnamed, node("Relu", "x", "y")])
 
@@ -304,7 +307,7 @@ def model_seeds():
 
 # ---- bundles -------------------------------------------------------------------------------------------------
 
-def bundle(texts, shapes):
+def bundle(texts, shapes, step=64):
     header, sums, data, pads = {}, {}, b"", 0
     metadata = {k: json.dumps(v, separators=(",", ":")) for k, v in texts.items()}
     for name, dims in shapes.items():
@@ -315,7 +318,7 @@ def bundle(texts, shapes):
         header[name] = {"dtype": "F32", "shape": dims, "data_offsets": [len(data), len(data) + len(values)]}
         sums[name] = "%08x" % zlib.crc32(values)
         data += values
-        pad = -len(data) % 64
+        pad = -len(data) % step
         if pad:
             header["__pad.%d" % pads] = {"dtype": "U8", "shape": [pad], "data_offsets": [len(data), len(data) + pad]}
             data, pads = data + bytes(pad), pads + 1
@@ -330,6 +333,8 @@ def bundle(texts, shapes):
 def bundle_seeds():
     for name, (texts, shapes) in models().items():
         write("bundle", name + ".anet", bundle(texts, shapes))
+    odd, shapes = models()["net"]
+    write("bundle", "wrong_place.anet", bundle(odd, shapes, 60))
     write("bundle", "empty.anet", bundle({"note": "nothing"}, {}))
 
 
