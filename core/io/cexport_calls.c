@@ -255,6 +255,17 @@ static void call_lines(const caller *c)
   end(c);
 }
 
+static void call_lrn(const caller *c)
+{
+  const anet_attr *a = &c->node->attr;
+  begin(c, "op_lrn");
+  put_sizes(c, (size_t[]){anet__pixels(c->in), (size_t)anet__channels(c->in), (size_t)a->size}, 3);
+  put_number(c, a->alpha);
+  put_number(c, a->beta);
+  put_number(c, a->epsilon);
+  end(c);
+}
+
 /* ---- element by element
  * ---------------------------------------------------------------------------------- */
 
@@ -455,6 +466,8 @@ static call_of *call_for(anet__op_id op)
     case ANET_OP_SOFTMAX:
     case ANET_OP_LOG_SOFTMAX:
       return call_lines;
+    case ANET_OP_LRN:
+      return call_lrn;
     case ANET_OP_PAD:
       return call_pad;
     case ANET_OP_RESIZE:

@@ -341,6 +341,20 @@ const anet__c_function anet__c_functions[] = {
      "    for (size_t i = 0; i < count; i++) y[i * inner] = x[i * inner] - shift;\n"
      "  }\n"
      "}\n"},
+    {"op_lrn", "",
+     "/* Each channel by a power of the mean square of those around it, in a window of `size`. */\n"
+     "static void op_lrn(float *out, const float *in, size_t pixels, size_t channels, size_t size,\n"
+     "                   float alpha, float beta, float epsilon)\n"
+     "{\n"
+     "  const size_t before = (size - 1) / 2, behind = size / 2;\n"
+     "  for (size_t p = 0; p < pixels; p++, in += channels, out += channels)\n"
+     "    for (size_t c = 0; c < channels; c++) {\n"
+     "      const size_t last = c + behind < channels ? c + behind : channels - 1;\n"
+     "      float sum = 0.0f;\n"
+     "      for (size_t k = c > before ? c - before : 0; k <= last; k++) sum += in[k] * in[k];\n"
+     "      out[c] = in[c] * powf(epsilon + alpha / (float)size * sum, -beta);\n"
+     "    }\n"
+     "}\n"},
     {"op_resize", "",
      "/* centre: pixels correspond by their centres, by their corners, or the outermost to each other.\n"
      " * round, of the nearest: halves go down, all down, all up, halves go up. */\n"
