@@ -31,8 +31,8 @@ static void clear_message(void)
   (void)anet_fail(ANET_OK, "%s", "");
 }
 
-/* stb_image takes the two bytes of a PNM's values for one where it changes the channels, reads past them then, and
- * has them in the wrong order elsewhere. */
+/* stb_image takes the two bytes of a PNM's values for one where it changes the channels, reads past
+ * them then, and has them in the wrong order elsewhere. */
 static int check_deep(const uint8_t *bytes, int count)
 {
   if (bytes[0] == 'P' && stbi_is_16_bit_from_memory(bytes, count))

@@ -6,17 +6,25 @@
 #include "base/error.h"
 #include "image/limits.h"
 
-/* ---- JPEG's tables of codes ------------------------------------------------------------------------ */
+/* ---- JPEG's tables of codes
+ * ------------------------------------------------------------------------ */
 
-enum { JPEG_MARK = 0xff, JPEG_CODES = 0xc4, JPEG_SCAN = 0xda, JPEG_RESTART = 0xd0, LENGTHS = 16, MOST_CODES = 256 };
+enum {
+  JPEG_MARK = 0xff,
+  JPEG_CODES = 0xc4,
+  JPEG_SCAN = 0xda,
+  JPEG_RESTART = 0xd0,
+  LENGTHS = 16,
+  MOST_CODES = 256
+};
 
 /* Invariant: at <= end. */
 typedef struct cursor {
   const uint8_t *at, *end;
 } cursor;
 
-/* Goes past the next marker and gives it; -1: there is none. Inside a scan (`coded`) 0xff 0 is a byte of
- * 0xff, and restarts are part of it. */
+/* Goes past the next marker and gives it; -1: there is none. Inside a scan (`coded`) 0xff 0 is a
+ * byte of 0xff, and restarts are part of it. */
 static int next_marker(cursor *c, bool coded)
 {
   while (c->at < c->end) {
@@ -31,8 +39,8 @@ static int next_marker(cursor *c, bool coded)
   return -1;
 }
 
-/* A class and number, how many codes have 1, 2, … 16 bits, and as many bytes; then the next, for `bytes` in
- * all. The last may say that it goes on beyond these, and is read there. */
+/* A class and number, how many codes have 1, 2, … 16 bits, and as many bytes; then the next, for
+ * `bytes` in all. The last may say that it goes on beyond these, and is read there. */
 static int check_tables(cursor c, size_t bytes)
 {
   const uint8_t *const last = c.at + ANET_MIN(bytes, (size_t)(c.end - c.at));
@@ -48,7 +56,8 @@ static int check_tables(cursor c, size_t bytes)
   return ANET_OK;
 }
 
-/* Every marker that stb_image stops at is stopped at here, and perhaps some after it has given up. */
+/* Every marker that stb_image stops at is stopped at here, and perhaps some after it has given up.
+ */
 static int check_jpeg(cursor c)
 {
   bool coded = false;
@@ -63,7 +72,8 @@ static int check_jpeg(cursor c)
   return ANET_OK;
 }
 
-/* ---- PNG's pieces ----------------------------------------------------------------------------------- */
+/* ---- PNG's pieces
+ * ----------------------------------------------------------------------------------- */
 
 enum { PNG_MARK = 0x89, PNG_HEAD = 8, PNG_SUM = 4 };
 
@@ -80,7 +90,8 @@ static int check_png(cursor c)
     const uint32_t said = big_endian(c.at);
     const size_t rest = (size_t)(c.end - c.at) - PNG_HEAD;
     if (said > rest)
-      return anet_fail(ANET_FORMAT, "image: a piece of a PNG has %zu bytes, it says %u", rest, said);
+      return anet_fail(ANET_FORMAT, "image: a piece of a PNG has %zu bytes, it says %u", rest,
+                       said);
     c.at += PNG_HEAD + ANET_MIN((size_t)said + PNG_SUM, rest);
   }
   return ANET_OK;
@@ -93,11 +104,12 @@ int anet__guard_parts(const uint8_t *data, size_t bytes)
   return data[0] == JPEG_MARK ? check_jpeg(all) : data[0] == PNG_MARK ? check_png(all) : ANET_OK;
 }
 
-/* ---- sizes ------------------------------------------------------------------------------------------ */
+/* ---- sizes
+ * ------------------------------------------------------------------------------------------ */
 
-/* Pixels that a byte can say at most. Deflate makes 1032 bytes of one, of eight pixels each. A code of GIF has
- * 12 bits for at most 4095 pixels. JPEG has a bit for each block of 64 in one of its channels at least. The
- * others have runs of 128. */
+/* Pixels that a byte can say at most. Deflate makes 1032 bytes of one, of eight pixels each. A code
+ * of GIF has 12 bits for at most 4095 pixels. JPEG has a bit for each block of 64 in one of its
+ * channels at least. The others have runs of 128. */
 enum { PNG_RATIO = 1032 * 8, GIF_RATIO = 4095 * 8 / 12, JPEG_RATIO = 64 * 8, RUN_RATIO = 128 };
 
 static int64_t ratio_of(uint8_t first)

@@ -44,7 +44,8 @@ static void copy_tile(const anet_tensor *sheet, int32_t tile, int32_t side, uint
   for (int32_t y = 0; y < side; y++, from += sheet->stride[0], to += row) memcpy(to, from, row);
 }
 
-/* The first sheet makes the set, for all. Labels cannot make us reserve more than images can hold. */
+/* The first sheet makes the set, for all. Labels cannot make us reserve more than images can hold.
+ */
 static int make_set(const sheets *all, int32_t side, anet_dataset **out)
 {
   const int64_t most = all->pixels / ((int64_t)side * side);

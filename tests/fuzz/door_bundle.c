@@ -1,5 +1,5 @@
-/* Bundles: the file as it is, and once more with its checksums mended. Damage seldom leaves these right, and a
- * stranger can compute them. */
+/* Bundles: the file as it is, and once more with its checksums mended. Damage seldom leaves these
+ * right, and a stranger can compute them. */
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -9,8 +9,8 @@
 #include "fuzz/fuzz.h"
 
 const char door_name[] = "bundle";
-/* Tensors are mapped, and texts are kept by the JSON library, whose memory is not counted; a tensor that the
- * header names in some 60 bytes takes some 500, and so does a node of a net. */
+/* Tensors are mapped, and texts are kept by the JSON library, whose memory is not counted; a tensor
+ * that the header names in some 60 bytes takes some 500, and so does a node of a net. */
 const double door_ratio = 1000;
 
 static void open_file(const uint8_t *data, size_t bytes)
@@ -46,7 +46,8 @@ static json_t *sums_json(json_t *header, const uint8_t *data, size_t bytes)
     const json_int_t from = json_integer_value(json_array_get(offsets, 0));
     const json_int_t to = json_integer_value(json_array_get(offsets, 1));
     if (from < 0 || to < from || (size_t)to > bytes) continue;
-    json_object_set_new(sums, name, sum_json((uint32_t)crc32_z(0, data + from, (size_t)(to - from))));
+    json_object_set_new(sums, name,
+                        sum_json((uint32_t)crc32_z(0, data + from, (size_t)(to - from))));
   }
   char *text = json_dumps(sums, JSON_COMPACT);
   json_t *value = json_string(text);
@@ -55,7 +56,8 @@ static json_t *sums_json(json_t *header, const uint8_t *data, size_t bytes)
   return value;
 }
 
-/* The file with this header, which says "checksum":"00000000" once; spaces put the data on a multiple of 64. */
+/* The file with this header, which says "checksum":"00000000" once; spaces put the data on a
+ * multiple of 64. */
 static void open_mended(const char *header, const uint8_t *data, size_t bytes)
 {
   static const char key[] = "\"checksum\":\"";

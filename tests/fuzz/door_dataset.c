@@ -1,5 +1,5 @@
-/* Data sets: the first byte picks a form, then come its files: two bytes of length (little endian) and their
- * bytes, the last one to the end. Files that the input does not reach are not there. */
+/* Data sets: the first byte picks a form, then come its files: two bytes of length (little endian)
+ * and their bytes, the last one to the end. Files that the input does not reach are not there. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -24,7 +24,9 @@ static const form forms[] = {
     {"test", {"t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"}, 0},
     {"test", {"test_batch.bin", "batches.meta.txt"}, 0},
     {"test", {"test.bin", "fine_label_names.txt"}, 0},
-    {"train", {"train_00.labels", "train_00.png", "classes.txt", "train_01.labels", "train_01.png"}, 0},
+    {"train",
+     {"train_00.labels", "train_00.png", "classes.txt", "train_01.labels", "train_01.png"},
+     0},
     {NULL, {"1_a.png", "labels.txt", "3_b.png"}, 0},
     {NULL, {"1_a.png", "labels.txt", "3_b.png"}, 4},
 };

@@ -3,8 +3,8 @@
 #include "fuzz/fuzz.h"
 
 const char door_name[] = "image";
-/* image/decode.c lets a byte say 8256 pixels at most (deflate, one bit a pixel), of which three channels and
- * the steps before them take some twelve bytes. */
+/* image/decode.c lets a byte say 8256 pixels at most (deflate, one bit a pixel), of which three
+ * channels and the steps before them take some twelve bytes. */
 const double door_ratio = 12 * 8256;
 
 void door_open(const uint8_t *data, size_t bytes)

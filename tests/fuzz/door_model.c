@@ -1,5 +1,6 @@
-/* The texts of a bundle, unwrapped so that damage meets them directly: a JSON object of texts ("net",
- * "supernet", "windows", "input", "table"), and "tensors", a list of {"names": [...], "shape": [...]}. */
+/* The texts of a bundle, unwrapped so that damage meets them directly: a JSON object of texts
+ * ("net", "supernet", "windows", "input", "table"), and "tensors", a list of {"names": [...],
+ * "shape": [...]}. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,8 +9,8 @@
 #include "fuzz/fuzz.h"
 
 const char door_name[] = "model";
-/* A node that a net names in some 40 bytes takes some 500, one of a piece as much again; of a tensor, the
- * elements come beside that (MOST_ELEMENTS). */
+/* A node that a net names in some 40 bytes takes some 500, one of a piece as much again; of a
+ * tensor, the elements come beside that (MOST_ELEMENTS). */
 const double door_ratio = 1000;
 
 enum { MOST_ELEMENTS = 1 << 20 }; /* of all tensors */

@@ -3,9 +3,10 @@
 #include "fuzz/fuzz.h"
 
 const char door_name[] = "onnx";
-/* The importer gives an array of a byte an element eight bytes each and stores it once more in another order
- * (16); an empty message of two bytes becomes a struct of some 300, for which its pool has 160 bytes a byte; a
- * node of the file may become several of the net, of some 400 bytes each, in twenty bytes of the file. */
+/* The importer gives an array of a byte an element eight bytes each and stores it once more in
+ * another order (16); an empty message of two bytes becomes a struct of some 300, for which its
+ * pool has 160 bytes a byte; a node of the file may become several of the net, of some 400 bytes
+ * each, in twenty bytes of the file. */
 const double door_ratio = 1000;
 
 void door_open(const uint8_t *data, size_t bytes)

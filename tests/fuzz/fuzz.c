@@ -8,7 +8,8 @@
 
 #include "anet.h"
 
-static const double FREE_BYTES = 1 << 26; /* a small file's fixed costs: tables, the pool of an ONNX file */
+static const double FREE_BYTES =
+    1 << 26; /* a small file's fixed costs: tables, the pool of an ONNX file */
 
 _Noreturn void fuzz_stop(const char *what)
 {
@@ -37,8 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
   anet_memory_read(&after);
   const double peak = after.peak_bytes - before.live_bytes;
   const double most = FREE_BYTES + door_ratio * (double)bytes;
-  snprintf(text, sizeof text, "%zu bytes: peak %.0f, at most %.0f; %.0f are left", bytes, peak, most,
-           after.live_bytes - before.live_bytes);
+  snprintf(text, sizeof text, "%zu bytes: peak %.0f, at most %.0f; %.0f are left", bytes, peak,
+           most, after.live_bytes - before.live_bytes);
   if (peak > most || after.live_bytes != before.live_bytes) fuzz_stop(text);
   return 0;
 }

@@ -1,6 +1,7 @@
-/* Runs a door over its seeds, whole and damaged in ways that are the same each time: no clang needed, and with the
- * address sanitizer most of what a fuzzer's first minute is. What brings it down is left in the file
- * replay-NAME.found of the folder it runs in. Arguments: files to run instead, as they are. */
+/* Runs a door over its seeds, whole and damaged in ways that are the same each time: no clang
+ * needed, and with the address sanitizer most of what a fuzzer's first minute is. What brings it
+ * down is left in the file replay-NAME.found of the folder it runs in. Arguments: files to run
+ * instead, as they are. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -43,9 +44,9 @@ static size_t below(anet_rng *rng, size_t n)
 /* Numbers that lengths and dimensions are easily wrong at. */
 static void put_number(uint8_t *at, size_t room, anet_rng *rng)
 {
-  static const uint64_t numbers[] = {0,          1,          0x7f,       0x80,       0xff,        0x7fff,
-                                     0xffff,     0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, INT64_MAX,
-                                     UINT64_MAX, 0x10000,    0x8000001,  0x40000000};
+  static const uint64_t numbers[] = {
+      0,          1,          0x7f,        0x80,      0xff,       0x7fff,  0xffff,    0x7fffffff,
+      0x80000000, 0xffffffff, 0x100000000, INT64_MAX, UINT64_MAX, 0x10000, 0x8000001, 0x40000000};
   const uint64_t number = numbers[below(rng, sizeof numbers / sizeof numbers[0])];
   const size_t width = (size_t)1 << below(rng, 4), count = width < room ? width : room;
   for (size_t i = 0; i < count; i++) {

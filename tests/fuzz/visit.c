@@ -39,7 +39,8 @@ void fuzz_visit(anet_net *net)
   anet_block block;
   anet_net_cost(net, &cost);
   if (!anet_blocks_find(net, &blocks))
-    for (int32_t i = 0; i < anet_blocks_count(blocks); i++) (void)anet_blocks_get(blocks, i, &block);
+    for (int32_t i = 0; i < anet_blocks_count(blocks); i++)
+      (void)anet_blocks_get(blocks, i, &block);
   anet_blocks_release(blocks);
   const int cheap = cost.macs <= MOST_MACS && cost.activation_bytes <= MOST_BYTES;
   if (!anet_plan_new(net, 1, &plan) && cheap) run(plan);
