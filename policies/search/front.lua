@@ -198,7 +198,7 @@ return {
     candidates = 16,    -- genomes of least predicted damage a budget and round
     rounds = 3,         -- of proposing and refitting
     racers = 16,        -- genomes that race a budget
-    deviations = 2,     -- of a paired difference in hits, beyond which a racer is dropped
+    deviations = 1.6,   -- of a paired difference in hits, beyond which a racer is dropped
     ridge = 2,          -- trust in the single-option probes, in observations
   },
   new = function(options)
