@@ -6,7 +6,7 @@ anet_packages=(build-essential cmake ninja-build pkg-config libluajit-5.1-dev lu
 
 # To cross-build for 64-bit ARM and run what comes out.
 anet_aarch64_packages=(gcc-aarch64-linux-gnu qemu-user libluajit-5.1-dev:arm64 libopenblas-dev:arm64 libpng-dev:arm64
-  libjansson-dev:arm64 zlib1g-dev:arm64 libedit-dev:arm64)
+  libjansson-dev:arm64 zlib1g-dev:arm64 libedit-dev:arm64 libprotobuf-c-dev:arm64)
 
 # To fuzz (tests/fuzz/run.sh).
 anet_fuzz_packages=(clang libclang-rt-dev)
