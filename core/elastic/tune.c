@@ -129,6 +129,7 @@ static bool look_up(const anet__tune *t, const char *key, anet__method *method)
 
 /* A step made ready to run by one method. */
 typedef struct trial {
+  anet__step step; /* as `call` points into it */
   anet__call call;
   anet__method method;
   float *packed, *scratch;
@@ -140,11 +141,11 @@ static bool trial_new(trial *r, const anet__step *step, anet__method method, con
                       float *out)
 {
   const anet__op *op = anet__op_get(step->op);
-  anet__step trying = *step;
-  trying.method = method;
-  trying.packed = NULL;
-  trying.wide = 0;
-  anet__step_call(&trying, 1, NULL, &r->call);
+  r->step = *step;
+  r->step.method = method;
+  r->step.packed = NULL;
+  r->step.wide = 0;
+  anet__step_call(&r->step, 1, NULL, &r->call);
   r->method = method;
   r->best_ns = INT64_MAX;
   r->price_ns = NS_A_BYTE * (double)(op->pack_size(&r->call) * sizeof(float));
