@@ -35,11 +35,11 @@ typedef struct anet__data_grad {
   const float *packed; /* by anet__data_grad_pack */
 } anet__data_grad;
 
-/* The weights as the phases read them: anet__data_grad_packed floats, with anet__data_grad_gather
- * floats of scratch. */
 /* Can it be done by Winograd's tiles? */
 bool anet__data_grad_tiles(const anet_attr *attr);
 size_t anet__data_grad_scratch(const anet__data_grad *grad);
+/* The weights as the run reads them: anet__data_grad_packed floats, with anet__data_grad_gather
+ * floats of scratch. */
 size_t anet__data_grad_gather(const anet__data_grad *grad);
 size_t anet__data_grad_packed(const anet__data_grad *grad);
 void anet__data_grad_pack(const anet__data_grad *grad, float *gather, float *packed);
