@@ -491,7 +491,7 @@ ANET_API int anet_supernet_new(anet_net *oracle, anet_supernet **out);
 /* Add an option at a position: kind, span, width. Its weights start from the oracle's: merge takes
  * those of the first covered block that fit, shrink the most important hidden channels first.
  * importance: (hidden) from anet_supernet_importance, or NULL: by weight norm; a position's first
- * shrink ranks the channels for all. */
+ * shrink ranks the channels for all. Not for ANET_INT8, see anet_supernet_quantize. */
 ANET_API int anet_supernet_add(anet_supernet *supernet, const anet_option *option,
                                const float *importance);
 /* 1: options that are added from now on have norms of their own where their blocks have none, as in a network

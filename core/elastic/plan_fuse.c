@@ -54,10 +54,11 @@ static void step_open(const anet__draft *draft, int32_t value, anet__step *step)
                        .high = INFINITY,
                        .region = node->region};
   for (int32_t i = 0; i < node->inputs; i++) step->in[i] = draft->source[node->in[i]];
-  step->bytes.out = draft->bytes[value];
-  step->bytes.in = node->inputs && draft->bytes[step->in[0]] && anet__bytes_reads(node->op, &node->attr);
-  if (step->bytes.in) step->method = ANET_METHOD_BYTES;
   anet__net_in_shapes(draft->plan->net, value, step->in_shape);
+  step->bytes.out = draft->bytes[value];
+  step->bytes.in = node->inputs && draft->bytes[step->in[0]] &&
+                   anet__bytes_reads(node->op, &node->attr, &step->in_shape[0]);
+  if (step->bytes.in) step->method = ANET_METHOD_BYTES;
   for (int32_t i = 0; i < node->params; i++) step->param[i] = node->param[i];
 }
 

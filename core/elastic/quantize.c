@@ -7,9 +7,9 @@
 #include "elastic/piece.h"
 #include "op/bytes.h"
 
-static bool reads_bytes(const anet__node *node)
+static bool reads_bytes(const anet_net *net, const anet__node *node)
 {
-  return node->inputs > 0 && anet__bytes_reads(node->op, &node->attr);
+  return node->inputs > 0 && anet__bytes_reads(node->op, &node->attr, &net->node[node->in[0]].shape);
 }
 
 int anet__quantize_candidates(const anet_net *net, bool **quantized)
@@ -18,7 +18,7 @@ int anet__quantize_candidates(const anet_net *net, bool **quantized)
   if (!*quantized) return ANET_NOMEM;
   for (int32_t v = 0; v < net->count; v++) {
     const anet__node *node = anet__net_at(net, v);
-    if (reads_bytes(node) && net->node[node->in[0]].op != ANET_OP_QUANTIZE)
+    if (reads_bytes(net, node) && net->node[node->in[0]].op != ANET_OP_QUANTIZE)
       (*quantized)[node->in[0]] = true;
   }
   return ANET_OK;
@@ -46,7 +46,7 @@ static int append(rewriting *r, const anet_net *old, int32_t value, bool quantiz
   const anet__node *node = anet__net_at(old, value);
   int32_t in[ANET_MAX_INPUTS];
   for (int32_t i = 0; i < node->inputs; i++) in[i] = r->plain[node->in[i]];
-  if (reads_bytes(node) && r->bytes[node->in[0]] >= 0) in[0] = r->bytes[node->in[0]];
+  if (reads_bytes(old, node) && r->bytes[node->in[0]] >= 0) in[0] = r->bytes[node->in[0]];
   r->bytes[value] = -1;
   if (node->op == ANET_OP_INPUT)
     ANET_TRY(anet_net_input(r->net, node->name, &node->shape, &r->plain[value]));

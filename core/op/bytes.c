@@ -19,10 +19,22 @@ anet__levels anet__levels_of(const anet_attr *a)
   return (anet__levels){levels, rintf(-a->alpha * levels)};
 }
 
-bool anet__bytes_reads(anet__op_id op, const anet_attr *a)
+/* (2^31 - 1) / (255 * 127); where a depthwise table sums in floats, 2^24 / (255 * 127). */
+enum { MOST_TERMS = 66311, MOST_TAPS = 518 };
+
+bool anet__bytes_reads(anet__op_id op, const anet_attr *a, const anet_shape *in)
 {
-  const bool conv = op == ANET_OP_CONV && a->groups == 1;
-  return conv || op == ANET_OP_LINEAR || (op == ANET_OP_DEPTHWISE && a->kernel[0] <= MOST_KERNEL);
+  const double taps = (double)a->kernel[0] * a->kernel[1], channels = anet__channels(in);
+  switch (op) {
+    case ANET_OP_CONV:
+      return a->groups == 1 && taps * channels <= MOST_TERMS;
+    case ANET_OP_DEPTHWISE:
+      return a->kernel[0] <= MOST_KERNEL && taps <= MOST_TAPS;
+    case ANET_OP_LINEAR:
+      return channels <= MOST_TERMS;
+    default:
+      return false;
+  }
 }
 
 /* ---- the three ops as one -------------------------------------------------------------------- */
