@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "elastic/piece.h"
-#include "elastic/quantize.h"
+#include "elastic/quantized.h"
 #include "elastic/supernet.h"
 #include "run/stream.h"
 

@@ -1,6 +1,6 @@
 /* Networks in bytes: what a plan runs on whole numbers is what the same net computes in floats, ranges, options. */
 #include "elastic/plan.h"
-#include "elastic/quantize.h"
+#include "elastic/quantized.h"
 #include "elastic/supernet.h"
 #include "support/elastic.h"
 #include "support/fault.h"

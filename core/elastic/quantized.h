@@ -1,6 +1,6 @@
 /* Networks whose convolutions read bytes. */
-#ifndef ANET_QUANTIZE_H
-#define ANET_QUANTIZE_H
+#ifndef ANET_QUANTIZED_H
+#define ANET_QUANTIZED_H
 
 #include "graph/net.h"
 

@@ -1,4 +1,4 @@
-#include "elastic/quantize.h"
+#include "elastic/quantized.h"
 
 #include <stdio.h>
 
