@@ -55,6 +55,7 @@ typedef struct anet__onnx_attr {
 
 /* Names of absent inputs and outputs are "". */
 typedef struct anet__onnx_node {
+  const void *message; /* as read: protobuf's own */
   const char *op, *name, *domain;
   const char **input, **output;
   int32_t inputs, outputs, attrs;

@@ -45,9 +45,27 @@ local function class_names(ui, path)
   return names
 end
 
+local function words(list)
+  local names = {}
+  for word in list:gmatch '[^,]+' do names[#names + 1] = word end
+  return names
+end
+
+-- What was left out, why, and what takes its place.
+local function show_left_out(ui, left)
+  local ops = {}
+  for op, count in pairs(left.ops) do ops[#ops + 1] = count > 1 and ('%s x%d'):format(op, count) or op end
+  table.sort(ops)
+  ui:line('left out: %s', table.concat(ops, ', '))
+  for _, why in ipairs(left.why) do ui:line('  %s', why) end
+  ui:line('  lost: %s; instead: %s', table.concat(left.outputs, ', '), table.concat(left.reads, ', '))
+end
+
 local function run(options, ui)
   local bundle = anet.bundle()
-  local net = ui:try(anet.net.import(options.model, {about = bundle}))
+  local net = ui:try(anet.net.import(options.model, {
+    about = bundle, partial = options.partial, outputs = options.outputs and words(options.outputs),
+  }))
   local input = input_of(ui, net, options)
   if input then bundle:set_input(input) end
   if options.labels then bundle:set_value('classes', class_names(ui, options.labels)) end
@@ -55,15 +73,16 @@ local function run(options, ui)
     verb = 'import', version = anet.version, model = options.model, opset = bundle:value 'border'.opset,
     producer = bundle:value 'border'.producer,
   }):save(options.out))
-  local cost = net:cost()
+  local cost, left = net:cost(), bundle:value 'left_out'
   ui:line('%s', tostring(net))
   if input then
     ui:line('a byte x becomes (x/255 - mean)/deviation, mean %s, deviation %s', table.concat(input.mean, ' '),
             table.concat(input.deviation, ' '))
   end
+  if left then show_left_out(ui, left) end
   ui:line('%s: %s, %s MACs', options.out, text.bytes(cost.param_bytes), text.count(cost.macs))
   ui:result{out = options.out, nodes = net:count(), params = cost.params, bytes = cost.param_bytes, macs = cost.macs,
-            input = input and input:fields()}
+            input = input and input:fields(), left_out = left}
 end
 
 return {
@@ -75,6 +94,8 @@ return {
     {name = 'std', value = 'S,…', default = '1', help = 'their standard deviation'},
     {name = 'scale', value = 'N', type = 'number', min = 1e-6, default = 1,
      help = 'what white was before mean and std: 1, or 255'},
+    {name = 'outputs', value = 'NAME,…', help = 'values that become the outputs; what they do not need is not looked at'},
+    {name = 'partial', help = 'leave out an end of the model that cannot be imported, as non-maximum suppression'},
     {name = 'labels', value = 'FILE', help = "the classes' names, one a line"},
   },
   run = run,
