@@ -277,6 +277,10 @@ test.case('the end of a detector', function()
   test.same({ran.results[1].output, ran.results[2].output}, {'boxes', 'scores'})
   test.same(anet.tensor.load(path 'y.npy'):shape(), {1, 64, 4})
   test.equal(run_json(('elastify %s --data "" --out %s'):format(path 'detector.anet', path 'super.anet')).blocks[1].kind, 'basic')
+  output = run(('info %s --why'):format(path 'super.anet'))
+  for _, word in ipairs{'1 block in 1 trunk', 'basic', 'NonMaxSuppression', 'lost: which, picked'} do
+    test.mentions(output, word)
+  end
   local named = run_json(('import %s --outputs s0,features --out %s'):format(path 'detector.onnx', path 'features.anet'))
   test.equal(named.left_out, nil)
   ran = run_json(('run %s %s -o %s'):format(path 'features.anet', path 'x.npy', path 'y.npy'))

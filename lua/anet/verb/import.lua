@@ -51,16 +51,6 @@ local function words(list)
   return names
 end
 
--- What was left out, why, and what takes its place.
-local function show_left_out(ui, left)
-  local ops = {}
-  for op, count in pairs(left.ops) do ops[#ops + 1] = count > 1 and ('%s x%d'):format(op, count) or op end
-  table.sort(ops)
-  ui:line('left out: %s', table.concat(ops, ', '))
-  for _, why in ipairs(left.why) do ui:line('  %s', why) end
-  ui:line('  lost: %s; instead: %s', table.concat(left.outputs, ', '), table.concat(left.reads, ', '))
-end
-
 local function run(options, ui)
   local bundle = anet.bundle()
   local net = ui:try(anet.net.import(options.model, {
@@ -79,7 +69,7 @@ local function run(options, ui)
     ui:line('a byte x becomes (x/255 - mean)/deviation, mean %s, deviation %s', table.concat(input.mean, ' '),
             table.concat(input.deviation, ' '))
   end
-  if left then show_left_out(ui, left) end
+  if left then road.show_left_out(ui, left) end
   ui:line('%s: %s, %s MACs', options.out, text.bytes(cost.param_bytes), text.count(cost.macs))
   ui:result{out = options.out, nodes = net:count(), params = cost.params, bytes = cost.param_bytes, macs = cost.macs,
             input = input and input:fields(), left_out = left}
