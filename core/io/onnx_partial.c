@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "io/bundle.h"
-#include "io/onnx_message.h"
+#include "io/onnx_tail.h"
 
 /* ---- what a node reads ------------------------------------------------------------------------
  */
@@ -316,13 +316,16 @@ static json_t *list_values(const anet__onnx_import *im, bool left)
   return list;
 }
 
-int anet__onnx_left_write(const anet__onnx_import *im, anet_bundle *about)
+int anet__onnx_left_write(anet__onnx_import *im, anet_bundle *about)
 {
+  const char *gone = NULL;
   bool any = false;
   for (int32_t i = 0; im->why && i < im->model.nodes; i++) any |= im->why[i] != NULL;
   if (!any) return ANET_OK;
+  ANET_TRY(anet__onnx_tail_keep(im, about, &gone));
   json_t *why = json_array(), *ops = count_ops(im, why);
   return anet__bundle_set_json(about, "left_out",
-                               json_pack("{s:o, s:o, s:o, s:o}", "ops", ops, "why", why, "outputs",
-                                         list_values(im, true), "reads", list_values(im, false)));
+                               json_pack("{s:o, s:o, s:o, s:o, s:s*}", "ops", ops, "why", why,
+                                         "outputs", list_values(im, true), "reads",
+                                         list_values(im, false), "gone", gone));
 }

@@ -27,7 +27,7 @@ bool anet__onnx_feeds_tail(const anet__onnx_value *value);
 int anet__onnx_cut(anet__onnx_import *im);
 /* After the outputs: the net loses what nothing needs, inputs too. */
 int anet__onnx_trim(anet__onnx_import *im);
-/* The text "left_out"; nothing where all was imported. */
-int anet__onnx_left_write(const anet__onnx_import *im, anet_bundle *about);
+/* The text "left_out", and what it tells of; nothing where all was imported. */
+int anet__onnx_left_write(anet__onnx_import *im, anet_bundle *about);
 
 #endif

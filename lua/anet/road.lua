@@ -39,6 +39,8 @@ end
 function M.bundle_for(model)
   local b = bundle.new()
   for _, key in ipairs{'classes', 'border', 'left_out'} do b:set_text(key, model.bundle:text(key)) end
+  local tail = model.bundle:tensor 'onnx.tail'
+  if tail then b:set_tensor('onnx.tail', tail) end
   return model.input and b:set_input(model.input) or b
 end
 
@@ -58,6 +60,7 @@ function M.show_left_out(ui, left)
   ui:line('left out: %s', table.concat(ops, ', '))
   for _, why in ipairs(left.why) do ui:line('  %s', why) end
   ui:line('  lost: %s; instead: %s', table.concat(left.outputs, ', '), table.concat(left.reads, ', '))
+  ui:line(left.gone and '  ONNX files written of it are without that: %s' or '  ONNX files written of it have that again', left.gone)
 end
 
 -- As open_model, of a supernet.

@@ -177,5 +177,24 @@ test.case('as exporters write them', function()
   agree(models)
 end)
 
+-- What the import of a detector left out is behind its subnets again: the same boxes are chosen.
+test.case('the end of a detector', function()
+  if not quiet '/usr/bin/python3 -c "import onnx, numpy"' then return end
+  test.equal(os.execute(('/usr/bin/python3 tests/support/exported.py %s detector'):format(folder)), 0)
+  local about = anet.bundle()
+  local net = assert(anet.net.import(path 'detector.onnx', {partial = true, about = about}))
+  assert(net:export(path 'again.onnx', about))
+  os.execute(('cp %s %s'):format(path 'detector.npy', path 'again.npy'))
+  test.equal(os.execute(("ANET_ORT='%s' node tests/support/ort.js %s detector again >/dev/null"):format(module, folder)), 0)
+  for i = 1, 2 do
+    local want, got = anet.tensor.load(path(('detector.%d.npy'):format(i))), anet.tensor.load(path(('again.%d.npy'):format(i)))
+    test.same(got:shape(), want:shape())
+    test.check(want:count() > 2, 'too few boxes are chosen')
+    local off = distance(got, want)
+    print(('%-28s output %d: %.2g of the range'):format('detector', i, off))
+    test.check(off <= MOST, 'the end is off by ' .. off)
+  end
+end)
+
 os.execute('rm -rf ' .. folder)
 return test.finish()

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Networks as torch.onnx.export writes them, narrow, on small images, with random weights: exported.py FOLDER.
+"""Networks as torch.onnx.export writes them, narrow, on small images, with random weights: exported.py FOLDER [NAME …].
 
 What an exporter does to a network is here, for the importer and the block finder to undo: norms folded into
 convolutions or left, relu6 as Clip with its limits as inputs, Swish as Sigmoid and Mul, Gelu as its Erf, LayerNorm in
@@ -103,12 +103,20 @@ class Graph:
         bias = self.array(self.random.normal(0, 0.1, classes))
         self.add('Gemm', x, self.weight(classes, channels), bias, alpha=1.0, beta=1.0, transB=1)
 
+    def named(self, value, name):
+        """Call a value otherwise that nothing reads yet."""
+        next(n for n in self.nodes if n.output[0] == value).output[0] = name
+        self.shapes[name] = self.shapes.get(value)
+
     def save(self, path, shape):
-        self.nodes[-1].output[0] = 'output'
-        image = helper.make_tensor_value_info('input', TensorProto.FLOAT, ['batch', 3, self.size, self.size])
-        graph = helper.make_graph(
-            self.nodes, 'torch_jit', [image], [helper.make_tensor_value_info('output', TensorProto.FLOAT, ['batch', *shape])],
-            [numpy_helper.from_array(a, name) for name, a in self.arrays.items()])
+        """With what was added last as the output, of a shape, or the outputs of the graph for a single image."""
+        if shape:
+            self.named(self.nodes[-1].output[0], 'output')
+            self.outputs = {'output': (TensorProto.FLOAT, ['batch', *shape])}
+        info = helper.make_tensor_value_info
+        image = info('input', TensorProto.FLOAT, ['batch' if shape else 1, 3, self.size, self.size])
+        graph = helper.make_graph(self.nodes, 'torch_jit', [image], [info(k, *v) for k, v in self.outputs.items()],
+                                  [numpy_helper.from_array(a, name) for name, a in self.arrays.items()])
         model = helper.make_model(graph, producer_name='pytorch', opset_imports=[helper.make_opsetid('', self.opset)])
         model.ir_version = 8
         onnx.checker.check_model(model)
@@ -302,6 +310,23 @@ def unet():
     return g, (3, 32, 32)
 
 
+def detector():
+    """Boxes and scores of one image, and suppression of what overlaps, with Squeeze as opset 11 had it."""
+    g = Graph(16, 11)
+    x = g.add('Relu', g.conv('input', 8, 3, 2))
+    x = g.add('Relu', g.add('Add', g.conv(g.add('Relu', g.conv(x, 8)), 8), x))
+    boxes = g.add('Transpose', g.conv(x, 4, 1), perm=[0, 2, 3, 1])
+    boxes = g.add('Reshape', g.add('Sigmoid', boxes), g.array([0, -1, 4], np.int64))
+    scores = g.add('Reshape', g.add('Sigmoid', g.conv(x, 3, 1)), g.array([0, 3, -1], np.int64))
+    g.named(boxes, 'boxes'), g.named(scores, 'scores')
+    chosen = g.add('NonMaxSuppression', 'boxes', 'scores', g.array([5], np.int64), g.array([0.5]), g.array([0.2]))
+    which = g.add('Squeeze', g.add('Gather', chosen, g.array([2], np.int64), axis=1), axes=[1])
+    g.named(which, 'which')
+    g.named(g.add('Gather', 'boxes', 'which', axis=1), 'picked')
+    g.outputs = {'which': (TensorProto.INT64, ['n']), 'picked': (TensorProto.FLOAT, [1, 'n', 4])}
+    return g, None
+
+
 NETWORKS = {
     'resnet20': lambda: resnet_cifar(3, True, True), 'resnet56': lambda: resnet_cifar(9, False, False),
     'mobilenet_v1': mobilenet_v1, 'mobilenet_v2': mobilenet_v2, 'mobilenet_v3_large': mobilenet_v3,
@@ -310,10 +335,12 @@ NETWORKS = {
     'regnet_y_400mf': lambda: regnet((1, 3, 6, 6), (16, 32, 64, 128), 8, True),
     'convnext_t': lambda: convnext_t(13), 'convnext_t_17': lambda: convnext_t(17), 'unet': unet,
 }
+OTHERS = {'detector': detector}
 
 if __name__ == '__main__':
-    for name, make in NETWORKS.items():
-        g, shape = make()
-        g.save(f'{sys.argv[1]}/{name}.onnx', shape)
-        image = np.random.default_rng(5).normal(size=(2, 3, g.size, g.size)).astype(np.float32)
-        np.save(f'{sys.argv[1]}/{name}.npy', image)
+    folder, *names = sys.argv[1:]
+    for name in names or NETWORKS:
+        g, shape = {**NETWORKS, **OTHERS}[name]()
+        g.save(f'{folder}/{name}.onnx', shape)
+        image = np.random.default_rng(5).normal(size=(2 if shape else 1, 3, g.size, g.size)).astype(np.float32)
+        np.save(f'{folder}/{name}.npy', image)

@@ -201,6 +201,108 @@ TEST(outputs_by_name)
   CHECK_FAILS(anet_net_import_onnx(path, &bad, &net, NULL), ANET_RANGE, "'nothing'");
 }
 
+/* As sketch_detector, of ops that ONNX has, in an opset in which axes were attributes. */
+static void sketch_end(sketch *s)
+{
+  static const int64_t axes[1] = {1};
+  static anet__onnx_attr attr;
+  attr = (anet__onnx_attr){.name = "axes", .kind = ANET_ONNX_ATTR_INTS, .ints = axes, .count = 1};
+  sketch_new(s);
+  s->model.opset = 11;
+  sketch_node(s, "a Conv x w");
+  sketch_node(s, "b Relu a");
+  sketch_node(s, "c Sigmoid a");
+  sketch_node(s, "d NonMaxSuppression b c");
+  sketch_node(s, "e Gather d axis");
+  sketch_node(s, "f Squeeze e");
+  s->node[5].attr = &attr;
+  s->node[5].attrs = 1;
+  sketch_output(s, "f");
+  sketch_output(s, "a");
+}
+
+static bool has_input(const anet__onnx_node *node, const char *name)
+{
+  for (int32_t i = 0; i < node->inputs; i++)
+    if (strcmp(node->input[i], name) == 0) return true;
+  return false;
+}
+
+/* Through a bundle's file, behind a net of the same outputs; and that comes in again as it did. */
+TEST(an_end_comes_back)
+{
+  char path[SCRATCH_PATH], kept[SCRATCH_PATH], again[SCRATCH_PATH];
+  sketch s;
+  anet_net *net;
+  anet_bundle *about;
+  anet__onnx_model model;
+  sketch_end(&s);
+  CHECK_OK(anet_bundle_new(&about));
+  CHECK_OK(anet_net_import_onnx(sketch_write(&s, path), &partial, &net, about));
+  CHECK(!strstr(anet_bundle_text(about, "left_out"), "gone"));
+  anet_net_release(net);
+  CHECK_OK(anet_bundle_save(about, test_scratch_path(folder, "kept.anet", kept)));
+  anet_bundle_release(about);
+  CHECK_OK(anet_bundle_open(kept, &about));
+  CHECK_OK(anet_bundle_net(about, &net));
+  CHECK_OK(anet_net_export_onnx(net, test_scratch_path(folder, "again.onnx", again), about));
+  CHECK_OK(anet__onnx_read(again, &model));
+  CHECK_EQ_I(model.outputs, 2);
+  CHECK_EQ_S(model.output[0].name, "f");
+  CHECK_EQ_S(model.output[1].name, "a");
+  const anet__onnx_node *last = &model.node[model.nodes - 1];
+  CHECK_EQ_S(last->op, "Squeeze");
+  CHECK(last->attrs == 0 && has_input(last, "e") && has_input(last, "f.axes"));
+  anet__onnx_free(&model);
+  anet_net_release(net);
+  CHECK_OK(anet_net_import_onnx(again, &partial, &net, about));
+  check_outputs(net, "a b c");
+  anet_net_release(net);
+  anet_bundle_release(about);
+}
+
+/* Of another net it reads what is not there; one without a name for its op in opset 17 stays away.
+ */
+TEST(an_end_that_does_not_fit)
+{
+  char path[SCRATCH_PATH], again[SCRATCH_PATH];
+  sketch s;
+  anet_net *net, *other;
+  anet_bundle *about;
+  CHECK_OK(anet_bundle_new(&about));
+  sketch_end(&s);
+  CHECK_OK(anet_net_import_onnx(sketch_write(&s, path), &partial, &net, about));
+  sketch_new(&s);
+  sketch_node(&s, "a Relu x");
+  sketch_output(&s, "a");
+  CHECK_OK(anet_net_import_onnx(sketch_write(&s, path), NULL, &other, NULL));
+  test_scratch_path(folder, "again.onnx", again);
+  CHECK_FAILS(anet_net_export_onnx(other, again, about), ANET_STATE, "'b'");
+  anet_net_release(other);
+  anet_net_release(net);
+  anet_bundle_release(about);
+  CHECK_OK(anet_bundle_new(&about));
+  sketch_detector(&s);
+  CHECK_OK(anet_net_import_onnx(sketch_write(&s, path), &partial, &net, about));
+  CHECK(strstr(anet_bundle_text(about, "left_out"), "Odd of opset 13"));
+  CHECK_OK(anet_net_export_onnx(net, again, about));
+  anet_net_release(net);
+  anet_bundle_release(about);
+}
+
+static int export_and_drop(void *path)
+{
+  char again[SCRATCH_PATH];
+  anet_net *net = NULL;
+  anet_bundle *about = NULL;
+  int rc = anet_bundle_new(&about);
+  if (!rc) rc = anet_net_import_onnx(path, &partial, &net, about);
+  if (!rc) rc = anet_net_export_onnx(net, test_scratch_path(folder, "again.onnx", again), about);
+  anet_bundle_release(about);
+  anet_net_release(net);
+  return rc;
+}
+
 static int import_and_drop(void *path)
 {
   anet_net *net = NULL;
@@ -219,13 +321,17 @@ TEST(every_allocation_may_fail)
   sketch_detector(&s);
   sketch_write(&s, path);
   test_each_allocation(import_and_drop, path);
+  sketch_end(&s);
+  sketch_write(&s, path);
+  test_each_allocation(export_and_drop, path);
 }
 
 int main(int argc, char **argv)
 {
   static const test_case cases[] = {
-      CASE(an_end_is_left_out), CASE(what_is_whole_stays_whole), CASE(a_middle_is_refused),
-      CASE(inputs_go_with_it),  CASE(outputs_by_name),           CASE(every_allocation_may_fail),
+      CASE(an_end_is_left_out),       CASE(what_is_whole_stays_whole), CASE(a_middle_is_refused),
+      CASE(inputs_go_with_it),        CASE(outputs_by_name),           CASE(an_end_comes_back),
+      CASE(an_end_that_does_not_fit), CASE(every_allocation_may_fail),
   };
   test_scratch_new(folder);
   const int rc = test_run(cases, ANET_COUNT(cases), argc, argv);
