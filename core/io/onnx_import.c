@@ -248,16 +248,14 @@ static int add_output(anet__onnx_import *im, const char *name)
   if (is_input || strcmp(anet__net_at(im->net, value.node)->name, name) != 0)
     ANET_TRY(anet__onnx_add(im, &node, "", "identity", NULL, &value.node, 1, &value.node));
   for (int32_t i = 0; i < im->values; i++)
-    if (strcmp(im->value[i].name, name) == 0)
-      im->value[i] = (anet__onnx_value){
-          .name = name, .node = value.node, .layout = value.layout, .wanted = im->value[i].wanted};
+    if (strcmp(im->value[i].name, name) == 0) im->value[i] = value;
   return anet_net_output(im->net, value.node);
 }
 
 static int build(anet__onnx_import *im)
 {
   anet__onnx_model *m = &im->model;
-  ANET_TRY(anet__onnx_choose(m, im->desc));
+  ANET_TRY(anet__onnx_name_outputs(m, im->desc));
   if (im->partial && !(im->why = anet__onnx_take(&m->pool, (size_t)m->nodes, sizeof *im->why)))
     return m->pool.rc;
   if (!im->partial) ANET_TRY(check_ops(im));
@@ -268,7 +266,7 @@ static int build(anet__onnx_import *im)
   for (int32_t i = 0; i < m->inputs; i++) ANET_TRY(add_or_leave(im, &m->input[i]));
   for (int32_t i = 0; i < m->nodes; i++)
     ANET_TRY(im->partial ? import_or_leave(im, i) : import_node(im, &m->node[i]));
-  if (im->partial) ANET_TRY(anet__onnx_cut(im));
+  if (im->partial) ANET_TRY(anet__onnx_cut_end(im));
   if (m->outputs == 0) return anet_fail(ANET_FORMAT, "it has no outputs");
   for (int32_t i = 0; i < m->outputs; i++) ANET_TRY(add_output(im, m->output[i].name));
   return im->partial || (im->desc && im->desc->outputs) ? anet__onnx_trim(im) : ANET_OK;

@@ -87,7 +87,7 @@ static int check_made(const anet__onnx_model *m, const char *name)
   return anet_fail(ANET_RANGE, "outputs: no node makes '%s'", name);
 }
 
-int anet__onnx_choose(anet__onnx_model *m, const anet_onnx_desc *desc)
+int anet__onnx_name_outputs(anet__onnx_model *m, const anet_onnx_desc *desc)
 {
   names wanted = {0};
   int rc = ANET_OK;
@@ -243,7 +243,7 @@ static int list_outputs(anet__onnx_import *im)
   return ANET_OK;
 }
 
-int anet__onnx_cut(anet__onnx_import *im)
+int anet__onnx_cut_end(anet__onnx_import *im)
 {
   bool whole = true;
   for (int32_t i = 0; i < im->model.nodes; i++) whole &= im->why[i] == NULL;

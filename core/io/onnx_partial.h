@@ -10,7 +10,7 @@ typedef int anet__onnx_visitor(void *context, const char *name);
 int anet__onnx_visit_reads(const anet__onnx_node *node, anet__onnx_visitor *visit, void *context);
 
 /* Named values become the outputs of the model, which loses the nodes they do not need. */
-int anet__onnx_choose(anet__onnx_model *model, const anet_onnx_desc *desc);
+int anet__onnx_name_outputs(anet__onnx_model *model, const anet_onnx_desc *desc);
 
 /* Why a node must be left out: an input of it is. NULL: it need not be. */
 const char *anet__onnx_reads_left(const anet__onnx_import *im, const anet__onnx_node *node);
@@ -24,7 +24,7 @@ bool anet__onnx_in_tail(const anet__onnx_import *im, int32_t index);
 bool anet__onnx_feeds_tail(const anet__onnx_value *value);
 /* After the walk: the outputs of the model are those that are left, then what was left out reads.
  * ANET_UNSUPPORTED: it is no end of the model. */
-int anet__onnx_cut(anet__onnx_import *im);
+int anet__onnx_cut_end(anet__onnx_import *im);
 /* After the outputs: the net loses what nothing needs, inputs too. */
 int anet__onnx_trim(anet__onnx_import *im);
 /* The text "left_out", and what it tells of; nothing where all was imported. */
