@@ -138,7 +138,7 @@ static int no_handler(const anet__onnx_import *im, const anet__onnx_node *node)
 {
   static const char *const advice =
       ": simplify the model (constant folding), export it with plain ops, name outputs before this "
-      "node, or, where it is of the model's end, leave it out (partial)";
+      "node, or, where no convolution comes after it, leave it out (partial)";
   const bool own = is_own(node);
   const int rc = anet_fail(
       ANET_UNSUPPORTED, "op '%s%s%s' of node '%s' is not one this engine has%s",

@@ -311,7 +311,8 @@ def unet():
 
 
 def detector():
-    """Boxes and scores of one image, and suppression of what overlaps, with Squeeze as opset 11 had it."""
+    """Boxes and scores of one image, suppression of what overlaps, with Squeeze as opset 11 had it, and a branch that reads
+    the features from within."""
     g = Graph(16, 11)
     x = g.add('Relu', g.conv('input', 8, 3, 2))
     x = g.add('Relu', g.add('Add', g.conv(g.add('Relu', g.conv(x, 8)), 8), x))
@@ -323,7 +324,11 @@ def detector():
     which = g.add('Squeeze', g.add('Gather', chosen, g.array([2], np.int64), axis=1), axes=[1])
     g.named(which, 'which')
     g.named(g.add('Gather', 'boxes', 'which', axis=1), 'picked')
-    g.outputs = {'which': (TensorProto.INT64, ['n']), 'picked': (TensorProto.FLOAT, [1, 'n', 4])}
+    branch = [helper.make_graph([helper.make_node(op, [x], [op])], op, [],
+                                [helper.make_tensor_value_info(op, TensorProto.FLOAT, [1, 8, 8, 8])]) for op in ('Relu', 'Neg')]
+    g.named(g.add('If', g.array(True, bool), then_branch=branch[0], else_branch=branch[1]), 'features')
+    g.outputs = {'which': (TensorProto.INT64, ['n']), 'picked': (TensorProto.FLOAT, [1, 'n', 4]),
+                 'features': (TensorProto.FLOAT, [1, 8, 8, 8])}
     return g, None
 
 
