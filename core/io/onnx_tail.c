@@ -188,11 +188,28 @@ static int keep_folded(keeper *k, const anet__onnx_value *value)
   return ANET_OK;
 }
 
+/* Inputs that the caller made constants. */
+static int keep_given(keeper *k)
+{
+  for (size_t i = 0; i < k->from->n_input; i++) {
+    const Onnx__ValueInfoProto *input = k->from->input[i];
+    const anet__onnx_value *value = input->name ? anet__onnx_find(k->im, input->name) : NULL;
+    bool initial = false;
+    for (size_t t = 0; value && t < k->from->n_initializer; t++)
+      initial |= k->im->model.initial[t].array == value->array;
+    if (!value || !value->wanted || !value->array || initial) continue;
+    if (type_of(input) != ANET_ONNX_FLOAT) k->why = "a constant that it needs is of no f32 numbers";
+    ANET_TRY(keep_folded(k, value));
+  }
+  return ANET_OK;
+}
+
 static int keep_constants(keeper *k)
 {
   const anet__onnx_model *m = &k->im->model;
   const anet__onnx_value *value;
   TAKE(&k->im->model.pool, k->graph.initializer, k->from->n_initializer + (size_t)k->im->values);
+  ANET_TRY(keep_given(k));
   for (size_t i = 0; i < k->from->n_initializer; i++) {
     Onnx__TensorProto *t = k->from->initializer[i];
     value = t->name ? anet__onnx_find(k->im, t->name) : NULL;
