@@ -21,7 +21,7 @@ enum {
 static const double HOPELESS = 3; /* times the best estimate: not tried */
 /* What a byte of packed weights is worth, in time: larger tiles may gain a little and cost much
  * memory. */
-static const double NS_A_BYTE = 0.02;
+static const double NS_A_BYTE = 0.05;
 
 /* ---- the file -----------------------------------------------------------------------------------
  */
