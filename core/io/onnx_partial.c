@@ -320,7 +320,8 @@ int anet__onnx_left_write(anet__onnx_import *im, anet_bundle *about)
 {
   const char *gone = NULL;
   bool any = false;
-  for (int32_t i = 0; im->why && i < im->model.nodes; i++) any |= im->why[i] != NULL;
+  for (int32_t i = 0; im->why && i < im->model.nodes; i++)
+    any |= im->why[i] && anet__onnx_in_tail(im, i);
   if (!any) return ANET_OK;
   ANET_TRY(anet__onnx_tail_keep(im, about, &gone));
   json_t *why = json_array(), *ops = count_ops(im, why);

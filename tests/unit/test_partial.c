@@ -127,6 +127,7 @@ TEST(what_is_whole_stays_whole)
   anet_bundle *about;
   sketch_new(&s);
   sketch_node(&s, "a Relu x");
+  sketch_node(&s, "unused Odd a");
   sketch_output(&s, "a");
   CHECK_OK(anet_bundle_new(&about));
   CHECK_OK(anet_net_import_onnx(sketch_write(&s, path), &partial, &net, about));

@@ -93,5 +93,9 @@ return {
 An ONNX file does not say how images become its input. A byte x becomes (x/255 - mean)/std with --scale 1:
   models of torchvision: --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
   for x/127.5 - 1:       --mean 0.5 --std 0.5
-  for bytes as they are: --scale 255]],
+  for bytes as they are: --scale 255
+
+What a detector ends in (non-maximum suppression, and what picks the boxes) may be of ops that this engine has not. --partial leaves
+it out: outputs are then the values that it reads, and ONNX files written of the network or its subnets have it again. Only
+what no convolution needs can be left out; --outputs cuts anywhere.]],
 }
