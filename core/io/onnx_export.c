@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "io/onnx_border.h"
+#include "op/bytes.h"
 
 typedef anet__onnx_export exporter;
 
@@ -329,6 +330,21 @@ static int export_affine(exporter *ex, int32_t value)
   return ANET_OK;
 }
 
+/* To a byte's levels, and back to what they stand for. */
+static int export_quantize(exporter *ex, int32_t value)
+{
+  const anet__levels l = anet__levels_of(&at(ex, value)->attr);
+  anet__onnx_array *zero;
+  const char *in[3] = {input(ex, value, 0)};
+  MADE(in[1] = anet__onnx_emit_number(ex, value, "scale", 1 / l.levels));
+  MADE(in[2] = anet__onnx_emit_array(ex, value, "zero", false, 0, NULL, &zero));
+  zero->type = ANET_ONNX_UINT8;
+  zero->i[0] = (int64_t)l.zero;
+  MADE(in[0] = anet__onnx_emit(ex, "QuantizeLinear", NULL, in, 3));
+  MADE(anet__onnx_emit(ex, "DequantizeLinear", at(ex, value)->name, in, 3));
+  return ANET_OK;
+}
+
 static int export_power(exporter *ex, int32_t value)
 {
   const anet__node *node = at(ex, value);
@@ -604,6 +620,8 @@ anet__onnx_exporter *anet__onnx_exporter_find(anet__op_id op)
       return export_affine;
     case ANET_OP_POWER:
       return export_power;
+    case ANET_OP_QUANTIZE:
+      return export_quantize;
     case ANET_OP_SWISH:
     case ANET_OP_MISH:
       return export_gated;
