@@ -430,16 +430,16 @@ static int export_binary(exporter *ex, int32_t value)
                    : node->op == ANET_OP_DIV     ? "Div"
                    : node->op == ANET_OP_MINIMUM ? "Min"
                    : node->op == ANET_OP_MAXIMUM ? "Max"
+                   : node->op == ANET_OP_MOD     ? "Mod"
                                                  : "Pow";
   const char *in[2] = {row_of(ex, value, 0), row_of(ex, value, 1)};
   MADE(anet__onnx_emit(ex, op, node->name, in, 2));
-  return ANET_OK;
+  return node->op == ANET_OP_MOD ? anet__onnx_emit_int(ex, "fmod", 1) : ANET_OK;
 }
 
 /* ---- axes ----------------------------------------------------------------------------------- */
 
-/* ONNX's axis for attr.axis, which counts stored axes from the last. */
-static int32_t axis_of(const exporter *ex, int32_t value)
+int32_t anet__onnx_axis_at(const exporter *ex, int32_t value)
 {
   const int32_t rank = in_shape(ex, value, 0)->rank;
   return anet__onnx_axis_of(rank, rank - 1 - at(ex, value)->attr.axis);
@@ -448,7 +448,7 @@ static int32_t axis_of(const exporter *ex, int32_t value)
 static int export_softmax(exporter *ex, int32_t value)
 {
   ANET_TRY(plain(ex, value, at(ex, value)->op == ANET_OP_SOFTMAX ? "Softmax" : "LogSoftmax"));
-  return anet__onnx_emit_int(ex, "axis", axis_of(ex, value));
+  return anet__onnx_emit_int(ex, "axis", anet__onnx_axis_at(ex, value));
 }
 
 static int export_concat(exporter *ex, int32_t value)
@@ -457,7 +457,7 @@ static int export_concat(exporter *ex, int32_t value)
   const char *in[ANET_MAX_INPUTS];
   for (int32_t i = 0; i < node->inputs; i++) in[i] = input(ex, value, i);
   MADE(anet__onnx_emit(ex, "Concat", node->name, in, node->inputs));
-  return anet__onnx_emit_int(ex, "axis", axis_of(ex, value));
+  return anet__onnx_emit_int(ex, "axis", anet__onnx_axis_at(ex, value));
 }
 
 static int export_split(exporter *ex, int32_t value)
@@ -465,7 +465,7 @@ static int export_split(exporter *ex, int32_t value)
   const anet__node *node = at(ex, value);
   const int64_t begin[1] = {node->attr.begin},
                 end[1] = {(int64_t)node->attr.begin + node->attr.size};
-  const int64_t axis[1] = {axis_of(ex, value)};
+  const int64_t axis[1] = {anet__onnx_axis_at(ex, value)};
   const char *in[4] = {input(ex, value, 0), anet__onnx_emit_row(ex, value, "starts", begin, 1),
                        anet__onnx_emit_row(ex, value, "ends", end, 1),
                        anet__onnx_emit_row(ex, value, "axes", axis, 1)};
@@ -524,7 +524,8 @@ static int export_reduce(exporter *ex, int32_t value)
   const char *out = anet__onnx_emit(ex,
                                     sum                              ? "ReduceSum"
                                     : node->op == ANET_OP_REDUCE_MAX ? "ReduceMax"
-                                                                     : "ReduceMean",
+                                    : node->op == ANET_OP_REDUCE_PROD ? "ReduceProd"
+                                                                      : "ReduceMean",
                                     NULL, in, sum ? 2 : 1);
   MADE(out);
   if (!sum) ANET_TRY(anet__onnx_emit_ints(ex, "axes", axis, 1));
@@ -545,7 +546,8 @@ static int export_constant(exporter *ex, int32_t value)
     for (int32_t i = 0; i < at(ex, v)->inputs; i++) {
       const anet__op_id op = at(ex, v)->op;
       if (at(ex, v)->in[i] == value && op != ANET_OP_ADD && op != ANET_OP_MUL &&
-          op != ANET_OP_MATMUL && !(op >= ANET_OP_SUB && op <= ANET_OP_POW))
+          op != ANET_OP_MATMUL && op != ANET_OP_GATHER &&
+          !(op >= ANET_OP_SUB && op <= ANET_OP_WHERE))
         return anet_fail(ANET_UNSUPPORTED,
                          "'%s' reads it, which does not repeat it for every image",
                          at(ex, v)->name);
@@ -568,7 +570,7 @@ static int export_constant(exporter *ex, int32_t value)
 
 anet__onnx_exporter *anet__onnx_exporter_find(anet__op_id op)
 {
-  if (op >= ANET_OP_SUB && op <= ANET_OP_POW) return export_binary;
+  if (op >= ANET_OP_SUB && op <= ANET_OP_MOD) return export_binary;
   switch (op) {
     case ANET_OP_INPUT:
       return NULL;
@@ -624,7 +626,20 @@ anet__onnx_exporter *anet__onnx_exporter_find(anet__op_id op)
     case ANET_OP_REDUCE_MEAN:
     case ANET_OP_REDUCE_SUM:
     case ANET_OP_REDUCE_MAX:
+    case ANET_OP_REDUCE_PROD:
       return export_reduce;
+    case ANET_OP_TRUNC:
+      return anet__onnx_export_trunc;
+    case ANET_OP_EQUAL:
+    case ANET_OP_LESS:
+    case ANET_OP_LESS_EQUAL:
+      return anet__onnx_export_compare;
+    case ANET_OP_WHERE:
+      return anet__onnx_export_where;
+    case ANET_OP_TOP_K:
+      return anet__onnx_export_top_k;
+    case ANET_OP_GATHER:
+      return anet__onnx_export_gather;
     case ANET_OP_PAD:
       return export_pad;
     case ANET_OP_FLATTEN:
