@@ -1,5 +1,5 @@
 /* Reductions over axes, and what moves pixels and channels: Resize, DepthToSpace, SpaceToDepth,
- * Expand, Gather; QuantizeLinear and DequantizeLinear of computed values. */
+ * Expand; QuantizeLinear and DequantizeLinear of computed values. */
 #include <math.h>
 #include <string.h>
 
@@ -117,6 +117,7 @@ static int reduce(anet__onnx_import *im, const anet__onnx_node *node, const reci
 REDUCE(reduce_mean, {NULL, "reduce_mean", NULL, {.mode = 0}, {.mode = 0}})
 REDUCE(reduce_sum, {NULL, "reduce_sum", NULL, {.mode = 0}, {.mode = 0}})
 REDUCE(reduce_max, {NULL, "reduce_max", NULL, {.mode = 0}, {.mode = 0}})
+REDUCE(reduce_prod, {NULL, "reduce_prod", NULL, {.mode = 0}, {.mode = 0}})
 REDUCE(reduce_min, {"affine", "reduce_max", "affine", {.alpha = -1}, {.alpha = -1}})
 REDUCE(reduce_l1, {"abs", "reduce_sum", NULL, {.mode = 0}, {.mode = 0}})
 REDUCE(reduce_l2, {"power", "reduce_sum", "sqrt", {.alpha = 2}, {.mode = 0}})
