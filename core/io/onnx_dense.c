@@ -128,6 +128,20 @@ static int multiply(anet__onnx_import *im, const anet__onnx_node *node, const ch
   return flat ? add_linear(im, node, suffix, x, m, s) : add_rows(im, node, suffix, x, m, s);
 }
 
+/* A matrix that has no batch, to be multiplied by one that has: the same for every image. */
+static void repeat_matrix(anet__onnx_value *v, const anet__onnx_value *other)
+{
+  const anet__layout plain = v->layout;
+  int64_t dim[ANET_ONNX_RANK] = {1};
+  if (plain.batch || !other->layout.batch) return;
+  if (plain.axes + 1 == other->layout.axes) {
+    anet__layout_dims(&plain, dim + 1);
+    if (!anet__layout_reshape(&plain, plain.axes + 1, dim, &v->layout)) return;
+  } else if (plain.axes != other->layout.axes || anet__layout_dim(&plain, 0) != 1)
+    return;
+  v->layout.batch = true;
+}
+
 /* v[0] becomes the product of two computed matrices, or of stacks of them. */
 static int multiply_both(anet__onnx_import *im, const anet__onnx_node *node, const char *suffix,
                          anet__onnx_value *v)
@@ -135,6 +149,7 @@ static int multiply_both(anet__onnx_import *im, const anet__onnx_node *node, con
   int64_t dim[ANET_ONNX_RANK];
   int32_t in[2];
   for (int32_t i = 0; i < 2; i++) {
+    repeat_matrix(&v[i], &v[1 - i]);
     ANET_TRY(anet__onnx_store_natural(im, node, &v[i]));
     in[i] = v[i].node;
   }

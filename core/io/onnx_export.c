@@ -522,8 +522,8 @@ static int export_reduce(exporter *ex, int32_t value)
   const char *in[2] = {anet__onnx_stored(ex, node->in[0]), ""};
   if (sum) in[1] = anet__onnx_emit_row(ex, value, "axes", axis, 1);
   const char *out = anet__onnx_emit(ex,
-                                    sum                              ? "ReduceSum"
-                                    : node->op == ANET_OP_REDUCE_MAX ? "ReduceMax"
+                                    sum                               ? "ReduceSum"
+                                    : node->op == ANET_OP_REDUCE_MAX  ? "ReduceMax"
                                     : node->op == ANET_OP_REDUCE_PROD ? "ReduceProd"
                                                                       : "ReduceMean",
                                     NULL, in, sum ? 2 : 1);
@@ -534,7 +534,7 @@ static int export_reduce(exporter *ex, int32_t value)
   return ANET_OK;
 }
 
-/* The same for every image: an array that is broadcast. It must be read by what broadcasts. */
+/* The same for every image: an array with a batch of 1 (check_batches). */
 static int export_constant(exporter *ex, int32_t value)
 {
   const anet__node *node = at(ex, value);
@@ -542,16 +542,6 @@ static int export_constant(exporter *ex, int32_t value)
   int64_t dim[ANET_MAX_RANK + 1] = {1};
   int32_t index[ANET_MAX_RANK];
   anet__onnx_array *a;
-  for (int32_t v = value + 1; v < ex->net->count; v++)
-    for (int32_t i = 0; i < at(ex, v)->inputs; i++) {
-      const anet__op_id op = at(ex, v)->op;
-      if (at(ex, v)->in[i] == value && op != ANET_OP_ADD && op != ANET_OP_MUL &&
-          op != ANET_OP_MATMUL && op != ANET_OP_GATHER &&
-          !(op >= ANET_OP_SUB && op <= ANET_OP_WHERE))
-        return anet_fail(ANET_UNSUPPORTED,
-                         "'%s' reads it, which does not repeat it for every image",
-                         at(ex, v)->name);
-    }
   for (int32_t i = 0; i < rank; i++) dim[anet__onnx_axis_of(rank, i)] = node->shape.dim[i];
   MADE(anet__onnx_emit_array(ex, value, "", true, rank + 1, dim, &a));
   for (size_t k = 0; k < a->count; k++) {
@@ -749,10 +739,38 @@ static int check_outputs(const exporter *ex)
   return ANET_OK;
 }
 
+/* What is the same for every image has a batch of 1. It must meet others in what broadcasts: gather
+ * sees to it itself. */
+static int check_batches(exporter *ex)
+{
+  const anet_net *net = ex->net;
+  MADE(ex->alone = anet__onnx_take(&ex->model.pool, (size_t)net->count, sizeof *ex->alone));
+  for (int32_t v = 0; v < net->count; v++) {
+    const anet__node *node = at(ex, v);
+    int32_t alone = 0, last = -1;
+    for (int32_t i = 0; i < node->inputs; i++)
+      if (ex->alone[node->in[i]]) alone++, last = node->in[i];
+    ex->alone[v] = node->op != ANET_OP_INPUT && alone == node->inputs;
+    const bool repeats = node->op == ANET_OP_ADD || node->op == ANET_OP_MUL ||
+                         node->op == ANET_OP_MATMUL || node->op == ANET_OP_GATHER ||
+                         (node->op >= ANET_OP_SUB && node->op <= ANET_OP_WHERE);
+    if (alone && !ex->alone[v] && !repeats)
+      return anet_fail(ANET_UNSUPPORTED,
+                       "'%s' reads '%s', a constant, which it does not repeat for every image",
+                       node->name, at(ex, last)->name);
+  }
+  for (int32_t i = 0; i < net->outputs; i++)
+    if (ex->alone[net->output[i]])
+      return anet_fail(ANET_UNSUPPORTED, "output '%s' is the same for every image: a constant",
+                       at(ex, net->output[i])->name);
+  return ANET_OK;
+}
+
 static int build(exporter *ex, const border *b)
 {
   anet__onnx_model *m = &ex->model;
   const anet_net *net = ex->net;
+  ANET_TRY(check_batches(ex));
   MADE(m->input = anet__onnx_take(&m->pool, (size_t)net->inputs, sizeof *m->input));
   MADE(m->output = anet__onnx_take(&m->pool, (size_t)net->outputs, sizeof *m->output));
   for (int32_t i = 0; i < net->inputs; i++) m->input[m->inputs++] = face_of(ex, net->input[i]);

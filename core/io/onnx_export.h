@@ -13,6 +13,7 @@ typedef struct anet__onnx_export {
   const anet_net *net;
   int32_t node_capacity, initial_capacity;
   int32_t parts; /* of names made for values between nodes */
+  bool *alone;   /* (values) depends on constants alone: it has a batch of 1, which is broadcast */
 } anet__onnx_export;
 
 /* Appends what computes value `value`. */

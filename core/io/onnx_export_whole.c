@@ -112,10 +112,11 @@ int anet__onnx_export_gather(exporter *ex, int32_t value)
 {
   const anet__node *node = at(ex, value);
   const anet_shape *places = &at(ex, node->in[1])->shape;
-  const bool constant = at(ex, node->in[1])->op == ANET_OP_CONSTANT;
-  if (constant && is_line(node, places)) return gather_line(ex, value);
-  if (constant) return anet_fail(ANET_UNSUPPORTED, "its constant places are no line");
-  if (at(ex, node->in[0])->op == ANET_OP_CONSTANT) return gather_table(ex, value);
+  if (at(ex, node->in[1])->op == ANET_OP_CONSTANT && is_line(node, places))
+    return gather_line(ex, value);
+  if (ex->alone[node->in[0]] && !ex->alone[node->in[1]]) return gather_table(ex, value);
+  if (ex->alone[node->in[1]] && !ex->alone[node->in[0]])
+    return anet_fail(ANET_UNSUPPORTED, "its places are the same for every image, and no line");
   const int32_t rank = node->shape.rank;
   int64_t dim[ANET_MAX_RANK + 1] = {1};
   for (int32_t i = 0; i < rank; i++) dim[anet__onnx_axis_of(rank, i)] = node->shape.dim[i];

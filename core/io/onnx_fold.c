@@ -590,6 +590,8 @@ static int fold_dequantize(importer *im, const onnx_node *node)
   ANET_TRY(input(im, node, 0, &a));
   ANET_TRY(input(im, node, 1, &scale));
   ANET_TRY(anet__onnx_get_array(im, node, 2, &zero));
+  if (anet__onnx_int(node, "block_size", 0) != 0)
+    return anet__onnx_unsupported("its scales are a block's; want one, or one a place of an axis");
   if (scale->count > 1) {
     ANET_TRY(anet__onnx_axis(node, anet__onnx_int(node, "axis", 1), a->rank, &axis));
     for (int32_t d = axis + 1; d < a->rank; d++) inner *= (size_t)a->dim[d];

@@ -16,7 +16,7 @@ static int read_axes(anet__onnx_import *im, const anet__onnx_node *node, const a
   memset(mark, 0, ANET_ONNX_RANK * sizeof *mark);
   ANET_TRY(anet__onnx_get_ints(im, node, "axes", 1, axis, ANET_ONNX_RANK, &count));
   *marked = 0;
-  if (count == 0 && anet__onnx_int(node, "noop_with_empty_axes", 0)) return ANET_OK;
+  if (count <= 0 && anet__onnx_int(node, "noop_with_empty_axes", 0)) return ANET_OK;
   for (int32_t a = 0; count <= 0 && a < l->axes; a++) mark[a] = true;
   for (int32_t i = 0; i < count; i++) {
     int32_t a;

@@ -334,13 +334,15 @@ int anet__onnx_op_slice(anet__onnx_import *im, const anet__onnx_node *node)
 
 /* ---- Pad ------------------------------------------------------------------------------------ */
 
+enum { PAD_WRAP = ANET_PAD_EDGE + 1 }; /* ONNX's alone */
+
 static int pad_mode(const anet__onnx_node *node, int32_t *mode)
 {
-  static const char *const name[] = {"constant", "reflect", "edge"};
+  static const char *const name[] = {"constant", "reflect", "edge", "wrap"};
   const char *word = anet__onnx_word(node, "mode", "constant");
   for (*mode = 0; *mode < ANET_COUNT(name); ++*mode)
     if (strcmp(word, name[*mode]) == 0) return ANET_OK;
-  return anet__onnx_unsupported("mode '%s' is none of constant, reflect, edge", word);
+  return anet__onnx_unsupported("mode '%s' is none of constant, reflect, edge, wrap", word);
 }
 
 /* before[a], after[a] of each axis; negative ones cut. */
@@ -414,6 +416,42 @@ static int pad_stored(anet__onnx_import *im, const anet__onnx_node *node, anet__
                : anet__layout_natural(x->layout.batch, x->layout.axes, dim, &x->layout);
 }
 
+/* Which of `size` places stands at `at`, beyond them too. */
+static int64_t place_beyond(int64_t at, int64_t size, int32_t mode)
+{
+  const int64_t turn = mode == PAD_WRAP ? size : ANET_MAX(2 * (size - 1), 1);
+  if (mode == ANET_PAD_EDGE) return ANET_MIN(ANET_MAX(at, 0), size - 1);
+  const int64_t from = (at % turn + turn) % turn;
+  return from < size ? from : turn - from;
+}
+
+/* Places of an axis repeated, where the engine's pad has no such mode or axis. */
+static int pad_by_places(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *x,
+                         const int64_t *before, const int64_t *after, int32_t mode)
+{
+  for (int32_t a = 0; a < x->layout.axes; a++) {
+    int32_t at = 0;
+    if (before[a] == 0 && after[a] == 0) continue;
+    ANET_TRY(anet__onnx_store_axis(im, node, x, a, &at));
+    const int64_t size = anet__layout_dim(&x->layout, a), count = before[a] + size + after[a];
+    int64_t *place = anet__onnx_take(&im->model.pool, (size_t)count, sizeof *place);
+    if (!place) return im->model.pool.rc;
+    for (int64_t i = 0; i < count; i++) place[i] = place_beyond(i - before[a], size, mode);
+    ANET_TRY(anet__onnx_take_places(im, node, ".pad", x, a, at, place, (int32_t)count));
+  }
+  return ANET_OK;
+}
+
+/* Rows and columns of images only? */
+static bool pads_images(const anet__layout *l, const int64_t *before, const int64_t *after)
+{
+  bool image = l->axes == 4 && l->batch;
+  for (int32_t a = 0; a < 2 && image; a++) image = before[a] == 0 && after[a] == 0;
+  for (int32_t a = 2; a < 4 && image; a++)
+    image = before[a] < anet__layout_dim(l, a) && after[a] < anet__layout_dim(l, a);
+  return image;
+}
+
 int anet__onnx_op_pad(anet__onnx_import *im, const anet__onnx_node *node)
 {
   int64_t before[ANET_ONNX_RANK] = {0}, after[ANET_ONNX_RANK] = {0};
@@ -426,6 +464,11 @@ int anet__onnx_op_pad(anet__onnx_import *im, const anet__onnx_node *node)
     return anet__onnx_unsupported("it pads axis 0, the batch");
   ANET_TRY(crop(im, node, &x, before, after));
   int32_t at = 0;
+  if (attr.mode == PAD_WRAP ||
+      (attr.mode != ANET_PAD_CONSTANT && !pads_images(&x.layout, before, after))) {
+    ANET_TRY(pad_by_places(im, node, &x, before, after, attr.mode));
+    return anet__onnx_bind_node(im, node, 0, x.node, &x.layout);
+  }
   ANET_TRY(anet__onnx_store_axis(im, node, &x, x.layout.axes - 1, &at));
   ANET_TRY(pad_stored(im, node, &x, before, after, attr));
   return anet__onnx_bind_node(im, node, 0, x.node, &x.layout);
