@@ -683,9 +683,10 @@ typedef struct anet_onnx_desc {
   anet_tensor *const *value; /* (constants) dense f32; whole numbers as such */
 } anet_onnx_desc;
 
-/* The net of an ONNX file. Images are laid out (h, w, c) inside; weights are permuted once, here. Nodes
+/* The net of an ONNX file (opsets 1 to 21). Images are laid out (h, w, c) inside; weights are permuted once,
+ * here. Values are f32: whole numbers and booleans (0, 1) travel as f32, exactly up to 2^24. Nodes
  * are called as the values they make. desc may be NULL. `about` (may be NULL) gets the net, and a text
- * "border": how the file numbers the axes of inputs and outputs. ANET_UNSUPPORTED names the op, its
+ * "border": how the file numbers the axes of inputs and outputs, and their element types. ANET_UNSUPPORTED names the op, its
  * node, the opset and what to do; ANET_FORMAT, ANET_SHAPE: the file is damaged. On failure *out is
  * NULL. */
 ANET_API int anet_net_import_onnx(const char *path, const anet_onnx_desc *desc, anet_net **out,
