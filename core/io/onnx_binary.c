@@ -173,7 +173,8 @@ static int spread_both(anet__onnx_import *im, const anet__onnx_node *node, anet_
     ANET_TRY(spread(im, node, &both, &v[i], has));
     v[i].layout = both.layout;
   }
-  return ANET_OK;
+  const anet_shape shape = anet__net_at(im->net, v[0].node)->shape;
+  return anet__onnx_reshape(im, node, &v[1], &shape);
 }
 
 /* Store v[0] and v[1] alike; with `row`, the smaller may stay one row of channels, and is v[1]

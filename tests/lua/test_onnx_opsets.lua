@@ -258,6 +258,12 @@ test.case('booleans: comparisons, logic, choices', function()
   test.equal(faces.outputs[2].type, 'bool')
 end)
 
+test.case('each of two values is repeated along axes that the other has', function()
+  local model = {opset = 13, inputs = {{'x', {'N', 2, 1, 2}}, {'y', {'N', 1, 2, 2}}}, outputs = {{'z'}},
+                 nodes = {{'Add', {'x', 'y'}, {'z'}}}}
+  near(run(model, {1, 10, 2, 20}, {100, 200, 300, 400})[1], {101, 210, 301, 410, 102, 220, 302, 420}, 'sums')
+end)
+
 test.case('places: TopK, ArgMax, Gather', function()
   local model = one(21, {'N', 5}, {'TopK', {'x', 'k'}, {'v', 'i'}, axis = -1}, {k = ints(2), table = {{5, 2}, count_up(10)}})
   model.nodes[2] = {'Gather', {'table', 'i'}, {'rows'}}

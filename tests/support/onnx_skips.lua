@@ -35,9 +35,6 @@ return {
   ['an axis of size 0'] = [[
     node/test_reshape_allowzero_reordered node/test_slice_start_out_of_bounds node/test_split_zero_size_splits
   ]],
-  ['a value of 3 beside the batch of another'] = [[
-    node/test_and_bcast4v4d node/test_or_bcast4v4d node/test_xor_bcast4v4d
-  ]],
   ['nothing is computed'] = [[
     node/test_constant
   ]],
