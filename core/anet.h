@@ -221,12 +221,13 @@ typedef struct anet_attr {
   int32_t groups;                            /* conv */
   int32_t channels;                          /* outputs of conv, linear */
   int32_t bias;                              /* conv, linear: 1 has one */
-  int32_t axis;                              /* concat, split, softmax: counted from the last, 0 = channels */
-  int32_t begin, size;                       /* split: the part [begin, begin + size) of the axis; resize: below; lrn: how many channels */
+  int32_t axis;                              /* concat, split, softmax, reduce_*, top_k, gather: counted from the last, 0 = channels */
+  int32_t begin, size;                       /* split: the part [begin, begin + size) of the axis; resize: below; lrn: how many channels;
+                                                top_k: how many, and below */
   int32_t dim[4];                            /* reshape, constant: the shape, 0 ends it; resize: height, width;
                                                 pad: channels before, after; transpose: axes, from 1;
                                                 conv_transpose: rows, columns added at the end */
-  int32_t mode;                              /* pad: anet_pad_mode; resize: anet_resize_mode; avg_pool: 1 counts padding */
+  int32_t mode;                              /* pad: anet_pad_mode; resize: anet_resize_mode; avg_pool: 1 counts padding; top_k */
   float epsilon;                             /* norm; 0 means 1e-5 */
   float momentum;                            /* norm: weight of a new batch in the running statistics; 0 means 0.1 */
   float alpha;                               /* leaky_relu: slope; dropout: probability; pad: the value; clip: lower
@@ -235,6 +236,9 @@ typedef struct anet_attr {
 } anet_attr;
 
 enum { ANET_PAD_CONSTANT, ANET_PAD_REFLECT, ANET_PAD_EDGE };
+/* top_k.mode: the values, or their places along the axis; top_k.begin: which are the first */
+enum { ANET_TOP_VALUES, ANET_TOP_PLACES };
+enum { ANET_TOP_LARGEST, ANET_TOP_SMALLEST };
 enum { ANET_RESIZE_NEAREST, ANET_RESIZE_BILINEAR };
 /* resize.begin: pixels correspond by their centres, by their corners, or the outermost ones to each other */
 enum { ANET_RESIZE_CENTRE, ANET_RESIZE_CORNER, ANET_RESIZE_ALIGN };
@@ -695,10 +699,11 @@ typedef struct anet_onnx_desc {
   int32_t partial;           /* 1: an end of the model that cannot be imported is left out */
 } anet_onnx_desc;
 
-/* The net of an ONNX file. Images are laid out (h, w, c) inside; weights are permuted once, here. Nodes
+/* The net of an ONNX file (opsets 1 to 21). Images are laid out (h, w, c) inside; weights are permuted once,
+ * here. Values are f32: whole numbers and booleans (0, 1) travel as f32, exactly up to 2^24. Nodes
  * are called as the values they make. desc may be NULL. `about` (may be NULL) gets the net, and a text
- * "border": how the file numbers the axes of inputs and outputs. ANET_UNSUPPORTED names the op, its
- * node, the opset and what to do; ANET_RANGE: no node makes a named output; ANET_FORMAT, ANET_SHAPE: the
+ * "border": how the file numbers the axes of inputs and outputs, and their element types. ANET_UNSUPPORTED names the
+ * op, its node, the opset and what to do; ANET_RANGE: no node makes a named output; ANET_FORMAT, ANET_SHAPE: the
  * file is damaged. On failure *out is NULL.
  *
  * partial: nodes that cannot be imported are left out, with all that needs them (non-maximum suppression and

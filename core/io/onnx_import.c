@@ -36,9 +36,9 @@ anet__onnx_handler *anet__onnx_handler_find(const char *op)
 static int check_face(const anet__onnx_import *im, const anet__onnx_face *face)
 {
   char text[ANET_SHAPE_TEXT];
-  if (face->type && !anet__onnx_is_real(face->type))
-    return anet__onnx_unsupported("input '%s' has element type %d, want floats", face->name,
-                                  face->type);
+  if (face->type && !anet__onnx_type_name(face->type))
+    return anet__onnx_unsupported("input '%s' has element type %d, want numbers or booleans",
+                                  face->name, face->type);
   if (face->rank < 0)
     return anet__onnx_unsupported("input '%s' has no shape; export the model with one", face->name);
   for (int32_t a = im->whole || face->rank < 2 ? 0 : 1; a < face->rank; a++)
@@ -69,8 +69,10 @@ static int face_shape(const anet__onnx_face *face, bool batch, anet_shape *shape
 }
 
 /* The value that the caller gives for an input, as an array; NULL: none. */
-static int given_array(anet__onnx_import *im, const char *name, anet__onnx_array **out)
+static int given_array(anet__onnx_import *im, const char *name, int32_t type,
+                       anet__onnx_array **out)
 {
+  const bool real = !type || anet__onnx_is_real(type);
   const anet_onnx_desc *desc = im->desc;
   anet_tensor *value = NULL;
   int64_t dim[ANET_MAX_RANK];
@@ -81,22 +83,23 @@ static int given_array(anet__onnx_import *im, const char *name, anet__onnx_array
   if (value->type != ANET_F32 || !anet_tensor_dense(value))
     return anet_fail(ANET_STATE, "the constant for input '%s' is no dense f32 tensor", name);
   for (int32_t i = 0; i < value->shape.rank; i++) dim[i] = value->shape.dim[i];
-  im->model.pool.left += (size_t)anet_tensor_count(value) * sizeof(float) + sizeof **out;
-  ANET_TRY(anet__onnx_array_new(&im->model.pool, true, value->shape.rank, dim, out));
-  memcpy((*out)->f, anet_tensor_data(value), (*out)->count * sizeof(float));
+  im->model.pool.left += (size_t)anet_tensor_count(value) * sizeof(int64_t) + sizeof **out;
+  ANET_TRY(anet__onnx_array_new(&im->model.pool, real, value->shape.rank, dim, out));
+  if (type) (*out)->type = type;
+  for (size_t i = 0; i < (*out)->count; i++) anet__onnx_put(*out, i, (double)anet__f32(value)[i]);
   return ANET_OK;
 }
 
 static int add_input(anet__onnx_import *im, const anet__onnx_face *face)
 {
   anet__onnx_array *given;
-  ANET_TRY(given_array(im, face->name, &given));
+  ANET_TRY(given_array(im, face->name, face->type, &given));
   if (given) {
     const anet__onnx_value constant = {.array = given, .node = -1};
     return anet__onnx_bind(im, face->name, &constant);
   }
   const bool batch = !im->whole && face->rank >= 2;
-  anet__onnx_value value = {0};
+  anet__onnx_value value = {.type = face->type};
   anet_shape shape;
   ANET_TRY(check_face(im, face));
   ANET_TRY(batch && face->rank == 4
@@ -164,11 +167,14 @@ static int import_node(anet__onnx_import *im, const anet__onnx_node *node)
 {
   anet__onnx_folder *folder = anet__onnx_folder_find(node->op);
   anet__onnx_handler *handler = anet__onnx_handler_find(node->op);
+  const int32_t first = im->values;
   int rc = ANET_ABSENT;
   if (folder && (is_constant(im, node) || !handler)) rc = folder(im, node);
   if (rc == ANET_ABSENT && handler) rc = handler(im, node);
   if (rc == ANET_ABSENT) return no_handler(im, node);
-  return rc ? node_fail(im, node, rc) : ANET_OK;
+  if (rc) return node_fail(im, node, rc);
+  anet__onnx_set_types(im, node, first);
+  return ANET_OK;
 }
 
 /* What cannot be imported is left out, and with it what reads it. */

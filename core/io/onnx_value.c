@@ -299,7 +299,7 @@ int anet__onnx_constant(anet__onnx_import *im, const anet__onnx_node *node,
 {
   anet_attr attr = {0};
   int32_t rank = 0;
-  *out = (anet__onnx_value){.name = name};
+  *out = (anet__onnx_value){.name = name, .type = array->type};
   for (size_t i = 0; !array->real && i < array->count; i++)
     if (array->i[i] == ANET_ONNX_BATCH)
       return anet__onnx_unsupported("'%s' holds the size of the batch", name);

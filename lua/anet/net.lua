@@ -25,6 +25,7 @@ local M = {Net = Net}
 local MODES = {
   constant = C.ANET_PAD_CONSTANT, reflect = C.ANET_PAD_REFLECT, edge = C.ANET_PAD_EDGE,
   nearest = C.ANET_RESIZE_NEAREST, bilinear = C.ANET_RESIZE_BILINEAR,
+  values = C.ANET_TOP_VALUES, places = C.ANET_TOP_PLACES,
 }
 
 local function pair(name)

@@ -164,6 +164,21 @@ def onnx_seeds():
                        node("Softmax", "s", "p", axis=-1), node("MatMul", "p,q", "y")], [floats("w", 4, 4)], ("N", 3, 4))
     onnx("types", [node("Add", "x,a", "u"), node("Add", "u,b", "v"), node("Add", "v,c", "y")],
          [tensor("a", [1], [0.5], 10), tensor("b", [2], [1.5, 2.0], 11, False), tensor("c", [2], [1.0, 2.0], 1, False)], ("N", 2))
+    onnx("where", [node("Greater", "x,c", "g"), node("Not", "g", "n"), node("Where", "n,x,c", "y")], [floats("c", 4, 1, 1)])
+    onnx("top_k", [node("TopK", "x,k", "v,i", axis=1), node("GatherElements", "x,i", "y", axis=1)], [ints("k", 2)])
+    onnx("arg_max", [node("ArgMax", "x", "i", axis=1, keepdims=0), node("Cast", "i", "y", to=1)], (), ("N", 5))
+    onnx("table", [node("Cast", "x", "i", to=7), node("Gather", "t,i", "y")], [floats("t", 5, 2)], ("N", 3))
+    onnx("back", [node("Slice", "x,s,e,a,t", "y")], [ints("s", -1), ints("e", -9), ints("a", 3), ints("t", -2)])
+    onnx("wrap", [node("Pad", "x,p", "y", mode="wrap")], [ints("p", 0, 1, 0, 2, 0, 0, 3, 9)], opset=19)
+    onnx("cubic", [node("Resize", "x,,s", "y", mode="cubic", antialias=1)], [tensor("s", [4], [1.0, 1.0, 0.7, 1.5])], opset=18)
+    onnx("part", [node("Resize", "x,r,,s", "y", mode="linear", coordinate_transformation_mode="tf_crop_and_resize",
+                       extrapolation_value=2.0)],
+         [tensor("r", [8], [0.0, 0.0, -0.2, 0.1, 1.0, 1.0, 1.2, 0.9]), ints("s", 1, 4, 3, 5)])
+    volume = ("N", 2, 3, 4, 4)
+    onnx("volume", [node("Conv", "x,w,b", "y", pads=[1, 1, 1, 1, 1, 1], strides=[2, 1, 1])], [floats("w", 3, 2, 2, 3, 3), floats("b", 3)], volume)
+    onnx("volume_back", [node("ConvTranspose", "x,w", "y", strides=[2, 2, 2])], [floats("w", 2, 1, 2, 2, 2)], volume)
+    onnx("volume_pool", [node("AveragePool", "x", "y", kernel_shape=[2, 2, 2], ceil_mode=1)], (), volume)
+    onnx("matrices", [node("Gemm", "x,z,c", "y", alpha=0.5, transB=1)], [floats("c", 1)], (3, 3), inputs="x,z")
     outside = tensor("w", [2], [1.0, 2.0])[:-13] + blob(13, blob(1, "location") + blob(2, "w.bin")) + number(14, 1) + blob(8, "w")
     onnx("external", [node("Add", "x,w", "y")], [outside], ("N", 2))
     onnx("old", [node("Reshape", "x", "a", shape=[0, 24, 6]), node("Softmax", "a", "y", axis=1)], opset=1)
