@@ -107,29 +107,6 @@ static int32_t type_of(const Onnx__ValueInfoProto *info)
   return known ? info->type->tensor_type->elem_type : 0;
 }
 
-static bool makes_numbers(const anet__onnx_node *node, int32_t output)
-{
-  static const char *const whole[] = {"ArgMax", "ArgMin", "Shape", "Size"};
-  if (strcmp(node->op, "Cast") == 0) return anet__onnx_int(node, "to", 0) != ANET_ONNX_FLOAT;
-  if (strcmp(node->op, "TopK") == 0) return output == 1;
-  for (int32_t i = 0; i < ANET_COUNT(whole); i++)
-    if (strcmp(node->op, whole[i]) == 0) return true;
-  return false;
-}
-
-/* Floats leave as f32: what was something else at its source would be read as what it is not. */
-static bool is_float(const keeper *k, const char *name)
-{
-  const int32_t type = type_of(find_info(k->from->value_info, k->from->n_value_info, name));
-  if (type) return type == ANET_ONNX_FLOAT;
-  for (int32_t i = 0; i < k->im->model.nodes; i++) {
-    const anet__onnx_node *node = &k->im->model.node[i];
-    for (int32_t o = 0; o < node->outputs; o++)
-      if (strcmp(node->output[o], name) == 0) return !makes_numbers(node, o);
-  }
-  return true;
-}
-
 static int keep_nodes(keeper *k)
 {
   const anet__onnx_model *m = &k->im->model;
@@ -152,7 +129,8 @@ static int keep_reads(keeper *k)
     if (!is_input(&im->model, value->name) &&
         find_info(k->from->input, k->from->n_input, value->name))
       continue; /* it went with what is left out */
-    if (!is_float(k, value->name)) k->why = "what it reads is not of f32 numbers";
+    if (anet__onnx_type_of(value) != ANET_ONNX_FLOAT)
+      k->why = "what it reads is not of f32 numbers";
     Onnx__ValueInfoProto *info;
     TAKE(&im->model.pool, info, 1);
     *info = (Onnx__ValueInfoProto)ONNX__VALUE_INFO_PROTO__INIT;
@@ -182,6 +160,7 @@ static int keep_folded(keeper *k, const anet__onnx_value *value)
     if (a->i[i] == ANET_ONNX_BATCH) k->why = "it needs the size of the batch";
   if (a->type && a->type != ANET_ONNX_FLOAT && a->type != ANET_ONNX_INT64)
     k->why = "a constant that it needs is of another type by now";
+  if (k->why) return ANET_OK;
   TAKE(&k->im->model.pool, t, 1);
   anet__onnx_fill_tensor(value->name, a, t);
   k->graph.initializer[k->graph.n_initializer++] = t;

@@ -291,6 +291,29 @@ TEST(an_end_that_does_not_fit)
   anet_bundle_release(about);
 }
 
+/* Exports are of floats, so what read whole numbers would read them as what they are not. */
+TEST(whole_numbers_do_not_cross)
+{
+  static anet__onnx_attr to = {.name = "to", .kind = ANET_ONNX_ATTR_INT, .i = ANET_ONNX_INT64};
+  char path[SCRATCH_PATH];
+  sketch s;
+  anet_net *net;
+  anet_bundle *about;
+  sketch_new(&s);
+  sketch_node(&s, "a Conv x w");
+  sketch_node(&s, "b Cast a");
+  s.node[1].attr = &to;
+  s.node[1].attrs = 1;
+  sketch_node(&s, "c NonMaxSuppression a b");
+  sketch_output(&s, "c");
+  CHECK_OK(anet_bundle_new(&about));
+  CHECK_OK(anet_net_import_onnx(sketch_write(&s, path), &partial, &net, about));
+  CHECK(strstr(anet_bundle_text(about, "left_out"), "f32"));
+  CHECK(anet_bundle_tensor(about, "onnx.tail") == NULL);
+  anet_net_release(net);
+  anet_bundle_release(about);
+}
+
 static int export_and_drop(void *path)
 {
   char again[SCRATCH_PATH];
@@ -330,9 +353,11 @@ TEST(every_allocation_may_fail)
 int main(int argc, char **argv)
 {
   static const test_case cases[] = {
-      CASE(an_end_is_left_out),       CASE(what_is_whole_stays_whole), CASE(a_middle_is_refused),
-      CASE(inputs_go_with_it),        CASE(outputs_by_name),           CASE(an_end_comes_back),
-      CASE(an_end_that_does_not_fit), CASE(every_allocation_may_fail),
+      CASE(an_end_is_left_out),        CASE(what_is_whole_stays_whole),
+      CASE(a_middle_is_refused),       CASE(inputs_go_with_it),
+      CASE(outputs_by_name),           CASE(an_end_comes_back),
+      CASE(an_end_that_does_not_fit),  CASE(whole_numbers_do_not_cross),
+      CASE(every_allocation_may_fail),
   };
   test_scratch_new(folder);
   const int rc = test_run(cases, ANET_COUNT(cases), argc, argv);
