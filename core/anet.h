@@ -688,7 +688,8 @@ ANET_API int anet_bundle_optim(anet_bundle *bundle, anet_optim *optim, anet_net 
 
 /* ---- ONNX ------------------------------------------------------------------------------------ */
 
-/* Inputs of the graph that are to be constants: shapes, scales, weights that a file leaves open. */
+/* What of a file is imported. Inputs of the graph may become constants: shapes, scales, weights that it leaves
+ * open. */
 typedef struct anet_onnx_desc {
   int32_t constants;
   const char *const *name;   /* (constants) */

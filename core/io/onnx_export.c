@@ -1,6 +1,5 @@
 /* From a net to an ONNX file: every op of the engine as ONNX says it. */
 #include "io/onnx_export.h"
-#include "op/bytes.h"
 
 #include <math.h>
 #include <string.h>
@@ -8,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "io/onnx_border.h"
+#include "op/bytes.h"
 
 typedef anet__onnx_export exporter;
 
