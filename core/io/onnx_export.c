@@ -1,6 +1,5 @@
 /* From a net to an ONNX file: every op of the engine as ONNX says it. */
 #include "io/onnx_export.h"
-#include "op/bytes.h"
 
 #include <math.h>
 #include <string.h>

@@ -21,10 +21,6 @@ void anet__onnx_fill_tensor(const char *name, const anet__onnx_array *a, Onnx__T
   t->has_raw_data = 1;
   t->raw_data.len = a->count * (a->real ? sizeof *a->f : sizeof *a->i);
   t->raw_data.data = a->real ? (uint8_t *)a->f : (uint8_t *)a->i;
-  if (a->type != ANET_ONNX_UINT8) return;
-  ANET_ASSERT(a->count == 1); /* the low byte of its only number */
-  t->data_type = ANET_ONNX_UINT8;
-  t->raw_data.len = 1;
 }
 
 /* ---- files ---------------------------------------------------------------------------------- */
