@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "io/onnx_border.h"
+#include "op/bytes.h"
 
 typedef anet__onnx_export exporter;
 
