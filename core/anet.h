@@ -401,10 +401,18 @@ ANET_API int anet_optim_step(anet_optim *optim, anet_tape *tape, double rate, an
 ANET_API int anet_net_calibrate(anet_net *net, const float *in, int32_t count, int32_t batch,
                                 anet_pool *pool, anet_net **out);
 
+/* The same net in bytes: what its convolutions (without groups), depthwise convolutions and linear layers read
+ * passes a `quantize` first, whose range is measured on `count` images (in, dense NHWC): the one of least squared
+ * error. Plans run such layers on whole numbers, with weights rounded to 255 levels a channel; parameters are shared
+ * with `net`. Quantisation is affine, a channel for weights and a tensor for activations (Krishnamoorthi 2018, sections 2
+ * and 3). ANET_COLLAPSED if a value is not finite. */
+ANET_API int anet_net_quantize(anet_net *net, const float *in, int32_t count, anet_pool *pool,
+                               anet_net **out);
+
 /* ---- elastification ------------------------------------------------------------------------- */
 
 typedef enum anet_option_kind {
-  ANET_KEEP, ANET_MERGE, ANET_SHRINK, ANET_SKIP, ANET_OPTION_COUNT
+  ANET_KEEP, ANET_MERGE, ANET_SHRINK, ANET_SKIP, ANET_INT8, ANET_OPTION_COUNT
 } anet_option_kind;
 
 /* The blocks of a network, found by its structure: single-entry, single-exit pieces in chains
@@ -487,7 +495,7 @@ ANET_API int anet_supernet_new(anet_net *oracle, anet_supernet **out);
 /* Add an option at a position: kind, span, width. Its weights start from the oracle's: merge takes
  * those of the first covered block that fit, shrink the most important hidden channels first.
  * importance: (hidden) from anet_supernet_importance, or NULL: by weight norm; a position's first
- * shrink ranks the channels for all. */
+ * shrink ranks the channels for all. Not for ANET_INT8, see anet_supernet_quantize. */
 ANET_API int anet_supernet_add(anet_supernet *supernet, const anet_option *option,
                                const float *importance);
 /* 1: options that are added from now on have norms of their own where their blocks have none, as in a network
@@ -520,6 +528,10 @@ ANET_API int anet_supernet_importance(anet_supernet *supernet, int32_t position,
  * mean diagonal). ANET_UNSUPPORTED where an option has no such convolution. */
 ANET_API int anet_supernet_solve(anet_supernet *supernet, int32_t option, const float *in,
                                  int32_t count, double ridge, anet_pool *pool);
+/* A sealed supernet like this one, with one more option at each position: the oracle's block in bytes (ANET_INT8), as by
+ * anet_net_quantize. Shares oracle, pieces and weights. ANET_RANGE: a position has such an option already. */
+ANET_API int anet_supernet_quantize(anet_supernet *supernet, const float *in, int32_t count,
+                                    anet_pool *pool, anet_supernet **out);
 ANET_API double anet_supernet_bytes(const anet_supernet *supernet); /* all weights, shared ones once */
 
 /* ---- on the device ---------------------------------------------------------------------------- */

@@ -38,6 +38,7 @@ bool anet__node_keeps_channels(const anet_net *net, int32_t value)
     case ANET_OP_DROPOUT:
     case ANET_OP_IDENTITY:
     case ANET_OP_SCALE:
+    case ANET_OP_QUANTIZE:
     case ANET_OP_SUB:
     case ANET_OP_DIV:
     case ANET_OP_MINIMUM:

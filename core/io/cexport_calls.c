@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "io/cexport.h"
+#include "op/bytes.h"
 
 enum { PLACE_TEXT = 40 };
 
@@ -287,6 +288,16 @@ static void call_clamp(const caller *c)
   end(c);
 }
 
+static void call_quantize(const caller *c)
+{
+  const anet__levels l = anet__levels_of(&c->node->attr);
+  begin(c, "op_quantize");
+  put_sizes(c, (size_t[]){anet__shape_size(&c->node->shape)}, 1);
+  put_number(c, l.levels);
+  put_number(c, l.zero);
+  end(c);
+}
+
 /* An addition or product of equals, or with a row of channels. */
 static bool is_wide(const caller *c)
 {
@@ -484,6 +495,8 @@ static call_of *call_for(anet__op_id op)
     case ANET_OP_RELU6:
     case ANET_OP_CLIP:
       return call_clamp;
+    case ANET_OP_QUANTIZE:
+      return call_quantize;
     case ANET_OP_PRELU:
       return call_prelu;
     case ANET_OP_ADD:

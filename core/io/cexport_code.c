@@ -183,6 +183,13 @@ const anet__c_function anet__c_functions[] = {
      "{\n"
      "  for (size_t i = 0; i < n; i++) out[i] = clamp(in[i], low, high);\n"
      "}\n"},
+    {"op_quantize", "clamp",
+     "/* The nearest of 256 levels; zero is the level of 0. */\n"
+     "static void op_quantize(float *out, const float *in, size_t n, float levels, float zero)\n"
+     "{\n"
+     "  for (size_t i = 0; i < n; i++)\n"
+     "    out[i] = (clamp(rintf(in[i] * levels + zero), 0.0f, 255.0f) - zero) / levels;\n"
+     "}\n"},
     {"op_prelu", "",
      "static void op_prelu(float *out, const float *in, const float *slope, size_t pixels,\n"
      "                     size_t channels)\n"

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "io/onnx_border.h"
+#include "op/bytes.h"
 
 typedef anet__onnx_export exporter;
 
@@ -337,6 +338,23 @@ static int export_power(exporter *ex, int32_t value)
   return ANET_OK;
 }
 
+/* The nearest of 256 levels, in floats. */
+static int export_quantize(exporter *ex, int32_t value)
+{
+  const anet__node *node = at(ex, value);
+  const anet__levels l = anet__levels_of(&node->attr);
+  const char *x = input(ex, value, 0);
+  MADE(x = with_number(ex, value, "Mul", x, "levels", l.levels, NULL));
+  MADE(x = with_number(ex, value, "Add", x, "zero", l.zero, NULL));
+  MADE(x = anet__onnx_emit(ex, "Round", NULL, &x, 1));
+  const char *in[3] = {x, anet__onnx_emit_number(ex, value, "least", 0),
+                       anet__onnx_emit_number(ex, value, "most", 255)};
+  MADE(x = anet__onnx_emit(ex, "Clip", NULL, in, 3));
+  MADE(x = with_number(ex, value, "Sub", x, "from", l.zero, NULL));
+  MADE(with_number(ex, value, "Div", x, "by", l.levels, node->name));
+  return ANET_OK;
+}
+
 /* x times a function of it: swish, mish. */
 static int export_gated(exporter *ex, int32_t value)
 {
@@ -601,6 +619,8 @@ anet__onnx_exporter *anet__onnx_exporter_find(anet__op_id op)
       return export_gated;
     case ANET_OP_GELU:
       return export_gelu;
+    case ANET_OP_QUANTIZE:
+      return export_quantize;
     case ANET_OP_ADD:
     case ANET_OP_MUL:
       return export_binary;

@@ -195,6 +195,19 @@ function methods:calibrate(images, options)
   return M.wrap(take())
 end
 
+-- The net with its convolutions and linear layers in bytes: their inputs' ranges are measured on images, a tensor
+-- (count, …) of inputs; shares all weights.
+---@return anet.Net? net, string? message, string? code
+function methods:quantize(images, options)
+  local t = core.handle(images, tensor.Tensor, 'quantize')
+  core.must(images:dense() and images:type() == 'f32', 'quantize: want a dense f32 tensor')
+  local status = C.anet_net_quantize(self.handle, ffi.cast('float *', C.anet_tensor_data(t)), images:dim(1),
+                                     core.pool(options and options.pool), out)
+  local message, code = core.failure(status)
+  if message then return nil, message, code end
+  return M.wrap(take())
+end
+
 -- Write the net as an ONNX file: (h, w, c) becomes (N, C, H, W), names stay. about: a bundle that says how the source
 -- of the net numbered the axes of its outputs.
 ---@param about? anet.Bundle

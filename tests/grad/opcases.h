@@ -94,6 +94,8 @@ static const op_case op_cases[] = {
     {"pad", {P(1, 0, 0, 2), .dim = {2, 3}, .alpha = 0.5F}, 2, 1, {IMAGE(3, 4, 5)}, true, false},
     {"pad", {.dim = {0, 4}}, 2, 1, {IMAGE(3, 4, 4)}, true, false},
     {"clip", {.alpha = -0.5F, .beta = 1.25F}, 2, 1, {IMAGE(5, 4, 7)}, true, false},
+    {"quantize", {.alpha = -0.5F, .beta = 1.25F}, 2, 1, {IMAGE(5, 4, 7)}, true, false},
+    {"quantize", {.alpha = 0, .beta = 0.8F}, 3, 1, {FLAT(9)}, true, false},
     {"affine", {.alpha = -0.5F, .beta = 1.25F}, 2, 1, {IMAGE(5, 4, 7)}, true, false},
     {"elu", {.alpha = 0.7F}, 2, 1, {IMAGE(5, 4, 7)}, true, false},
     {"gelu", {.mode = 0}, 2, 1, {IMAGE(5, 4, 7)}, true, false},

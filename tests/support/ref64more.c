@@ -26,6 +26,11 @@ static bool unary(anet__op_id op, const anet_attr *attr, double x, double *y)
     case ANET_OP_CLIP:
       *y = x < a ? a : x > b ? b : x;
       break;
+    case ANET_OP_QUANTIZE: {
+      const double levels = 255 / (b - a), zero = rint(-a * levels);
+      *y = (fmin(fmax(rint(x * levels + zero), 0), 255) - zero) / levels;
+      break;
+    }
     case ANET_OP_AFFINE:
       *y = a * x + b;
       break;
