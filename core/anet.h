@@ -693,14 +693,24 @@ typedef struct anet_onnx_desc {
   int32_t constants;
   const char *const *name;   /* (constants) */
   anet_tensor *const *value; /* (constants) dense f32; whole numbers as such */
+  int32_t outputs;           /* 0: those of the file */
+  const char *const *output; /* (outputs) values that become the outputs; what they do not need is not looked at */
+  int32_t partial;           /* 1: an end of the model that cannot be imported is left out */
 } anet_onnx_desc;
 
 /* The net of an ONNX file (opsets 1 to 21). Images are laid out (h, w, c) inside; weights are permuted once,
  * here. Values are f32: whole numbers and booleans (0, 1) travel as f32, exactly up to 2^24. Nodes
  * are called as the values they make. desc may be NULL. `about` (may be NULL) gets the net, and a text
- * "border": how the file numbers the axes of inputs and outputs, and their element types. ANET_UNSUPPORTED names the op, its
- * node, the opset and what to do; ANET_FORMAT, ANET_SHAPE: the file is damaged. On failure *out is
- * NULL. */
+ * "border": how the file numbers the axes of inputs and outputs, and their element types. ANET_UNSUPPORTED names
+ * the op, its node, the opset and what to do; ANET_RANGE: no node makes a named output; ANET_FORMAT, ANET_SHAPE: the
+ * file is damaged. On failure *out is NULL.
+ *
+ * partial: nodes that cannot be imported are left out, with all that needs them (non-maximum suppression and
+ * what follows it). What they read of the rest takes the place of the outputs that are lost, after the others;
+ * an input that only they read is lost too. Only an end: no convolution may be among them. `about` gets a text
+ * "left_out", where something was: {"ops": {name: count}, "why": [reason …], "outputs": names lost, "reads":
+ * names of what it reads, "gone": why exports are without it, where they are}. Else `about` carries what was left
+ * out, and exports have it again. */
 ANET_API int anet_net_import_onnx(const char *path, const anet_onnx_desc *desc, anet_net **out,
                                   anet_bundle *about);
 
@@ -708,7 +718,8 @@ ANET_API int anet_net_import_onnx(const char *path, const anet_onnx_desc *desc, 
 ANET_API int anet_onnx_input(const char *path, int32_t index, char *name, int32_t bytes);
 
 /* Write a net as an ONNX file (opset 17): inputs and outputs (h, w, c) become (N, c, h, w), names stay.
- * about (may be NULL): outputs that its text "border" names get the axes that they had at their source.
+ * about (may be NULL): outputs that its text "border" names get the axes that they had at their source,
+ * and what an import left out follows again, with the outputs of the source. ANET_STATE: the net has no output that it reads.
  * ANET_UNSUPPORTED names a node that ONNX cannot say. */
 ANET_API int anet_net_export_onnx(const anet_net *net, const char *path, const anet_bundle *about);
 

@@ -814,12 +814,15 @@ int anet_net_export_onnx(const anet_net *net, const char *path, const anet_bundl
   exporter ex = {.model = {.pool = {.left = SIZE_MAX}, .opset = ANET_ONNX_OPSET}};
   border b[ANET_MAX_OUTPUTS] = {0};
   anet_net *part = NULL;
+  void *tail = NULL;
   int rc = anet__net_extract(net, net->input, net->inputs, net->output, net->outputs, NULL, &part);
   ex.net = part;
   if (!rc) rc = check_outputs(&ex);
   for (int32_t i = 0; !rc && i < part->outputs; i++)
     rc = read_border(&ex, part, part->output[i], about, &b[i]);
   if (!rc) rc = build(&ex, b);
+  if (!rc) rc = anet__onnx_tail_read(about, &ex.model.pool, &tail);
+  ex.model.tail = tail;
   if (!rc) rc = anet__onnx_write(path, &ex.model);
   for (int32_t i = 0; i < ANET_MAX_OUTPUTS; i++) anet__free(b[i].name);
   anet__free(ex.model.node);

@@ -59,6 +59,8 @@ static inline int32_t anet__onnx_axis_of(int32_t rank, int32_t axis)
 int32_t anet__onnx_axis_at(const anet__onnx_export *ex, int32_t value);
 /* The value in the order in which it is stored, (N, h, w, c) for images: gives its name. */
 const char *anet__onnx_stored(anet__onnx_export *ex, int32_t value);
+/* What an import left out (onnx_tail.h), of a bundle that may be NULL, unpacked into the pool; NULL: there is none. */
+int anet__onnx_tail_read(const anet_bundle *about, anet__onnx_pool *pool, void **tail);
 /* From that order to `out`, where the shape is an image's. */
 const char *anet__onnx_from_stored(anet__onnx_export *ex, const anet_shape *shape, const char *in,
                                    const char *out);

@@ -15,6 +15,8 @@ typedef struct anet__onnx_value {
   int32_t node;
   int32_t type; /* ONNX's element type of a value of the net; 0: floats */
   anet__layout layout;
+  const char *left; /* not NULL: neither, it is left out; a reason, "" where it is made by what is left out */
+  bool wanted;      /* read by what is left out */
 } anet__onnx_value;
 
 typedef struct anet__onnx_import {
@@ -24,7 +26,9 @@ typedef struct anet__onnx_import {
   int32_t values, capacity;
   const anet_onnx_desc *desc; /* borrowed, or NULL */
   bool whole;    /* no axis is a batch: every input is one image */
+  bool partial;  /* what cannot be imported is left out */
   int64_t batch; /* the batch's size where the file fixes it, else -1 */
+  const char **why; /* (model.nodes) partial imports: NULL imported, "" reads what is left out, or a reason */
 } anet__onnx_import;
 
 /* Handles a node of one op: adds what computes it and binds its outputs. */
@@ -36,6 +40,7 @@ anet__onnx_folder *anet__onnx_folder_find(const char *op);
 
 /* ---- values ------------------------------------------------------------------------------------- */
 
+anet__onnx_value *anet__onnx_find(const anet__onnx_import *im, const char *name); /* or NULL */
 /* What input `index` stands for; ANET_FORMAT: absent, or no earlier node makes it. Borrowed until
  * the next bind. */
 int anet__onnx_get(anet__onnx_import *im, const anet__onnx_node *node, int32_t index,
