@@ -688,7 +688,8 @@ ANET_API int anet_bundle_optim(anet_bundle *bundle, anet_optim *optim, anet_net 
 
 /* ---- ONNX ------------------------------------------------------------------------------------ */
 
-/* Inputs of the graph that are to be constants: shapes, scales, weights that a file leaves open. */
+/* What of a file is imported. Inputs of the graph may become constants: shapes, scales, weights that it leaves
+ * open. */
 typedef struct anet_onnx_desc {
   int32_t constants;
   const char *const *name;   /* (constants) */
@@ -701,8 +702,8 @@ typedef struct anet_onnx_desc {
 /* The net of an ONNX file (opsets 1 to 21). Images are laid out (h, w, c) inside; weights are permuted once,
  * here. Values are f32: whole numbers and booleans (0, 1) travel as f32, exactly up to 2^24. Nodes
  * are called as the values they make. desc may be NULL. `about` (may be NULL) gets the net, and a text
- * "border": how the file numbers the axes of inputs and outputs, and their element types. ANET_UNSUPPORTED names
- * the op, its node, the opset and what to do; ANET_RANGE: no node makes a named output; ANET_FORMAT, ANET_SHAPE: the
+ * "border": how the file numbers the axes of inputs and outputs, and their element types. ANET_UNSUPPORTED names the
+ * op, its node, the opset and what to do; ANET_RANGE: no node makes a named output; ANET_FORMAT, ANET_SHAPE: the
  * file is damaged. On failure *out is NULL.
  *
  * partial: nodes that cannot be imported are left out, with all that needs them (non-maximum suppression and

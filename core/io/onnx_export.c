@@ -295,6 +295,20 @@ static int export_clip(exporter *ex, int32_t value)
   return ANET_OK;
 }
 
+static int export_quantize(exporter *ex, int32_t value)
+{
+  const anet__levels l = anet__levels_of(&at(ex, value)->attr);
+  anet__onnx_array *zero;
+  const char *in[3] = {input(ex, value, 0), anet__onnx_emit_number(ex, value, "scale", 1 / l.levels),
+                       anet__onnx_emit_array(ex, value, "zero", false, 0, NULL, &zero)};
+  MADE(in[2]);
+  zero->type = ANET_ONNX_UINT8;
+  zero->i[0] = (int64_t)l.zero;
+  MADE(in[0] = anet__onnx_emit(ex, "QuantizeLinear", NULL, in, 3));
+  MADE(anet__onnx_emit(ex, "DequantizeLinear", at(ex, value)->name, in, 3));
+  return ANET_OK;
+}
+
 static int export_alpha(exporter *ex, int32_t value)
 {
   const anet__node *node = at(ex, value);
@@ -335,23 +349,6 @@ static int export_power(exporter *ex, int32_t value)
   const anet__node *node = at(ex, value);
   MADE(
       with_number(ex, value, "Pow", input(ex, value, 0), "exponent", node->attr.alpha, node->name));
-  return ANET_OK;
-}
-
-/* The nearest of 256 levels, in floats. */
-static int export_quantize(exporter *ex, int32_t value)
-{
-  const anet__node *node = at(ex, value);
-  const anet__levels l = anet__levels_of(&node->attr);
-  const char *x = input(ex, value, 0);
-  MADE(x = with_number(ex, value, "Mul", x, "levels", l.levels, NULL));
-  MADE(x = with_number(ex, value, "Add", x, "zero", l.zero, NULL));
-  MADE(x = anet__onnx_emit(ex, "Round", NULL, &x, 1));
-  const char *in[3] = {x, anet__onnx_emit_number(ex, value, "least", 0),
-                       anet__onnx_emit_number(ex, value, "most", 255)};
-  MADE(x = anet__onnx_emit(ex, "Clip", NULL, in, 3));
-  MADE(x = with_number(ex, value, "Sub", x, "from", l.zero, NULL));
-  MADE(with_number(ex, value, "Div", x, "by", l.levels, node->name));
   return ANET_OK;
 }
 
@@ -604,6 +601,8 @@ anet__onnx_exporter *anet__onnx_exporter_find(anet__op_id op)
     case ANET_OP_RELU6:
     case ANET_OP_CLIP:
       return export_clip;
+    case ANET_OP_QUANTIZE:
+      return export_quantize;
     case ANET_OP_LEAKY_RELU:
     case ANET_OP_ELU:
     case ANET_OP_THRESHOLD:
@@ -619,8 +618,6 @@ anet__onnx_exporter *anet__onnx_exporter_find(anet__op_id op)
       return export_gated;
     case ANET_OP_GELU:
       return export_gelu;
-    case ANET_OP_QUANTIZE:
-      return export_quantize;
     case ANET_OP_ADD:
     case ANET_OP_MUL:
       return export_binary;

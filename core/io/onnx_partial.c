@@ -208,9 +208,10 @@ static int check_end(const anet__onnx_import *im)
   }
   if (count == 0) return ANET_OK;
   return anet_fail(ANET_UNSUPPORTED,
-                   "%s. Only the end of a model can be left out, and %d convolutions would be, "
-                   "'%s' the first: name outputs before them",
-                   first_why(im), count, first->outputs ? first->output[0] : first->name);
+                   "%s. Only the end of a model can be left out, and %d convolution%s would be, "
+                   "'%s' the first: name outputs before it",
+                   first_why(im), count, count == 1 ? "" : "s",
+                   first->outputs ? first->output[0] : first->name);
 }
 
 static bool is_face(const anet__onnx_face *face, int32_t count, const char *name)

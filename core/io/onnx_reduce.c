@@ -274,15 +274,34 @@ static bool is_positive(const anet_net *net, int32_t value)
   }
 }
 
-/* A network that was quantised is read as the reals it stands for: the rounding between
+/* What this engine wrote comes back as the op it was. */
+static bool is_own_quantize(const anet__onnx_import *im, const anet__onnx_array *scale,
+                            const anet__onnx_array *zero)
+{
+  return strcmp(im->model.producer, "anet") == 0 && scale && zero && scale->real &&
+         scale->count == 1 && zero->count == 1 && zero->type == ANET_ONNX_UINT8;
+}
+
+static int own_quantize(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *x,
+                        const anet__onnx_array *scale, const anet__onnx_array *zero)
+{
+  const float level = (float)anet__onnx_at(scale, 0), at = (float)anet__onnx_at(zero, 0);
+  const anet_attr attr = {.alpha = -at * level, .beta = (255 - at) * level};
+  ANET_TRY(anet__onnx_add(im, node, "", "quantize", &attr, &x->node, 1, &x->node));
+  return anet__onnx_bind_node(im, node, 0, x->node, &x->layout);
+}
+
+/* Another network that was quantised is read as the reals it stands for: the rounding between
  * QuantizeLinear and DequantizeLinear is left out. But quantisers drop a Relu where the least
  * number of the type stands for 0, so that is a Relu again. */
 int anet__onnx_op_quantize_linear(anet__onnx_import *im, const anet__onnx_node *node)
 {
-  const anet__onnx_array *zero;
+  const anet__onnx_array *scale, *zero;
   anet__onnx_value x;
   ANET_TRY(anet__onnx_get_value(im, node, 0, &x));
+  ANET_TRY(anet__onnx_get_array(im, node, 1, &scale));
   ANET_TRY(anet__onnx_get_array(im, node, 2, &zero));
+  if (is_own_quantize(im, scale, zero)) return own_quantize(im, node, &x, scale, zero);
   const int32_t type = zero ? zero->type : ANET_ONNX_UINT8;
   const double least = type == ANET_ONNX_INT8 ? -128 : type == ANET_ONNX_INT16 ? -32768 : 0;
   bool clips = !zero || zero->count > 0;

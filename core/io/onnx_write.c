@@ -10,16 +10,18 @@
 
 /* ---- arrays --------------------------------------------------------------------------------- */
 
+/* Of a whole number in so many bytes the lowest come first. */
 void anet__onnx_fill_tensor(const char *name, const anet__onnx_array *a, Onnx__TensorProto *t)
 {
+  const bool byte = !a->real && a->type == ANET_ONNX_UINT8 && a->count == 1;
   *t = (Onnx__TensorProto)ONNX__TENSOR_PROTO__INIT;
   t->name = (char *)name;
   t->n_dims = (size_t)a->rank;
   t->dims = (int64_t *)a->dim;
   t->has_data_type = 1;
-  t->data_type = a->real ? ANET_ONNX_FLOAT : ANET_ONNX_INT64;
+  t->data_type = a->real ? ANET_ONNX_FLOAT : byte ? ANET_ONNX_UINT8 : ANET_ONNX_INT64;
   t->has_raw_data = 1;
-  t->raw_data.len = a->count * (a->real ? sizeof *a->f : sizeof *a->i);
+  t->raw_data.len = byte ? 1 : a->count * (a->real ? sizeof *a->f : sizeof *a->i);
   t->raw_data.data = a->real ? (uint8_t *)a->f : (uint8_t *)a->i;
 }
 

@@ -143,6 +143,12 @@ test.case('maps, and newer blocks', function()
   agree{{name = 'unet', net = settle(unet())}, {name = 'newer', net = settle(newer())}}
 end)
 
+-- Levels alone: plans that run convolutions on bytes round weights too, which the file does not say.
+test.case('levels of a byte', function()
+  local n, x = anet.net{input = {8, 8, 3}, name = 'image'}
+  agree{{name = 'levels', net = n:output(n:node('quantize', {x}, {alpha = -0.5, beta = 0.75}))}}
+end)
+
 test.case('what came in leaves again', function()
   local shared, models = (os.getenv 'ANET_SHARED' or '../shared') .. '/data/models/', {}
   for _, name in ipairs{'cifar10_resnet20', 'cifar10_resnet56', 'imagenet_mobilenetv2_1.0_224'} do

@@ -156,7 +156,7 @@ TEST(a_middle_is_refused)
   sketch_node(&s, "c Conv b w");
   sketch_node(&s, "d Add c a");
   sketch_output(&s, "d");
-  refused(&s, "1 convolutions would be, 'c' the first");
+  refused(&s, "1 convolution would be, 'c' the first");
   sketch_new(&s);
   sketch_node(&s, "a Odd x");
   sketch_output(&s, "a");
