@@ -45,6 +45,12 @@ ANET_FORCE vf v_select(vi mask, vf a, vf b)
   return (vf)_mm256_blendv_ps((__m256)b, (__m256)a, (__m256)mask);
 }
 
+/* v where low < y < high, else 0. */
+ANET_FORCE vf v_within(vf v, vf y, vf low, vf high)
+{
+  return (vf)((vi)v & (low < y) & (y < high));
+}
+
 static inline __m256i first(size_t n)
 {
   static const int32_t window[16] = {-1, -1, -1, -1, -1, -1, -1, -1};

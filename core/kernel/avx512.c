@@ -45,6 +45,14 @@ ANET_FORCE vf v_select(vi mask, vf a, vf b)
   return (vf)_mm512_mask_blend_ps(_mm512_movepi32_mask((__m512i)mask), (__m512)b, (__m512)a);
 }
 
+/* v where low < y < high, else 0. */
+ANET_FORCE vf v_within(vf v, vf y, vf low, vf high)
+{
+  const __mmask16 above = _mm512_cmp_ps_mask((__m512)low, (__m512)y, _CMP_LT_OQ);
+  return (vf)_mm512_maskz_mov_ps(
+      _mm512_mask_cmp_ps_mask(above, (__m512)y, (__m512)high, _CMP_LT_OQ), (__m512)v);
+}
+
 static inline __mmask16 first(size_t n)
 {
   return (__mmask16)((1u << n) - 1u);

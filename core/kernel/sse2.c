@@ -45,6 +45,12 @@ ANET_FORCE vf v_select(vi mask, vf a, vf b)
   return (vf)((mask & (vi)a) | (~mask & (vi)b));
 }
 
+/* v where low < y < high, else 0. */
+ANET_FORCE vf v_within(vf v, vf y, vf low, vf high)
+{
+  return (vf)((vi)v & (low < y) & (y < high));
+}
+
 ANET_FORCE vf v_load_n(const float *p, size_t n)
 {
   vf v = {0};
