@@ -162,8 +162,7 @@ static void ring_read(const ring *r, int32_t from, int32_t count, const float **
     line[k] = from + k >= 0 && from + k < r->g->inner ? ring_slot(r, from + k) : r->zeros;
 }
 
-/* ---- what comes next
- * ----------------------------------------------------------------------------- */
+/* ---- what comes next ------------------------------------------------------------------------- */
 
 /* Do the images on both sides lie alike? */
 static bool alike(const anet__call *d)
