@@ -221,12 +221,13 @@ typedef struct anet_attr {
   int32_t groups;                            /* conv */
   int32_t channels;                          /* outputs of conv, linear */
   int32_t bias;                              /* conv, linear: 1 has one */
-  int32_t axis;                              /* concat, split, softmax: counted from the last, 0 = channels */
-  int32_t begin, size;                       /* split: the part [begin, begin + size) of the axis; resize: below; lrn: how many channels */
+  int32_t axis;                              /* concat, split, softmax, reduce_*, top_k, gather: counted from the last, 0 = channels */
+  int32_t begin, size;                       /* split: the part [begin, begin + size) of the axis; resize: below; lrn: how many channels;
+                                                top_k: how many, and below */
   int32_t dim[4];                            /* reshape, constant: the shape, 0 ends it; resize: height, width;
                                                 pad: channels before, after; transpose: axes, from 1;
                                                 conv_transpose: rows, columns added at the end */
-  int32_t mode;                              /* pad: anet_pad_mode; resize: anet_resize_mode; avg_pool: 1 counts padding */
+  int32_t mode;                              /* pad: anet_pad_mode; resize: anet_resize_mode; avg_pool: 1 counts padding; top_k */
   float epsilon;                             /* norm; 0 means 1e-5 */
   float momentum;                            /* norm: weight of a new batch in the running statistics; 0 means 0.1 */
   float alpha;                               /* leaky_relu: slope; dropout: probability; pad: the value; clip: lower
@@ -235,6 +236,9 @@ typedef struct anet_attr {
 } anet_attr;
 
 enum { ANET_PAD_CONSTANT, ANET_PAD_REFLECT, ANET_PAD_EDGE };
+/* top_k.mode: the values, or their places along the axis; top_k.begin: which are the first */
+enum { ANET_TOP_VALUES, ANET_TOP_PLACES };
+enum { ANET_TOP_LARGEST, ANET_TOP_SMALLEST };
 enum { ANET_RESIZE_NEAREST, ANET_RESIZE_BILINEAR };
 /* resize.begin: pixels correspond by their centres, by their corners, or the outermost ones to each other */
 enum { ANET_RESIZE_CENTRE, ANET_RESIZE_CORNER, ANET_RESIZE_ALIGN };
@@ -397,10 +401,18 @@ ANET_API int anet_optim_step(anet_optim *optim, anet_tape *tape, double rate, an
 ANET_API int anet_net_calibrate(anet_net *net, const float *in, int32_t count, int32_t batch,
                                 anet_pool *pool, anet_net **out);
 
+/* The same net in bytes: what its convolutions (without groups), depthwise convolutions and linear layers read
+ * passes a `quantize` first, whose range is measured on `count` images (in, dense NHWC): the one of least squared
+ * error. Plans run such layers on whole numbers, with weights rounded to 255 levels a channel; parameters are shared
+ * with `net`. Quantisation is affine, a channel for weights and a tensor for activations (Krishnamoorthi 2018, sections 2
+ * and 3). ANET_COLLAPSED if a value is not finite. */
+ANET_API int anet_net_quantize(anet_net *net, const float *in, int32_t count, anet_pool *pool,
+                               anet_net **out);
+
 /* ---- elastification ------------------------------------------------------------------------- */
 
 typedef enum anet_option_kind {
-  ANET_KEEP, ANET_MERGE, ANET_SHRINK, ANET_SKIP, ANET_OPTION_COUNT
+  ANET_KEEP, ANET_MERGE, ANET_SHRINK, ANET_SKIP, ANET_INT8, ANET_OPTION_COUNT
 } anet_option_kind;
 
 /* The blocks of a network, found by its structure: single-entry, single-exit pieces in chains
@@ -483,7 +495,7 @@ ANET_API int anet_supernet_new(anet_net *oracle, anet_supernet **out);
 /* Add an option at a position: kind, span, width. Its weights start from the oracle's: merge takes
  * those of the first covered block that fit, shrink the most important hidden channels first.
  * importance: (hidden) from anet_supernet_importance, or NULL: by weight norm; a position's first
- * shrink ranks the channels for all. */
+ * shrink ranks the channels for all. Not for ANET_INT8, see anet_supernet_quantize. */
 ANET_API int anet_supernet_add(anet_supernet *supernet, const anet_option *option,
                                const float *importance);
 /* 1: options that are added from now on have norms of their own where their blocks have none, as in a network
@@ -516,6 +528,10 @@ ANET_API int anet_supernet_importance(anet_supernet *supernet, int32_t position,
  * mean diagonal). ANET_UNSUPPORTED where an option has no such convolution. */
 ANET_API int anet_supernet_solve(anet_supernet *supernet, int32_t option, const float *in,
                                  int32_t count, double ridge, anet_pool *pool);
+/* A sealed supernet like this one, with one more option at each position: the oracle's block in bytes (ANET_INT8), as by
+ * anet_net_quantize. Shares oracle, pieces and weights. ANET_RANGE: a position has such an option already. */
+ANET_API int anet_supernet_quantize(anet_supernet *supernet, const float *in, int32_t count,
+                                    anet_pool *pool, anet_supernet **out);
 ANET_API double anet_supernet_bytes(const anet_supernet *supernet); /* all weights, shared ones once */
 
 /* ---- on the device ---------------------------------------------------------------------------- */
@@ -672,18 +688,30 @@ ANET_API int anet_bundle_optim(anet_bundle *bundle, anet_optim *optim, anet_net 
 
 /* ---- ONNX ------------------------------------------------------------------------------------ */
 
-/* Inputs of the graph that are to be constants: shapes, scales, weights that a file leaves open. */
+/* What of a file is imported. Inputs of the graph may become constants: shapes, scales, weights that it leaves
+ * open. */
 typedef struct anet_onnx_desc {
   int32_t constants;
   const char *const *name;   /* (constants) */
   anet_tensor *const *value; /* (constants) dense f32; whole numbers as such */
+  int32_t outputs;           /* 0: those of the file */
+  const char *const *output; /* (outputs) values that become the outputs; what they do not need is not looked at */
+  int32_t partial;           /* 1: an end of the model that cannot be imported is left out */
 } anet_onnx_desc;
 
-/* The net of an ONNX file. Images are laid out (h, w, c) inside; weights are permuted once, here. Nodes
+/* The net of an ONNX file (opsets 1 to 21). Images are laid out (h, w, c) inside; weights are permuted once,
+ * here. Values are f32: whole numbers and booleans (0, 1) travel as f32, exactly up to 2^24. Nodes
  * are called as the values they make. desc may be NULL. `about` (may be NULL) gets the net, and a text
- * "border": how the file numbers the axes of inputs and outputs. ANET_UNSUPPORTED names the op, its
- * node, the opset and what to do; ANET_FORMAT, ANET_SHAPE: the file is damaged. On failure *out is
- * NULL. */
+ * "border": how the file numbers the axes of inputs and outputs, and their element types. ANET_UNSUPPORTED names the
+ * op, its node, the opset and what to do; ANET_RANGE: no node makes a named output; ANET_FORMAT, ANET_SHAPE: the
+ * file is damaged. On failure *out is NULL.
+ *
+ * partial: nodes that cannot be imported are left out, with all that needs them (non-maximum suppression and
+ * what follows it). What they read of the rest takes the place of the outputs that are lost, after the others;
+ * an input that only they read is lost too. Only an end: no convolution may be among them. `about` gets a text
+ * "left_out", where something was: {"ops": {name: count}, "why": [reason …], "outputs": names lost, "reads":
+ * names of what it reads, "gone": why exports are without it, where they are}. Else `about` carries what was left
+ * out, and exports have it again. */
 ANET_API int anet_net_import_onnx(const char *path, const anet_onnx_desc *desc, anet_net **out,
                                   anet_bundle *about);
 
@@ -691,7 +719,8 @@ ANET_API int anet_net_import_onnx(const char *path, const anet_onnx_desc *desc, 
 ANET_API int anet_onnx_input(const char *path, int32_t index, char *name, int32_t bytes);
 
 /* Write a net as an ONNX file (opset 17): inputs and outputs (h, w, c) become (N, c, h, w), names stay.
- * about (may be NULL): outputs that its text "border" names get the axes that they had at their source.
+ * about (may be NULL): outputs that its text "border" names get the axes that they had at their source,
+ * and what an import left out follows again, with the outputs of the source. ANET_STATE: the net has no output that it reads.
  * ANET_UNSUPPORTED names a node that ONNX cannot say. */
 ANET_API int anet_net_export_onnx(const anet_net *net, const char *path, const anet_bundle *about);
 

@@ -7,6 +7,9 @@
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
 
 #include "anet.h"
 
@@ -43,6 +46,18 @@ bool anet__cpu_has(anet__isa isa)
     default:
       return false;
   }
+}
+
+bool anet__cpu_dots(void)
+{
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512vnni");
+#elif defined(__aarch64__)
+  const unsigned long dotprod = 1ul << 20; /* HWCAP_ASIMDDP */
+  return (getauxval(AT_HWCAP) & dotprod) != 0;
+#else
+  return false;
+#endif
 }
 
 anet__isa anet__cpu_best(void)

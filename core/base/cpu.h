@@ -14,6 +14,7 @@ typedef enum anet__isa {
 } anet__isa;
 
 bool anet__cpu_has(anet__isa isa);       /* can this machine run it, and was it compiled in? */
+bool anet__cpu_dots(void); /* dot products of bytes: AVX-512 VNNI, Armv8.2's dotprod */
 anet__isa anet__cpu_best(void);
 anet__isa anet__cpu_chosen(void); /* what ANET_ISA names if the machine has it, else the best */
 const char *anet__isa_name(anet__isa isa);

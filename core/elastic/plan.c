@@ -4,8 +4,14 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "elastic/plan_draft.h"
+#include "op/bytes.h"
 
 /* ---- steps -------------------------------------------------------------------------------- */
+
+const anet__op *anet__step_op(const anet__step *step)
+{
+  return step->method == ANET_METHOD_BYTES ? &anet__op_bytes : anet__op_get(step->op);
+}
 
 void anet__step_call(const anet__step *step, int32_t n, anet_pool *pool, anet__call *call)
 {
@@ -20,6 +26,7 @@ void anet__step_call(const anet__step *step, int32_t n, anet_pool *pool, anet__c
       .method = step->method,
       .packed = step->packed ? anet__packed_data(step->packed) : NULL,
       .post = {.scale = step->scale, .shift = step->shift, .low = step->low, .high = step->high},
+      .bytes = step->bytes,
       .frozen = true};
   for (int32_t i = 0; i < step->inputs; i++) call->in_shape[i] = step->in_shape[i];
   for (int32_t i = 0; i < ANET_MAX_PARAMS; i++) call->param[i] = step->param[i];
@@ -41,7 +48,7 @@ enum {
 
 static size_t step_scratch(const anet__step *step, int32_t n, anet_pool *pool)
 {
-  const anet__op *op = anet__op_get(step->op);
+  const anet__op *op = anet__step_op(step);
   anet__call calls[ANET_FUSED_MOST];
   size_t bytes = 0;
   if (step->fused) {
@@ -98,13 +105,14 @@ static int draft_new(anet_plan *plan, anet__draft *draft)
 {
   size_t values = (size_t)plan->net->count;
   *draft = (anet__draft){.plan = plan};
-  draft->memory = anet__alloc_array(5 * values, sizeof *draft->memory);
+  draft->memory = anet__alloc_array(6 * values, sizeof *draft->memory);
   if (!draft->memory) return ANET_NOMEM;
   draft->source = draft->memory;
   draft->readers = draft->source + values;
   draft->reader = draft->readers + values;
   draft->step = draft->reader + values;
   draft->norms = draft->step + values;
+  draft->bytes = draft->norms + values;
   return ANET_OK;
 }
 
@@ -135,7 +143,8 @@ static void measure_work(anet_plan *plan)
     const anet__step *step = &plan->step[i];
     const anet__op *op = anet__op_get(step->op);
     if (op->macs) plan->macs += op->macs(&step->attr, step->in_shape, &step->out_shape);
-    plan->activation_bytes += (double)anet__shape_size(&step->out_shape) * sizeof(float);
+    plan->activation_bytes +=
+        (double)anet__shape_size(&step->out_shape) * (step->bytes.out ? 1 : sizeof(float));
   }
 }
 

@@ -27,6 +27,7 @@ typedef struct anet__step {
   float low, high;                           /* fused clamp */
   int32_t region;
   int32_t wide, channel; /* it writes the channels from `channel` on of pixels that have `wide`; 0: all */
+  anet__bytes bytes;
   bool done;             /* a concat whose inputs were written where it would put them */
   int32_t fused; /* so many steps from here on can be run as one (op/fused.h); 0: none */
 } anet__step;
@@ -56,6 +57,8 @@ struct anet_plan {
   double activation_bytes; /* of all steps' outputs, one image */
 };
 
+/* What runs a step: its op, or op/bytes.h in its place. */
+const anet__op *anet__step_op(const anet__step *step);
 /* What a step's op is called with, but for the pointers to data (in, out, add, scratch). */
 void anet__step_call(const anet__step *step, int32_t n, anet_pool *pool, anet__call *call);
 /* The calls of a chain of steps, and the chain of these calls. */

@@ -14,6 +14,7 @@ typedef struct anet__draft {
   int32_t *reader;  /* the node that reads it last; with one reader that is an output: -1 */
   int32_t *step;    /* the step that computes it, -1 while there is none */
   int32_t *norms;   /* (steps) norms that a step took in */
+  int32_t *bytes;   /* of a quantize: 1, its value is stored as bytes, for steps on whole numbers alone read it */
 } anet__draft;
 
 /* Nodes that the outputs need, gathered into steps. */

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "elastic/plan_draft.h"
+#include "op/bytes.h"
 #include "op/work.h"
 
 /* At inference these only rename their input. */
@@ -54,6 +55,10 @@ static void step_open(const anet__draft *draft, int32_t value, anet__step *step)
                        .region = node->region};
   for (int32_t i = 0; i < node->inputs; i++) step->in[i] = draft->source[node->in[i]];
   anet__net_in_shapes(draft->plan->net, value, step->in_shape);
+  step->bytes.out = draft->bytes[value];
+  step->bytes.in = node->inputs && draft->bytes[step->in[0]] &&
+                   anet__bytes_reads(node->op, &node->attr, &step->in_shape[0]);
+  if (step->bytes.in) step->method = ANET_METHOD_BYTES;
   for (int32_t i = 0; i < node->params; i++) step->param[i] = node->param[i];
 }
 
@@ -79,7 +84,7 @@ static void clamp(anet__step *step, float low, float high)
 }
 
 /* Takes the one reader of the step's value into the step, if the epilogue can still do its work
- * and it belongs to the same region. Order: scale and shift, then add, then clamp. */
+ * and it belongs to the same region. Order: scale and shift, then add, then clamp, then rounding to bytes. */
 static bool absorb(anet__draft *draft, anet__step *step, int32_t number)
 {
   int32_t value = draft->readers[step->out] == 1 ? draft->reader[step->out] : -1;
@@ -87,7 +92,7 @@ static bool absorb(anet__draft *draft, anet__step *step, int32_t number)
   const anet__node *node = anet__net_at(draft->plan->net, value);
   bool clamped = step->low > -INFINITY || step->high < INFINITY;
   bool linear = !clamped && step->add < 0;
-  if (node->region != step->region) return false;
+  if (node->region != step->region || step->bytes.out) return false;
   switch (node->op) {
     case ANET_OP_NORM:
       if (!linear || anet__channels(&node->shape) != anet__channels(&step->out_shape)) return false;
@@ -106,6 +111,10 @@ static bool absorb(anet__draft *draft, anet__step *step, int32_t number)
       break;
     case ANET_OP_CLIP:
       clamp(step, node->attr.alpha, node->attr.beta);
+      break;
+    case ANET_OP_QUANTIZE:
+      if (!step->bytes.in || !draft->bytes[value]) return false;
+      step->bytes.out = true;
       break;
     default:
       return false;
@@ -130,6 +139,49 @@ static int32_t gather(anet__draft *draft, anet__step *step)
     steps++;
   }
   return steps;
+}
+
+/* ---- bytes
+ * ---------------------------------------------------------------------------------------- */
+
+/* Hope for every quantize, but for outputs. */
+static void hope_for_bytes(const anet__draft *draft)
+{
+  const anet_net *net = draft->plan->net;
+  for (int32_t v = 0; v < net->count; v++) draft->bytes[v] = net->node[v].op == ANET_OP_QUANTIZE;
+  for (int32_t i = 0; i < net->outputs; i++) draft->bytes[draft->source[net->output[i]]] = 0;
+}
+
+/* Gives up a value if it is stored as bytes. */
+static bool give_up(const anet__draft *draft, int32_t value)
+{
+  const bool was = draft->bytes[value];
+  draft->bytes[value] = 0;
+  return was;
+}
+
+/* Gives up what others than steps on whole numbers read. False: nothing was given up. */
+static bool give_up_some(const anet__draft *draft, const anet__step *step, int32_t steps)
+{
+  bool some = false;
+  for (int32_t i = 0; i < steps; i++) {
+    for (int32_t k = step[i].bytes.in; k < step[i].inputs; k++) some |= give_up(draft, step[i].in[k]);
+    if (step[i].add >= 0) some |= give_up(draft, step[i].add);
+  }
+  return some;
+}
+
+/* Steps with as many values in bytes as can be: each round but the last gives up at least one. */
+static int32_t gather_bytes(anet__draft *draft, anet__step *step)
+{
+  const size_t values = (size_t)draft->plan->net->count;
+  hope_for_bytes(draft);
+  for (;;) {
+    const int32_t steps = gather(draft, step);
+    if (!give_up_some(draft, step, steps)) return steps;
+    for (size_t v = 0; v < values; v++) draft->step[v] = -1;
+    memset(draft->norms, 0, values * sizeof *draft->norms);
+  }
 }
 
 /* ---- concats that need no copy
@@ -182,6 +234,8 @@ static int32_t fused_length(const anet__draft *draft, anet__step *step, int32_t 
   anet__call calls[ANET_FUSED_MOST];
   if (left < length) return 0;
   if (step[length - 1].wide) return 0;
+  for (int32_t i = 0; i < length; i++)
+    if (step[i].bytes.in || step[i].bytes.out) return 0;
   if (step[length - 2].op != ANET_OP_DEPTHWISE || step[length - 1].op != ANET_OP_CONV) return 0;
   for (int32_t i = 0; i < length - 1; i++)
     if (step[i].add >= 0 || !leads(draft, &step[i])) return 0;
@@ -205,7 +259,7 @@ int anet__plan_fuse(anet__draft *draft)
   if (!step) return ANET_NOMEM;
   find_sources(draft);
   count_readers(draft);
-  plan->steps = gather(draft, step);
+  plan->steps = gather_bytes(draft, step);
   plan->step = anet__alloc_array((size_t)plan->steps, sizeof *step);
   if (plan->step && plan->steps) memcpy(plan->step, step, (size_t)plan->steps * sizeof *step);
   anet__free(step);

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "elastic/plan_draft.h"
 #include "elastic/tune.h"
+#include "op/bytes.h"
 #include "op/work.h"
 
 enum { PARAM_BIAS = 1 };                                      /* of conv, depthwise, linear */
@@ -37,8 +38,9 @@ static size_t lay_out(const anet__draft *draft, float *base)
   size_t used = 0;
   for (int32_t i = 0; i < plan->steps; i++) {
     anet__step *step = &plan->step[i];
-    if (draft->norms[i]) step->scale = take(base, &used, channels(step));
-    if (draft->norms[i] || has_bias(step)) step->shift = take(base, &used, channels(step));
+    const bool scaled = draft->norms[i] || step->bytes.in;
+    if (scaled) step->scale = take(base, &used, channels(step));
+    if (scaled || has_bias(step)) step->shift = take(base, &used, channels(step));
   }
   return used;
 }
@@ -79,11 +81,36 @@ static void fold_norms(const anet__draft *draft)
   }
 }
 
+/* Sums of (byte - offset) * weight level become values: products of both scales, less what the level of 0 adds. Where
+ * the output is bytes, its levels. */
+static void fold_levels(const anet__draft *draft, anet__step *step)
+{
+  const anet_net *net = draft->plan->net;
+  const anet__levels in = anet__levels_of(&net->node[step->in[0]].attr);
+  const float *packed = anet__packed_data(step->packed), *weight = anet__bytes_scale(packed);
+  anet__levels out = {1, 0};
+  anet__call call;
+  if (step->bytes.out) {
+    out = anet__levels_of(&net->node[step->out].attr);
+    step->low = fmaxf(0, step->low * out.levels + out.zero);
+    step->high = fminf(255, step->high * out.levels + out.zero);
+  }
+  step->bytes.zero = (uint8_t)in.zero;
+  step->bytes.add_scale = out.levels;
+  anet__step_call(step, 1, NULL, &call);
+  for (int32_t c = 0; c < anet__channels(&step->out_shape); c++) {
+    const double scale = (double)step->scale[c] * weight[c] / in.levels;
+    const double shift = step->shift[c] - scale * anet__bytes_rest(&call, packed, c, in.zero);
+    step->scale[c] = (float)(scale * out.levels);
+    step->shift[c] = (float)(shift * out.levels + out.zero);
+  }
+}
+
 /* The window of the weights is part of what packed forms are known by; groups and the kernel's
  * sides are not seen from it. */
 static int pack_step(anet__step *step)
 {
-  const anet__op *op = anet__op_get(step->op);
+  const anet__op *op = anet__step_op(step);
   anet__call call;
   if (!op->pack_size) return ANET_OK;
   anet__step_call(step, 1, NULL, &call);
@@ -125,5 +152,7 @@ int anet__plan_pack(anet__draft *draft)
     start_fold(step);
   }
   fold_norms(draft);
+  for (int32_t i = 0; i < plan->steps; i++)
+    if (plan->step[i].bytes.in) fold_levels(draft, &plan->step[i]);
   return ANET_OK;
 }

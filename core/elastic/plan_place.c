@@ -62,7 +62,7 @@ static int32_t replaced(const placing *p, int32_t number)
 {
   const anet__step *step = &p->draft->plan->step[number];
   const anet__op *op = anet__op_get(step->op);
-  if (step->wide) return -1;
+  if (step->wide || step->bytes.out) return -1;
   bool alike = anet__shape_equal(&step->in_shape[0], &step->out_shape);
   int32_t value = !op->in_place ? step->add : alike ? step->in[0] : -1;
   return value >= 0 && reads(step, value) == 1 && may_replace(p, value, number) ? value : -1;
@@ -74,6 +74,13 @@ static int32_t new_slot(const placing *p, anet__slot slot, int32_t begin)
   p->room[plan->slots] = (room){.slot = plan->slots, .begin = begin};
   plan->slot[plan->slots] = slot;
   return plan->slots++;
+}
+
+/* Kernels read up to 3 bytes past a pixel (kernel/int8.h). */
+static size_t value_bytes(const anet__step *step, const anet_shape *shape)
+{
+  const size_t elements = anet__shape_size(shape);
+  return step->bytes.out ? elements + 3 : elements * sizeof(float);
 }
 
 static void assign_slots(const placing *p)
@@ -89,7 +96,7 @@ static void assign_slots(const placing *p)
     if (slot < 0) slot = new_slot(p, (anet__slot){0}, i);
     p->slot[step->out] = slot;
     p->room[slot].end = p->last[step->out];
-    p->room[slot].bytes = anet__shape_size(&plan->net->node[step->out].shape) * sizeof(float);
+    p->room[slot].bytes = value_bytes(step, &plan->net->node[step->out].shape);
   }
 }
 

@@ -160,6 +160,10 @@ int anet_supernet_add(anet_supernet *supernet, const anet_option *option, const 
   anet_net *piece = NULL;
   ANET_TRY(check_blocks(supernet, option));
   ANET_TRY(anet__space_check(supernet->space, option));
+  if (option->kind == ANET_INT8)
+    return anet_fail(ANET_UNSUPPORTED,
+                     "position %d: a block in bytes needs ranges: anet_supernet_quantize measures them",
+                     option->position);
   int rc = make_piece(supernet, option, importance, &piece);
   if (!rc && supernet->norms && option->kind != ANET_SKIP) rc = anet__piece_renorm(&piece);
   if (rc) {

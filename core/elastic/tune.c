@@ -21,7 +21,7 @@ enum {
 static const double HOPELESS = 3; /* times the best estimate: not tried */
 /* What a byte of packed weights is worth, in time: larger tiles may gain a little and cost much
  * memory. */
-static const double NS_A_BYTE = 0.02;
+static const double NS_A_BYTE = 0.05;
 
 /* ---- the file -----------------------------------------------------------------------------------
  */
@@ -233,6 +233,7 @@ anet__method anet__tune_choose(anet__tune *t, const anet__step *step)
   double cost[ANET_METHOD_COUNT], least;
   char key[KEY + 16];
   anet__method best, found;
+  if (step->method == ANET_METHOD_BYTES) return step->method;
   if (estimate(step, cost, &least, &best) < 2 || !t->path[0]) return best;
   write_key(t, step, key);
   if (look_up(t, key, &found)) return found;

@@ -55,7 +55,7 @@ static bool is_nest(const anet__flow *flow, const bool *closed, int32_t entry, i
   for (int32_t v = entry + 1; v < exit; v++) {
     const anet__op_id op = anet__net_at(flow->net, v)->op;
     if (!flow->inside[v]) continue;
-    if (op == ANET_OP_RESIZE) return true;
+    if (op == ANET_OP_RESIZE || op == ANET_OP_CONV_TRANSPOSE) return true;
     if (op == ANET_OP_ADD && closed[v] && flow->dominator[v] != entry) return true;
   }
   return false;

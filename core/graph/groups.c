@@ -38,10 +38,16 @@ bool anet__node_keeps_channels(const anet_net *net, int32_t value)
     case ANET_OP_DROPOUT:
     case ANET_OP_IDENTITY:
     case ANET_OP_SCALE:
+    case ANET_OP_QUANTIZE:
     case ANET_OP_SUB:
     case ANET_OP_DIV:
     case ANET_OP_MINIMUM:
     case ANET_OP_MAXIMUM:
+    case ANET_OP_MOD:
+    case ANET_OP_EQUAL:
+    case ANET_OP_LESS:
+    case ANET_OP_LESS_EQUAL:
+    case ANET_OP_WHERE:
       return true;
     case ANET_OP_PAD:
       return !anet__node_widens(node);

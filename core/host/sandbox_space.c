@@ -69,7 +69,7 @@ static double *check_list(lua_State *L, int argument, int count)
 /* The kind of the option on top, by its name. */
 static int32_t kind_of(lua_State *L)
 {
-  static const char *const names[ANET_OPTION_COUNT + 1] = {"keep", "merge", "shrink", "skip", NULL};
+  static const char *const names[ANET_OPTION_COUNT + 1] = {"keep", "merge", "shrink", "skip", "int8", NULL};
   lua_getfield(L, -1, "kind");
   const char *name = lua_tostring(L, -1);
   int32_t kind = 0;

@@ -108,7 +108,7 @@ int anet_bundle_set_net(anet_bundle *bundle, anet_net *net)
   return rc;
 }
 
-static const char *const kind_names[ANET_OPTION_COUNT] = {"keep", "merge", "shrink", "skip"};
+static const char *const kind_names[ANET_OPTION_COUNT] = {"keep", "merge", "shrink", "skip", "int8"};
 
 /* Weights of an option's piece are called "position.gene/node.param". */
 static int piece_prefix(char *prefix, const anet_option *option)

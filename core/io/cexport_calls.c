@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "io/cexport.h"
+#include "op/bytes.h"
 
 enum { PLACE_TEXT = 40 };
 
@@ -247,11 +248,16 @@ static void call_lines(const caller *c)
   begin(c, op == ANET_OP_SOFTMAX       ? "op_softmax"
            : op == ANET_OP_LOG_SOFTMAX ? "op_log_softmax"
            : op == ANET_OP_REDUCE_MAX  ? "op_reduce_max"
+           : op == ANET_OP_REDUCE_PROD ? "op_reduce_prod"
+           : op == ANET_OP_TOP_K       ? "op_top_k"
                                        : "op_reduce_sum");
   put_lines(c);
   if (op == ANET_OP_REDUCE_SUM) put_number(c, 1);
   if (op == ANET_OP_REDUCE_MEAN)
     put_number(c, 1.0F / (float)c->in->dim[c->in->rank - 1 - c->node->attr.axis]);
+  if (op == ANET_OP_TOP_K)
+    anet__c_put(c->w, ", %d, %d, %d", c->node->attr.size,
+                c->node->attr.begin == ANET_TOP_SMALLEST, c->node->attr.mode == ANET_TOP_PLACES);
   end(c);
 }
 
@@ -279,6 +285,16 @@ static void call_clamp(const caller *c)
             op == ANET_OP_CLIP    ? a->beta
             : op == ANET_OP_RELU6 ? 6
                                   : INFINITY);
+  end(c);
+}
+
+static void call_quantize(const caller *c)
+{
+  const anet__levels l = anet__levels_of(&c->node->attr);
+  begin(c, "op_quantize");
+  put_sizes(c, (size_t[]){anet__shape_size(&c->node->shape)}, 1);
+  put_number(c, l.levels);
+  put_number(c, l.zero);
   end(c);
 }
 
@@ -328,6 +344,13 @@ static void call_binary(const caller *c)
   snprintf(name, sizeof name, "op_%s", anet__op_get(c->node->op)->name);
   c->w->formula[c->node->op] = true;
   open_call(c, name);
+  put_sizes(c, (size_t[]){anet__shape_size(&c->node->shape)}, 1);
+  end(c);
+}
+
+static void call_where(const caller *c)
+{
+  begin(c, "op_where");
   put_sizes(c, (size_t[]){anet__shape_size(&c->node->shape)}, 1);
   end(c);
 }
@@ -416,6 +439,33 @@ static void call_gather(const caller *c)
   end(c);
 }
 
+static void put_steps(const caller *c, const char *name, const size_t *step, int32_t count)
+{
+  anet__c_put(c->w, ", .%s = {", name);
+  for (int32_t i = 0; i < count; i++) anet__c_put(c->w, i ? ", %zu" : "%zu", step[i]);
+  anet__c_put(c->w, "}");
+}
+
+static void call_take(const caller *c)
+{
+  const anet_shape *places = &c->p->net->node[c->node->in[1]].shape;
+  const int32_t rank = c->in->rank, axis = rank - 1 - c->node->attr.axis;
+  size_t size[ANET_MAX_RANK], data[ANET_MAX_RANK], index[ANET_MAX_RANK];
+  for (int32_t d = 0; d < rank; d++) {
+    size[d] = (size_t)c->node->shape.dim[d];
+    data[d] = d == axis ? 0 : inner_of(c->in, rank - 1 - d);
+    index[d] = places->dim[d] == 1 ? 0 : inner_of(places, rank - 1 - d);
+  }
+  begin(c, "op_take");
+  anet__c_put(c->w, ",\n    (taking){.rank = %d", rank);
+  put_steps(c, "size", size, rank);
+  put_steps(c, "data", data, rank);
+  put_steps(c, "index", index, rank);
+  anet__c_put(c->w, ", .count = %d, .stride = %zu}", c->in->dim[axis],
+              inner_of(c->in, rank - 1 - axis));
+  end(c);
+}
+
 /* ---- all
  * ------------------------------------------------------------------------------------------------
  */
@@ -445,6 +495,8 @@ static call_of *call_for(anet__op_id op)
     case ANET_OP_RELU6:
     case ANET_OP_CLIP:
       return call_clamp;
+    case ANET_OP_QUANTIZE:
+      return call_quantize;
     case ANET_OP_PRELU:
       return call_prelu;
     case ANET_OP_ADD:
@@ -463,6 +515,8 @@ static call_of *call_for(anet__op_id op)
     case ANET_OP_REDUCE_MEAN:
     case ANET_OP_REDUCE_SUM:
     case ANET_OP_REDUCE_MAX:
+    case ANET_OP_REDUCE_PROD:
+    case ANET_OP_TOP_K:
     case ANET_OP_SOFTMAX:
     case ANET_OP_LOG_SOFTMAX:
       return call_lines;
@@ -475,6 +529,10 @@ static call_of *call_for(anet__op_id op)
     case ANET_OP_TRANSPOSE:
     case ANET_OP_EXPAND:
       return call_gather;
+    case ANET_OP_WHERE:
+      return call_where;
+    case ANET_OP_GATHER:
+      return call_take;
     default:
       if (formula_of(anet__c_unary, op)->op == op) return call_unary;
       if (formula_of(anet__c_binary, op)->op == op) return call_binary;

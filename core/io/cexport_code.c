@@ -183,6 +183,13 @@ const anet__c_function anet__c_functions[] = {
      "{\n"
      "  for (size_t i = 0; i < n; i++) out[i] = clamp(in[i], low, high);\n"
      "}\n"},
+    {"op_quantize", "clamp",
+     "/* The nearest of 256 levels; zero is the level of 0. */\n"
+     "static void op_quantize(float *out, const float *in, size_t n, float levels, float zero)\n"
+     "{\n"
+     "  for (size_t i = 0; i < n; i++)\n"
+     "    out[i] = (clamp(rintf(in[i] * levels + zero), 0.0f, 255.0f) - zero) / levels;\n"
+     "}\n"},
     {"op_prelu", "",
      "static void op_prelu(float *out, const float *in, const float *slope, size_t pixels,\n"
      "                     size_t channels)\n"
@@ -284,6 +291,72 @@ const anet__c_function anet__c_functions[] = {
      "    for (size_t k = 1; k < count; k++)\n"
      "      for (size_t i = 0; i < inner; i++)\n"
      "        out[i] = out[i] > in[k * inner + i] ? out[i] : in[k * inner + i];\n"
+     "  }\n"
+     "}\n"},
+    {"op_reduce_prod", "",
+     "/* in (outer, count, inner), out (outer, inner) = the product over count. */\n"
+     "static void op_reduce_prod(float *out, const float *in, size_t outer, size_t count, size_t inner)\n"
+     "{\n"
+     "  for (size_t o = 0; o < outer; o++, in += count * inner)\n"
+     "    for (size_t i = 0; i < inner; i++) {\n"
+     "      double product = 1.0;\n"
+     "      for (size_t k = 0; k < count; k++) product *= (double)in[k * inner + i];\n"
+     "      *out++ = (float)product;\n"
+     "    }\n"
+     "}\n"},
+    {"op_where", "",
+     "static void op_where(float *out, const float *choice, const float *a, const float *b, size_t n)\n"
+     "{\n"
+     "  for (size_t i = 0; i < n; i++) out[i] = choice[i] != 0.0f ? a[i] : b[i];\n"
+     "}\n"},
+    {"op_top_k", "",
+     "/* The `keep` largest (or smallest) of each line of `count` values, `inner` apart, the first of equals\n"
+     " * first: their values, or their places. A NaN is beyond all numbers. */\n"
+     "static int beats(float a, float b, int smallest)\n"
+     "{\n"
+     "  return (smallest ? a < b : a > b) || (a != a && b == b);\n"
+     "}\n"
+     "\n"
+     "static void op_top_k(float *out, const float *in, size_t outer, size_t count, size_t inner,\n"
+     "                     size_t keep, int smallest, int places)\n"
+     "{\n"
+     "  for (size_t l = 0; l < outer * inner; l++) {\n"
+     "    const float *x = in + l / inner * count * inner + l % inner;\n"
+     "    float *y = out + l / inner * keep * inner + l % inner;\n"
+     "    for (size_t k = 0, held = 0; k < count; k++) {\n"
+     "      size_t at = held;\n"
+     "      while (at > 0 && beats(x[k * inner], x[(size_t)y[(at - 1) * inner] * inner], smallest)) at--;\n"
+     "      if (at == keep) continue;\n"
+     "      held += held < keep;\n"
+     "      for (size_t i = held - 1; i > at; i--) y[i * inner] = y[(i - 1) * inner];\n"
+     "      y[at * inner] = (float)k;\n"
+     "    }\n"
+     "    for (size_t k = 0; !places && k < keep; k++) y[k * inner] = x[(size_t)y[k * inner] * inner];\n"
+     "  }\n"
+     "}\n"},
+    {"op_take", "",
+     "/* Elements of `in` by their places along one axis: `count` places `stride` apart. Along each axis of the\n"
+     " * result `size` elements, `data` apart in `in` (0 along that axis), `index` apart in `place`. */\n"
+     "typedef struct taking {\n"
+     "  int rank;\n"
+     "  size_t size[5], data[5], index[5], count, stride;\n"
+     "} taking;\n"
+     "\n"
+     "static void op_take(float *out, const float *in, const float *place, taking t)\n"
+     "{\n"
+     "  size_t all = 1;\n"
+     "  for (int d = 0; d < t.rank; d++) all *= t.size[d];\n"
+     "  for (size_t i = 0; i < all; i++) {\n"
+     "    size_t from = 0, at = 0, rest = i;\n"
+     "    for (int d = t.rank - 1; d >= 0; d--) {\n"
+     "      from += rest % t.size[d] * t.data[d];\n"
+     "      at += rest % t.size[d] * t.index[d];\n"
+     "      rest /= t.size[d];\n"
+     "    }\n"
+     "    float p = truncf(place[at]);\n"
+     "    if (p < 0.0f) p += (float)t.count;\n"
+     "    const size_t k = !(p > 0.0f) ? 0 : p < (float)t.count ? (size_t)p : t.count - 1;\n"
+     "    *out++ = in[from + k * t.stride];\n"
      "  }\n"
      "}\n"},
     {"op_pad", "",
@@ -472,6 +545,7 @@ const anet__c_formula anet__c_unary[] = {
     {ANET_OP_FLOOR, "", "floorf(x)", 0},
     {ANET_OP_CEIL, "", "ceilf(x)", 0},
     {ANET_OP_ROUND, "", "rintf(x)", 0},
+    {ANET_OP_TRUNC, "", "truncf(x)", 0},
     {ANET_OP_SIGN, "", "(float)((x > 0.0f) - (x < 0.0f))", 0},
     {ANET_OP_COUNT, NULL, NULL, 0},
 };
@@ -488,6 +562,10 @@ const anet__c_formula anet__c_binary[] = {
     {ANET_OP_MINIMUM, "", "x <= y ? x : y", 0},
     {ANET_OP_MAXIMUM, "", "x >= y ? x : y", 0},
     {ANET_OP_POW, "", "powf(x, y)", 0},
+    {ANET_OP_MOD, "", "fmodf(x, y)", 0},
+    {ANET_OP_EQUAL, "", "x == y ? 1.0f : 0.0f", 0},
+    {ANET_OP_LESS, "", "x < y ? 1.0f : 0.0f", 0},
+    {ANET_OP_LESS_EQUAL, "", "x <= y ? 1.0f : 0.0f", 0},
     {ANET_OP_COUNT, NULL, NULL, 0},
 };
 /* clang-format on */

@@ -1,5 +1,5 @@
 /* An ONNX model in a neutral form: what the importer reads and the exporter writes. Only
- * onnx_read.c and onnx_write.c know the messages of protobuf. */
+ * onnx_read.c, onnx_write.c and what leaves a part out (onnx_partial.c, onnx_tail.c) know the messages of protobuf. */
 #ifndef ANET_ONNX_H
 #define ANET_ONNX_H
 
@@ -55,6 +55,7 @@ typedef struct anet__onnx_attr {
 
 /* Names of absent inputs and outputs are "". */
 typedef struct anet__onnx_node {
+  const void *message; /* as read: protobuf's own */
   const char *op, *name, *domain;
   const char **input, **output;
   int32_t inputs, outputs, attrs;
@@ -81,6 +82,7 @@ typedef struct anet__onnx_model {
   anet__onnx_named *initial;
   anet__onnx_face *input, *output; /* inputs that are initialisers too do not count */
   int32_t nodes, initials, inputs, outputs;
+  const void *tail; /* writing: what an import left out (onnx_tail.h), behind the rest; NULL: none */
   void *message; /* the unpacked protobuf, whose memory the rest borrows */
 } anet__onnx_model;
 

@@ -173,7 +173,8 @@ static int spread_both(anet__onnx_import *im, const anet__onnx_node *node, anet_
     ANET_TRY(spread(im, node, &both, &v[i], has));
     v[i].layout = both.layout;
   }
-  return ANET_OK;
+  const anet_shape shape = anet__net_at(im->net, v[0].node)->shape;
+  return anet__onnx_reshape(im, node, &v[1], &shape);
 }
 
 /* Store v[0] and v[1] alike; with `row`, the smaller may stay one row of channels, and is v[1]
@@ -213,8 +214,13 @@ static int align(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_
   return ANET_OK;
 }
 
-static int two(anet__onnx_import *im, const anet__onnx_node *node, const char *suffix,
-               const char *op, anet__onnx_value *v)
+int anet__onnx_align(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *v)
+{
+  return align(im, node, v, false);
+}
+
+int anet__onnx_two(anet__onnx_import *im, const anet__onnx_node *node, const char *suffix,
+                   const char *op, anet__onnx_value *v)
 {
   const bool row = strcmp(op, "add") == 0 || strcmp(op, "mul") == 0;
   ANET_TRY(align(im, node, v, row));
@@ -378,7 +384,7 @@ static int binary(anet__onnx_import *im, const anet__onnx_node *node, const char
     if (rc != ANET_ABSENT) return rc;
   }
   for (int32_t i = 0; i < 2; i++) ANET_TRY(anet__onnx_get_value(im, node, i, &v[i]));
-  ANET_TRY(two(im, node, "", op, v));
+  ANET_TRY(anet__onnx_two(im, node, "", op, v));
   return anet__onnx_bind_node(im, node, 0, v[0].node, &v[0].layout);
 }
 
@@ -390,11 +396,38 @@ static int fold(anet__onnx_import *im, const anet__onnx_node *node, const char *
   for (int32_t i = 1; i < node->inputs; i++) {
     ANET_TRY(anet__onnx_get_value(im, node, i, &v[1]));
     const bool last = i + 1 == node->inputs && !mean;
-    ANET_TRY(two(im, node, last ? "" : ".part", op, v));
+    ANET_TRY(anet__onnx_two(im, node, last ? "" : ".part", op, v));
   }
   const anet_attr share = {.alpha = 1.0F / (float)node->inputs};
   if (mean) ANET_TRY(anet__onnx_add(im, node, "", "affine", &share, &v[0].node, 1, &v[0].node));
   return anet__onnx_bind_node(im, node, 0, v[0].node, &v[0].layout);
+}
+
+/* Of whole numbers: the fraction is cut off. */
+static int whole(anet__onnx_import *im, const anet__onnx_node *node, const char *op)
+{
+  anet__onnx_value v[2];
+  for (int32_t i = 0; i < 2; i++) ANET_TRY(anet__onnx_get_value(im, node, i, &v[i]));
+  ANET_TRY(anet__onnx_two(im, node, ".real", op, v));
+  ANET_TRY(anet__onnx_add(im, node, "", "trunc", NULL, &v[0].node, 1, &v[0].node));
+  return anet__onnx_bind_node(im, node, 0, v[0].node, &v[0].layout);
+}
+
+static bool is_whole(anet__onnx_import *im, const anet__onnx_node *node, int32_t index)
+{
+  return !anet__onnx_is_real(anet__onnx_type_in(im, node, index));
+}
+
+int anet__onnx_op_div(anet__onnx_import *im, const anet__onnx_node *node)
+{
+  return is_whole(im, node, 0) ? whole(im, node, "div") : binary(im, node, "div");
+}
+
+/* The result is of the base's type. */
+int anet__onnx_op_pow(anet__onnx_import *im, const anet__onnx_node *node)
+{
+  const bool cuts = is_whole(im, node, 0) && !is_whole(im, node, 1);
+  return cuts ? whole(im, node, "pow") : binary(im, node, "pow");
 }
 
 #define BINARY(handler, op)                                                                        \
@@ -405,8 +438,6 @@ static int fold(anet__onnx_import *im, const anet__onnx_node *node, const char *
 BINARY(add, add)
 BINARY(sub, sub)
 BINARY(mul, mul)
-BINARY(div, div)
-BINARY(pow, pow)
 
 #define FOLD(handler, op, mean)                                                                    \
   int anet__onnx_op_##handler(anet__onnx_import *im, const anet__onnx_node *node)                  \

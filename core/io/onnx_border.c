@@ -10,6 +10,7 @@
 
 static json_t *face_json(const anet__onnx_value *v)
 {
+  const char *type = anet__onnx_type_name(anet__onnx_type_of(v));
   const anet__layout *l = &v->layout;
   json_t *dims = json_array(), *atoms = json_array(), *order = json_array();
   for (int32_t a = l->batch ? 1 : 0; a < l->axes; a++)
@@ -18,8 +19,8 @@ static json_t *face_json(const anet__onnx_value *v)
     json_array_append_new(atoms, json_integer(l->size[i]));
     json_array_append_new(order, json_integer(l->order[i]));
   }
-  return json_pack("{s:s, s:b, s:o, s:o, s:o}", "name", v->name, "batch", (int)l->batch, "dims",
-                   dims, "atoms", atoms, "order", order);
+  return json_pack("{s:s, s:s, s:b, s:o, s:o, s:o}", "name", v->name, "type", type ? type : "float",
+                   "batch", (int)l->batch, "dims", dims, "atoms", atoms, "order", order);
 }
 
 static json_t *faces_json(const anet__onnx_import *im, const anet__onnx_face *face, int32_t count)

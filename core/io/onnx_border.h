@@ -1,7 +1,7 @@
 /* The text "border" of a bundle: how an ONNX model numbers the axes of its inputs and outputs.
  *   {"format": "onnx", "opset":, "producer":, "inputs": [face …], "outputs": [face …]}
- *   face: {"name":, "batch": is axis 0 the batch?, "dims": the other axes, "atoms": dims cut into factors,
- *          "order": the factors as the engine stores them, counted from 0} */
+ *   face: {"name":, "type": of its elements ("float", "int64", "bool", …), "batch": is axis 0 the batch?, "dims": the
+ *          other axes, "atoms": dims cut into factors, "order": the factors as the engine stores them, counted from 0} */
 #ifndef ANET_ONNX_BORDER_H
 #define ANET_ONNX_BORDER_H
 

@@ -1,18 +1,14 @@
 /* Windows over images: Conv, MaxPool, AveragePool, the global pools. Weights are permuted once,
- * here. */
+ * here. Volumes are onnx_volume.c's. */
 #include <math.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "io/onnx_import.h"
+#include "io/onnx_window.h"
 
 /* ---- what windows share --------------------------------------------------------------------- */
 
-/* A window over 1 or 2 axes; one axis is the rows of an image one column wide. */
-typedef struct window {
-  int32_t axes;
-  anet_attr attr; /* kernel stride dilation pad */
-} window;
+typedef anet__onnx_window window;
 
 static int read_pair(const anet__onnx_node *node, const char *name, int32_t axes, int32_t most,
                      int64_t *out)
@@ -41,9 +37,8 @@ static void pad_same(anet_attr *a, const anet_shape *in, bool upper)
   }
 }
 
-/* kernel: what the weights say, or NULL. in: the image it slides over. */
-static int read_window(const anet__onnx_node *node, int32_t axes, const int64_t *kernel,
-                       const anet_shape *in, window *out)
+int anet__onnx_read_window(const anet__onnx_node *node, int32_t axes, const int64_t *kernel,
+                           const anet_shape *in, window *out)
 {
   int64_t size[2] = {1, 1}, stride[2] = {1, 1}, dilation[2] = {1, 1}, pad[4] = {0};
   const char *automatic = anet__onnx_word(node, "auto_pad", "NOTSET");
@@ -67,6 +62,13 @@ static int read_window(const anet__onnx_node *node, int32_t axes, const int64_t 
   return ANET_OK;
 }
 
+/* More axes than images have? */
+static bool is_volume(anet__onnx_import *im, const anet__onnx_node *node)
+{
+  const anet__onnx_value *x;
+  return anet__onnx_get(im, node, 0, &x) == ANET_OK && !x->array && x->layout.axes > 4;
+}
+
 static int input_image(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *x,
                        const anet_shape **shape)
 {
@@ -84,8 +86,7 @@ static int input_image(anet__onnx_import *im, const anet__onnx_node *node, anet_
 static int check_weights(const anet__onnx_array *w, int32_t axes, int32_t channels, int64_t groups)
 {
   char text[ANET_SHAPE_TEXT];
-  const bool fits = w && w->rank == axes + 2 && w->count > 0 && groups > 0 &&
-                    groups <= w->dim[0] &&
+  const bool fits = w && w->rank == axes + 2 && w->count > 0 && groups > 0 && groups <= w->dim[0] &&
                     w->dim[1] * groups == channels && w->dim[0] % groups == 0;
   if (fits) return ANET_OK;
   if (!w) return anet_fail(ANET_FORMAT, "it has no weights");
@@ -121,11 +122,12 @@ int anet__onnx_op_conv(anet__onnx_import *im, const anet__onnx_node *node)
   anet__onnx_value x;
   window win;
   int32_t value;
+  if (is_volume(im, node)) return anet__onnx_volume(im, node);
   ANET_TRY(input_image(im, node, &x, &in));
   ANET_TRY(anet__onnx_get_array(im, node, 1, &w));
   ANET_TRY(anet__onnx_get_array(im, node, 2, &bias));
   ANET_TRY(check_weights(w, x.layout.axes - 2, in->dim[2], groups));
-  ANET_TRY(read_window(node, x.layout.axes - 2, w->dim + 2, in, &win));
+  ANET_TRY(anet__onnx_read_window(node, x.layout.axes - 2, w->dim + 2, in, &win));
   const bool depthwise = groups == in->dim[2] && w->dim[0] == groups && groups > 1;
   win.attr.bias = bias != NULL;
   win.attr.channels = depthwise ? 0 : (int32_t)w->dim[0];
@@ -157,8 +159,7 @@ static int pad_to(const anet__onnx_node *node, anet_attr *a, int32_t i, int64_t 
   return ANET_OK;
 }
 
-/* output_padding, output_shape and auto_pad all say how large the output is. */
-static int read_output(const anet__onnx_node *node, const anet_shape *in, window *w)
+int anet__onnx_read_output(const anet__onnx_node *node, const anet_shape *in, window *w)
 {
   int64_t more[2] = {0, 0}, shape[2] = {0, 0};
   const bool same = strncmp(anet__onnx_word(node, "auto_pad", "NOTSET"), "SAME", 4) == 0;
@@ -184,6 +185,7 @@ int anet__onnx_op_conv_transpose(anet__onnx_import *im, const anet__onnx_node *n
   anet__onnx_value x;
   window win;
   int32_t value;
+  if (is_volume(im, node)) return anet__onnx_volume(im, node);
   ANET_TRY(input_image(im, node, &x, &in));
   ANET_TRY(anet__onnx_get_array(im, node, 1, &w));
   ANET_TRY(anet__onnx_get_array(im, node, 2, &bias));
@@ -192,8 +194,8 @@ int anet__onnx_op_conv_transpose(anet__onnx_import *im, const anet__onnx_node *n
     return anet_fail(ANET_SHAPE, "weights %s do not fit %d channels in %lld groups",
                      w ? anet__onnx_dims_text(w->rank, w->dim, text) : "()", in->dim[2],
                      (long long)groups);
-  ANET_TRY(read_window(node, x.layout.axes - 2, w->dim + 2, in, &win));
-  ANET_TRY(read_output(node, in, &win));
+  ANET_TRY(anet__onnx_read_window(node, x.layout.axes - 2, w->dim + 2, in, &win));
+  ANET_TRY(anet__onnx_read_output(node, in, &win));
   win.attr.bias = bias != NULL;
   win.attr.channels = (int32_t)(w->dim[1] * groups);
   win.attr.groups = (int32_t)groups;
@@ -205,8 +207,7 @@ int anet__onnx_op_conv_transpose(anet__onnx_import *im, const anet__onnx_node *n
 
 /* ---- pools ---------------------------------------------------------------------------------- */
 
-/* ceil_mode: more padding at the end, so that a last window that begins inside is not lost. */
-static void pad_ceil(anet_attr *a, const anet_shape *in)
+void anet__onnx_pad_ceil(anet_attr *a, const anet_shape *in)
 {
   for (int32_t i = 0; i < 2; i++) {
     const int64_t span = (int64_t)(a->kernel[i] - 1) * a->dilation[i] + 1, stride = a->stride[i];
@@ -229,6 +230,20 @@ static int pad_before(anet__onnx_import *im, const anet__onnx_node *node, anet_a
   return anet__onnx_add(im, node, ".pad", "pad", &pad, value, 1, value);
 }
 
+/* The largest of a window is the largest of its rows' largest: a window with more taps than the
+ * engine takes at once is cut so. */
+static int largest_rows(anet__onnx_import *im, const anet__onnx_node *node, anet_attr *a,
+                        int32_t *value)
+{
+  enum { MOST_TAPS = 2048 };
+  anet_attr rows = *a;
+  if ((int64_t)a->kernel[0] * a->kernel[1] <= MOST_TAPS) return ANET_OK;
+  a->kernel[0] = a->stride[0] = a->dilation[0] = rows.kernel[1] = rows.stride[1] =
+      rows.dilation[1] = 1;
+  a->pad[0] = a->pad[2] = rows.pad[1] = rows.pad[3] = 0;
+  return anet__onnx_add(im, node, ".rows", "max_pool", &rows, value, 1, value);
+}
+
 static int pool(anet__onnx_import *im, const anet__onnx_node *node, const char *op)
 {
   const bool average = strcmp(op, "avg_pool") == 0;
@@ -240,14 +255,16 @@ static int pool(anet__onnx_import *im, const anet__onnx_node *node, const char *
   int32_t value;
   if (node->outputs > 1 && node->output[1][0])
     return anet__onnx_unsupported("its second output, the indices, is not computed");
+  if (is_volume(im, node)) return anet__onnx_volume(im, node);
   ANET_TRY(input_image(im, node, &x, &in));
-  ANET_TRY(read_window(node, x.layout.axes - 2, NULL, in, &win));
+  ANET_TRY(anet__onnx_read_window(node, x.layout.axes - 2, NULL, in, &win));
   if (counts && ceil_mode) {
     ANET_TRY(pad_before(im, node, &win.attr, &x.node));
     in = &anet__net_at(im->net, x.node)->shape;
   }
-  if (ceil_mode) pad_ceil(&win.attr, in);
+  if (ceil_mode) anet__onnx_pad_ceil(&win.attr, in);
   win.attr.mode = counts && !ceil_mode;
+  if (!average) ANET_TRY(largest_rows(im, node, &win.attr, &x.node));
   ANET_TRY(anet__onnx_add(im, node, "", op, &win.attr, &x.node, 1, &value));
   return anet__onnx_bind_image(im, node, value, x.layout.axes, x.layout.batch);
 }

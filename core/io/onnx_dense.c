@@ -1,4 +1,5 @@
-/* Products with constant matrices, and norms: Gemm, MatMul, BatchNormalization. */
+/* Products of matrices, and norms: Gemm, MatMul, BatchNormalization, … */
+#include <float.h>
 #include <math.h>
 
 #include "base/alloc.h"
@@ -40,16 +41,10 @@ static void fill_matrix(const matrix *m, const int32_t *map, float *to)
   }
 }
 
-static int fill_row(const anet__onnx_array *bias, float beta, int32_t columns, float *to)
+static void fill_row(const anet__onnx_array *bias, float beta, int32_t columns, float *to)
 {
-  char text[ANET_SHAPE_TEXT];
-  const bool row = bias->count == (size_t)columns && bias->dim[bias->rank - 1] == columns;
-  if (bias->count != 1 && !row)
-    return anet__onnx_unsupported("its third input %s is no row of %d",
-                                  anet__onnx_dims_text(bias->rank, bias->dim, text), columns);
   for (int32_t i = 0; i < columns; i++)
     to[i] = beta * (float)anet__onnx_at(bias, bias->count == 1 ? 0 : (size_t)i);
-  return ANET_OK;
 }
 
 static int check_matrix(const matrix *m, int64_t features)
@@ -63,84 +58,98 @@ static int check_matrix(const matrix *m, int64_t features)
                    m->transposed ? ", transposed," : "", (long long)features);
 }
 
-/* (N, features) times the matrix: the rows follow the order in which the features are stored. */
-static int add_linear(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *x,
-                      const matrix *m, const anet__onnx_array *bias, float beta)
+/* What is added to a product: a constant, one number or one a column, times beta; NULL: nothing. */
+typedef struct shift {
+  const anet__onnx_array *row;
+  float beta;
+} shift;
+
+static bool is_row(const anet__onnx_array *a, int32_t columns)
 {
-  const anet_attr attr = {.channels = matrix_columns(m), .bias = bias != NULL};
+  return a->count == 1 || (a->count == (size_t)columns && a->dim[a->rank - 1] == columns);
+}
+
+/* (N, features) times the matrix: the rows follow the order in which the features are stored. */
+static int add_linear(anet__onnx_import *im, const anet__onnx_node *node, const char *suffix,
+                      anet__onnx_value *x, const matrix *m, shift s)
+{
+  const anet_attr attr = {.channels = matrix_columns(m), .bias = s.row != NULL};
   const int64_t dim[2] = {1, attr.channels};
-  anet__layout layout;
-  int32_t value;
   int32_t *map = anet__onnx_take(&im->model.pool, (size_t)matrix_rows(m), sizeof *map);
   if (!map) return im->model.pool.rc;
   ANET_TRY(anet__onnx_store_flat(im, node, x));
-  ANET_TRY(anet__onnx_add(im, node, "", "linear", &attr, &x->node, 1, &value));
+  ANET_TRY(anet__onnx_add(im, node, suffix, "linear", &attr, &x->node, 1, &x->node));
   anet__layout_map(&x->layout, map);
-  fill_matrix(m, map, anet__onnx_param(im, value, 0));
-  if (bias) ANET_TRY(fill_row(bias, beta, attr.channels, anet__onnx_param(im, value, 1)));
-  ANET_TRY(anet__layout_natural(x->layout.batch, 2, dim, &layout));
-  return anet__onnx_bind_node(im, node, 0, value, &layout);
+  fill_matrix(m, map, anet__onnx_param(im, x->node, 0));
+  if (s.row) fill_row(s.row, s.beta, attr.channels, anet__onnx_param(im, x->node, 1));
+  return anet__layout_natural(x->layout.batch, 2, dim, &x->layout);
 }
 
 /* (…, features) times the matrix, for every row: a 1x1 convolution over rows of pixels. */
-static int add_rows(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *x,
-                    const matrix *m, const anet__onnx_array *bias, float beta)
+static int add_rows(anet__onnx_import *im, const anet__onnx_node *node, const char *suffix,
+                    anet__onnx_value *x, const matrix *m, shift s)
 {
-  const anet_attr attr = {.kernel = {1, 1}, .channels = matrix_columns(m), .bias = bias != NULL};
+  const anet_attr attr = {.kernel = {1, 1}, .channels = matrix_columns(m), .bias = s.row != NULL};
   const int64_t rows = anet__layout_count(&x->layout) / matrix_rows(m);
   const anet_shape shape = {3, {(int32_t)rows, 1, matrix_rows(m)}};
   int64_t dim[ANET_ONNX_RANK];
-  anet__layout layout;
-  int32_t value;
   ANET_TRY(anet__onnx_store_natural(im, node, x));
   ANET_TRY(anet__onnx_reshape(im, node, x, &shape));
-  ANET_TRY(anet__onnx_add(im, node, "", "conv", &attr, &x->node, 1, &value));
-  fill_matrix(m, NULL, anet__onnx_param(im, value, 0));
-  if (bias) ANET_TRY(fill_row(bias, beta, attr.channels, anet__onnx_param(im, value, 1)));
+  ANET_TRY(anet__onnx_add(im, node, suffix, "conv", &attr, &x->node, 1, &x->node));
+  fill_matrix(m, NULL, anet__onnx_param(im, x->node, 0));
+  if (s.row) fill_row(s.row, s.beta, attr.channels, anet__onnx_param(im, x->node, 1));
   anet__layout_dims(&x->layout, dim);
   dim[x->layout.axes - 1] = attr.channels;
-  ANET_TRY(anet__layout_natural(x->layout.batch, x->layout.axes, dim, &layout));
-  return anet__onnx_bind_node(im, node, 0, value, &layout);
+  return anet__layout_natural(x->layout.batch, x->layout.axes, dim, &x->layout);
 }
 
-static int multiply(anet__onnx_import *im, const anet__onnx_node *node, const matrix *m,
-                    const anet__onnx_array *bias, float beta)
+/* The first input, transposed where Gemm says so. */
+static int get_turned(anet__onnx_import *im, const anet__onnx_node *node, int32_t index, bool turns,
+                      anet__onnx_value *out)
 {
-  anet__onnx_value x;
-  ANET_TRY(anet__onnx_get_value(im, node, 0, &x));
-  if (m->flips) {
-    const anet__layout plain = x.layout;
-    if (plain.batch || plain.axes != 2)
-      return anet__onnx_unsupported("transA would transpose the batch");
-    anet__layout_transpose(&plain, (const int32_t[]){1, 0}, &x.layout);
-  }
-  if (x.layout.axes < 1) return anet__onnx_unsupported("its first input is a single number");
-  const int32_t last = x.layout.axes - 1;
-  ANET_TRY(check_matrix(m, anet__layout_dim(&x.layout, last)));
-  const bool flat = anet__layout_count(&x.layout) == matrix_rows(m) && x.layout.axes == 2;
-  return flat ? add_linear(im, node, &x, m, bias, beta) : add_rows(im, node, &x, m, bias, beta);
+  ANET_TRY(anet__onnx_get_value(im, node, index, out));
+  if (!turns) return ANET_OK;
+  const anet__layout plain = out->layout;
+  if (plain.batch || plain.axes != 2)
+    return anet__onnx_unsupported("trans%c would transpose the batch", "AB"[index]);
+  anet__layout_transpose(&plain, (const int32_t[]){1, 0}, &out->layout);
+  return ANET_OK;
 }
 
-int anet__onnx_op_gemm(anet__onnx_import *im, const anet__onnx_node *node)
+/* *x becomes its product with a constant matrix. */
+static int multiply(anet__onnx_import *im, const anet__onnx_node *node, const char *suffix,
+                    const matrix *m, shift s, anet__onnx_value *x)
 {
-  const anet__onnx_array *bias;
-  matrix m = {.transposed = anet__onnx_int(node, "transB", 0) != 0,
-              .flips = anet__onnx_int(node, "transA", 0) != 0,
-              .alpha = anet__onnx_real(node, "alpha", 1)};
-  ANET_TRY(anet__onnx_get_array(im, node, 1, &m.array));
-  ANET_TRY(anet__onnx_get_array(im, node, 2, &bias));
-  return multiply(im, node, &m, bias, anet__onnx_real(node, "beta", 1));
+  ANET_TRY(get_turned(im, node, 0, m->flips, x));
+  if (x->layout.axes < 1) return anet__onnx_unsupported("its first input is a single number");
+  const int32_t last = x->layout.axes - 1;
+  ANET_TRY(check_matrix(m, anet__layout_dim(&x->layout, last)));
+  const bool flat = anet__layout_count(&x->layout) == matrix_rows(m) && x->layout.axes == 2;
+  return flat ? add_linear(im, node, suffix, x, m, s) : add_rows(im, node, suffix, x, m, s);
 }
 
-/* Two computed matrices, or stacks of them. */
-static int multiply_both(anet__onnx_import *im, const anet__onnx_node *node)
+/* A matrix that has no batch, to be multiplied by one that has: the same for every image. */
+static void repeat_matrix(anet__onnx_value *v, const anet__onnx_value *other)
 {
-  anet__onnx_value v[2];
+  const anet__layout plain = v->layout;
+  int64_t dim[ANET_ONNX_RANK] = {1};
+  if (plain.batch || !other->layout.batch) return;
+  if (plain.axes + 1 == other->layout.axes) {
+    anet__layout_dims(&plain, dim + 1);
+    if (!anet__layout_reshape(&plain, plain.axes + 1, dim, &v->layout)) return;
+  } else if (plain.axes != other->layout.axes || anet__layout_dim(&plain, 0) != 1)
+    return;
+  v->layout.batch = true;
+}
+
+/* v[0] becomes the product of two computed matrices, or of stacks of them. */
+static int multiply_both(anet__onnx_import *im, const anet__onnx_node *node, const char *suffix,
+                         anet__onnx_value *v)
+{
   int64_t dim[ANET_ONNX_RANK];
-  anet__layout layout;
-  int32_t in[2], value;
+  int32_t in[2];
   for (int32_t i = 0; i < 2; i++) {
-    ANET_TRY(anet__onnx_get_value(im, node, i, &v[i]));
+    repeat_matrix(&v[i], &v[1 - i]);
     ANET_TRY(anet__onnx_store_natural(im, node, &v[i]));
     in[i] = v[i].node;
   }
@@ -150,20 +159,69 @@ static int multiply_both(anet__onnx_import *im, const anet__onnx_node *node)
     return anet__onnx_unsupported("its inputs have %d and %d axes, and %s batch", axes,
                                   v[1].layout.axes,
                                   v[0].layout.batch == v[1].layout.batch ? "a" : "not both a");
-  ANET_TRY(anet__onnx_add(im, node, "", "matmul", NULL, in, 2, &value));
+  ANET_TRY(anet__onnx_add(im, node, suffix, "matmul", NULL, in, 2, &v[0].node));
   anet__layout_dims(&v[0].layout, dim);
   dim[axes - 1] = anet__layout_dim(&v[1].layout, axes - 1);
-  ANET_TRY(anet__layout_natural(v[0].layout.batch, axes, dim, &layout));
-  return anet__onnx_bind_node(im, node, 0, value, &layout);
+  return anet__layout_natural(v[0].layout.batch, axes, dim, &v[0].layout);
+}
+
+/* alpha * A * B + beta * C, one step after the other, where B is computed or C is no row. */
+static int gemm_in_steps(anet__onnx_import *im, const anet__onnx_node *node, const matrix *m)
+{
+  const float beta = anet__onnx_real(node, "beta", 1);
+  const bool adds = anet__onnx_input(node, 2) && beta != 0;
+  const char *suffix = adds ? ".product" : "";
+  const anet_attr scale = {.alpha = m->alpha}, share = {.alpha = beta};
+  anet__onnx_value v[2];
+  if (m->array)
+    ANET_TRY(multiply(im, node, suffix, m, (shift){0}, &v[0]));
+  else {
+    ANET_TRY(get_turned(im, node, 0, m->flips, &v[0]));
+    ANET_TRY(get_turned(im, node, 1, m->transposed, &v[1]));
+    ANET_TRY(multiply_both(im, node, m->alpha == 1 ? suffix : ".matmul", v));
+    if (m->alpha != 1)
+      ANET_TRY(anet__onnx_add(im, node, suffix, "affine", &scale, &v[0].node, 1, &v[0].node));
+  }
+  if (adds) {
+    ANET_TRY(anet__onnx_get_value(im, node, 2, &v[1]));
+    if (beta != 1)
+      ANET_TRY(anet__onnx_add(im, node, ".beta", "affine", &share, &v[1].node, 1, &v[1].node));
+    ANET_TRY(anet__onnx_two(im, node, "", "add", v));
+  }
+  return anet__onnx_bind_node(im, node, 0, v[0].node, &v[0].layout);
+}
+
+int anet__onnx_op_gemm(anet__onnx_import *im, const anet__onnx_node *node)
+{
+  const anet__onnx_value *b, *c = NULL;
+  matrix m = {.transposed = anet__onnx_int(node, "transB", 0) != 0,
+              .flips = anet__onnx_int(node, "transA", 0) != 0,
+              .alpha = anet__onnx_real(node, "alpha", 1)};
+  anet__onnx_value x;
+  ANET_TRY(anet__onnx_get(im, node, 1, &b));
+  m.array = b->array;
+  if (m.array && m.array->rank != 2) return check_matrix(&m, 0);
+  if (anet__onnx_input(node, 2)) ANET_TRY(anet__onnx_get(im, node, 2, &c));
+  if (!m.array || (c && !(c->array && is_row(c->array, matrix_columns(&m)))))
+    return gemm_in_steps(im, node, &m);
+  const shift s = {c ? c->array : NULL, anet__onnx_real(node, "beta", 1)};
+  ANET_TRY(multiply(im, node, "", &m, s, &x));
+  return anet__onnx_bind_node(im, node, 0, x.node, &x.layout);
 }
 
 int anet__onnx_op_mat_mul(anet__onnx_import *im, const anet__onnx_node *node)
 {
   const anet__onnx_value *right;
+  anet__onnx_value v[2];
   ANET_TRY(anet__onnx_get(im, node, 1, &right));
   const matrix m = {.array = right->array, .alpha = 1};
-  if (!m.array || m.array->rank != 2) return multiply_both(im, node);
-  return multiply(im, node, &m, NULL, 1);
+  if (m.array && m.array->rank == 2)
+    ANET_TRY(multiply(im, node, "", &m, (shift){0}, &v[0]));
+  else {
+    for (int32_t i = 0; i < 2; i++) ANET_TRY(anet__onnx_get_value(im, node, i, &v[i]));
+    ANET_TRY(multiply_both(im, node, "", v));
+  }
+  return anet__onnx_bind_node(im, node, 0, v[0].node, &v[0].layout);
 }
 
 /* ---- norms ---------------------------------------------------------------------------------- */
@@ -171,11 +229,16 @@ int anet__onnx_op_mat_mul(anet__onnx_import *im, const anet__onnx_node *node)
 enum { GAMMA, BETA, MEAN, VAR, NORM_PARAMS };
 
 /* Channels last, as they are in images and rows of features; of a row, in the order it is stored.
- */
+ * What has more axes than an image becomes one of a single column. */
 static int store_channels(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *x)
 {
+  const int32_t pixels = x->layout.axes - 2;
+  int32_t axis[ANET_ONNX_RANK] = {0}, end[3] = {pixels, pixels, pixels + 1};
   if (x->layout.axes == 2) return anet__onnx_store_flat(im, node, x);
-  return anet__onnx_store_image(im, node, x);
+  if (x->layout.axes < 5) return anet__onnx_store_image(im, node, x);
+  for (int32_t i = 0; i < pixels; i++) axis[i] = 2 + i;
+  axis[pixels] = 1;
+  return anet__onnx_store(im, node, x, axis, end, 3);
 }
 
 int anet__onnx_op_batch_normalization(anet__onnx_import *im, const anet__onnx_node *node)
@@ -308,26 +371,44 @@ int anet__onnx_op_layer_normalization(anet__onnx_import *im, const anet__onnx_no
   return anet__onnx_bind_node(im, node, 0, value, &x.layout);
 }
 
-/* A slope for all, or one a channel (axis 1). */
+/* Is the slope one for all, or one a channel (axis 1)? */
+static bool is_channel_slope(const anet__onnx_array *slope, const anet__layout *l, int64_t opset)
+{
+  if (slope->count == 1) return true;
+  if (!l->batch || l->axes < 2 || (int64_t)slope->count != anet__layout_dim(l, 1)) return false;
+  const int32_t axis = 1 - (l->axes - slope->rank); /* of the slope, right-aligned */
+  const bool own = slope->rank == 1;                /* the first opsets say it so */
+  return own || (axis >= 0 && slope->dim[axis] == (int64_t)slope->count);
+}
+
+/* A slope of any other shape: max(x, 0) + slope * min(x, 0). */
+static int prelu_in_parts(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *x)
+{
+  const anet_attr below = {.alpha = -FLT_MAX};
+  anet__onnx_value low[2] = {*x, {0}}, both[2] = {*x, {0}};
+  ANET_TRY(anet__onnx_get_value(im, node, 1, &low[1]));
+  ANET_TRY(anet__onnx_add(im, node, ".below", "clip", &below, &x->node, 1, &low[0].node));
+  ANET_TRY(anet__onnx_two(im, node, ".sloped", "mul", low));
+  ANET_TRY(anet__onnx_add(im, node, ".above", "relu", NULL, &x->node, 1, &both[0].node));
+  both[1] = low[0];
+  ANET_TRY(anet__onnx_two(im, node, "", "add", both));
+  return anet__onnx_bind_node(im, node, 0, both[0].node, &both[0].layout);
+}
+
 int anet__onnx_op_prelu(anet__onnx_import *im, const anet__onnx_node *node)
 {
-  char text[ANET_SHAPE_TEXT];
-  const anet__onnx_array *slope;
+  const anet__onnx_value *found;
   anet__onnx_value x;
   int32_t value;
   ANET_TRY(anet__onnx_get_value(im, node, 0, &x));
-  ANET_TRY(anet__onnx_get_array(im, node, 1, &slope));
-  if (!slope || slope->count == 0) return anet_fail(ANET_FORMAT, "it has no slope");
-  if (x.layout.axes > 1 && x.layout.axes < 5 && x.layout.batch) {
-    ANET_TRY(store_channels(im, node, &x));
-  } else if (slope->count > 1)
-    return anet__onnx_unsupported("a slope a channel wants images or rows of features");
+  ANET_TRY(anet__onnx_get(im, node, 1, &found));
+  const anet__onnx_array *slope = found->array;
+  if (slope && slope->count == 0) return anet_fail(ANET_FORMAT, "it has no slope");
+  if (!slope || !is_channel_slope(slope, &x.layout, im->model.opset))
+    return prelu_in_parts(im, node, &x);
+  if (slope->count > 1) ANET_TRY(store_channels(im, node, &x));
   const anet_shape *shape = &anet__net_at(im->net, x.node)->shape;
   const int32_t channels = shape->dim[shape->rank - 1];
-  const bool wide = slope->rank > 1 && slope->dim[slope->rank - 1] != 1;
-  if (slope->count != 1 && (slope->count != (size_t)channels || (wide && x.layout.axes > 2)))
-    return anet__onnx_unsupported("its slope %s is not one a channel of %d",
-                                  anet__onnx_dims_text(slope->rank, slope->dim, text), channels);
   ANET_TRY(anet__onnx_add(im, node, "", "prelu", NULL, &x.node, 1, &value));
   float *to = anet__onnx_param(im, value, 0);
   for (int32_t c = 0; c < channels; c++)

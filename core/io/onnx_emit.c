@@ -7,6 +7,13 @@
 #include "base/error.h"
 #include "io/onnx_export.h"
 
+enum { OUTPUTS = 2 }; /* most of a node */
+
+static const char *made_name(anet__onnx_export *ex)
+{
+  return anet__onnx_text(&ex->model.pool, "anet.part.%d", ++ex->parts);
+}
+
 const char *anet__onnx_emit(anet__onnx_export *ex, const char *op, const char *out,
                             const char *const *in, int32_t inputs)
 {
@@ -19,10 +26,10 @@ const char *anet__onnx_emit(anet__onnx_export *ex, const char *op, const char *o
   if (rc) return NULL;
   anet__onnx_node *node = &m->node[m->nodes];
   *node = (anet__onnx_node){.op = op, .domain = "", .inputs = inputs, .outputs = 1};
-  if (!out) out = anet__onnx_text(pool, "anet.part.%d", ++ex->parts);
+  if (!out) out = made_name(ex);
   node->name = out;
   node->input = anet__onnx_take(pool, (size_t)inputs, sizeof *node->input);
-  node->output = anet__onnx_take(pool, 1, sizeof *node->output);
+  node->output = anet__onnx_take(pool, OUTPUTS, sizeof *node->output);
   node->attr = anet__onnx_take(pool, 8, sizeof *node->attr);
   if (!out || !node->input || !node->output || !node->attr) return NULL;
   for (int32_t i = 0; i < inputs; i++) {
@@ -32,6 +39,23 @@ const char *anet__onnx_emit(anet__onnx_export *ex, const char *op, const char *o
   node->output[0] = out;
   m->nodes++;
   return out;
+}
+
+const char *anet__onnx_emit_second(anet__onnx_export *ex)
+{
+  anet__onnx_node *node = &ex->model.node[ex->model.nodes - 1];
+  const char *name = made_name(ex);
+  ANET_ASSERT(node->outputs < OUTPUTS);
+  if (name) node->output[node->outputs++] = name;
+  return name;
+}
+
+const char *anet__onnx_emit_cast(anet__onnx_export *ex, const char *in, int32_t type,
+                                 const char *out)
+{
+  const char *made = anet__onnx_emit(ex, "Cast", out, &in, 1);
+  if (made) anet__onnx_emit_int(ex, "to", type);
+  return made;
 }
 
 static anet__onnx_attr *add_attr(anet__onnx_export *ex, const char *name, anet__onnx_kind kind)

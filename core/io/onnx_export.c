@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "io/onnx_border.h"
+#include "op/bytes.h"
 
 typedef anet__onnx_export exporter;
 
@@ -294,6 +295,20 @@ static int export_clip(exporter *ex, int32_t value)
   return ANET_OK;
 }
 
+static int export_quantize(exporter *ex, int32_t value)
+{
+  const anet__levels l = anet__levels_of(&at(ex, value)->attr);
+  anet__onnx_array *zero;
+  const char *in[3] = {input(ex, value, 0), anet__onnx_emit_number(ex, value, "scale", 1 / l.levels),
+                       anet__onnx_emit_array(ex, value, "zero", false, 0, NULL, &zero)};
+  MADE(in[2]);
+  zero->type = ANET_ONNX_UINT8;
+  zero->i[0] = (int64_t)l.zero;
+  MADE(in[0] = anet__onnx_emit(ex, "QuantizeLinear", NULL, in, 3));
+  MADE(anet__onnx_emit(ex, "DequantizeLinear", at(ex, value)->name, in, 3));
+  return ANET_OK;
+}
+
 static int export_alpha(exporter *ex, int32_t value)
 {
   const anet__node *node = at(ex, value);
@@ -430,16 +445,16 @@ static int export_binary(exporter *ex, int32_t value)
                    : node->op == ANET_OP_DIV     ? "Div"
                    : node->op == ANET_OP_MINIMUM ? "Min"
                    : node->op == ANET_OP_MAXIMUM ? "Max"
+                   : node->op == ANET_OP_MOD     ? "Mod"
                                                  : "Pow";
   const char *in[2] = {row_of(ex, value, 0), row_of(ex, value, 1)};
   MADE(anet__onnx_emit(ex, op, node->name, in, 2));
-  return ANET_OK;
+  return node->op == ANET_OP_MOD ? anet__onnx_emit_int(ex, "fmod", 1) : ANET_OK;
 }
 
 /* ---- axes ----------------------------------------------------------------------------------- */
 
-/* ONNX's axis for attr.axis, which counts stored axes from the last. */
-static int32_t axis_of(const exporter *ex, int32_t value)
+int32_t anet__onnx_axis_at(const exporter *ex, int32_t value)
 {
   const int32_t rank = in_shape(ex, value, 0)->rank;
   return anet__onnx_axis_of(rank, rank - 1 - at(ex, value)->attr.axis);
@@ -448,7 +463,7 @@ static int32_t axis_of(const exporter *ex, int32_t value)
 static int export_softmax(exporter *ex, int32_t value)
 {
   ANET_TRY(plain(ex, value, at(ex, value)->op == ANET_OP_SOFTMAX ? "Softmax" : "LogSoftmax"));
-  return anet__onnx_emit_int(ex, "axis", axis_of(ex, value));
+  return anet__onnx_emit_int(ex, "axis", anet__onnx_axis_at(ex, value));
 }
 
 static int export_concat(exporter *ex, int32_t value)
@@ -457,7 +472,7 @@ static int export_concat(exporter *ex, int32_t value)
   const char *in[ANET_MAX_INPUTS];
   for (int32_t i = 0; i < node->inputs; i++) in[i] = input(ex, value, i);
   MADE(anet__onnx_emit(ex, "Concat", node->name, in, node->inputs));
-  return anet__onnx_emit_int(ex, "axis", axis_of(ex, value));
+  return anet__onnx_emit_int(ex, "axis", anet__onnx_axis_at(ex, value));
 }
 
 static int export_split(exporter *ex, int32_t value)
@@ -465,7 +480,7 @@ static int export_split(exporter *ex, int32_t value)
   const anet__node *node = at(ex, value);
   const int64_t begin[1] = {node->attr.begin},
                 end[1] = {(int64_t)node->attr.begin + node->attr.size};
-  const int64_t axis[1] = {axis_of(ex, value)};
+  const int64_t axis[1] = {anet__onnx_axis_at(ex, value)};
   const char *in[4] = {input(ex, value, 0), anet__onnx_emit_row(ex, value, "starts", begin, 1),
                        anet__onnx_emit_row(ex, value, "ends", end, 1),
                        anet__onnx_emit_row(ex, value, "axes", axis, 1)};
@@ -522,9 +537,10 @@ static int export_reduce(exporter *ex, int32_t value)
   const char *in[2] = {anet__onnx_stored(ex, node->in[0]), ""};
   if (sum) in[1] = anet__onnx_emit_row(ex, value, "axes", axis, 1);
   const char *out = anet__onnx_emit(ex,
-                                    sum                              ? "ReduceSum"
-                                    : node->op == ANET_OP_REDUCE_MAX ? "ReduceMax"
-                                                                     : "ReduceMean",
+                                    sum                               ? "ReduceSum"
+                                    : node->op == ANET_OP_REDUCE_MAX  ? "ReduceMax"
+                                    : node->op == ANET_OP_REDUCE_PROD ? "ReduceProd"
+                                                                      : "ReduceMean",
                                     NULL, in, sum ? 2 : 1);
   MADE(out);
   if (!sum) ANET_TRY(anet__onnx_emit_ints(ex, "axes", axis, 1));
@@ -533,7 +549,7 @@ static int export_reduce(exporter *ex, int32_t value)
   return ANET_OK;
 }
 
-/* The same for every image: an array that is broadcast. It must be read by what broadcasts. */
+/* The same for every image: an array with a batch of 1 (check_batches). */
 static int export_constant(exporter *ex, int32_t value)
 {
   const anet__node *node = at(ex, value);
@@ -541,15 +557,6 @@ static int export_constant(exporter *ex, int32_t value)
   int64_t dim[ANET_MAX_RANK + 1] = {1};
   int32_t index[ANET_MAX_RANK];
   anet__onnx_array *a;
-  for (int32_t v = value + 1; v < ex->net->count; v++)
-    for (int32_t i = 0; i < at(ex, v)->inputs; i++) {
-      const anet__op_id op = at(ex, v)->op;
-      if (at(ex, v)->in[i] == value && op != ANET_OP_ADD && op != ANET_OP_MUL &&
-          op != ANET_OP_MATMUL && !(op >= ANET_OP_SUB && op <= ANET_OP_POW))
-        return anet_fail(ANET_UNSUPPORTED,
-                         "'%s' reads it, which does not repeat it for every image",
-                         at(ex, v)->name);
-    }
   for (int32_t i = 0; i < rank; i++) dim[anet__onnx_axis_of(rank, i)] = node->shape.dim[i];
   MADE(anet__onnx_emit_array(ex, value, "", true, rank + 1, dim, &a));
   for (size_t k = 0; k < a->count; k++) {
@@ -568,7 +575,7 @@ static int export_constant(exporter *ex, int32_t value)
 
 anet__onnx_exporter *anet__onnx_exporter_find(anet__op_id op)
 {
-  if (op >= ANET_OP_SUB && op <= ANET_OP_POW) return export_binary;
+  if (op >= ANET_OP_SUB && op <= ANET_OP_MOD) return export_binary;
   switch (op) {
     case ANET_OP_INPUT:
       return NULL;
@@ -594,6 +601,8 @@ anet__onnx_exporter *anet__onnx_exporter_find(anet__op_id op)
     case ANET_OP_RELU6:
     case ANET_OP_CLIP:
       return export_clip;
+    case ANET_OP_QUANTIZE:
+      return export_quantize;
     case ANET_OP_LEAKY_RELU:
     case ANET_OP_ELU:
     case ANET_OP_THRESHOLD:
@@ -624,7 +633,20 @@ anet__onnx_exporter *anet__onnx_exporter_find(anet__op_id op)
     case ANET_OP_REDUCE_MEAN:
     case ANET_OP_REDUCE_SUM:
     case ANET_OP_REDUCE_MAX:
+    case ANET_OP_REDUCE_PROD:
       return export_reduce;
+    case ANET_OP_TRUNC:
+      return anet__onnx_export_trunc;
+    case ANET_OP_EQUAL:
+    case ANET_OP_LESS:
+    case ANET_OP_LESS_EQUAL:
+      return anet__onnx_export_compare;
+    case ANET_OP_WHERE:
+      return anet__onnx_export_where;
+    case ANET_OP_TOP_K:
+      return anet__onnx_export_top_k;
+    case ANET_OP_GATHER:
+      return anet__onnx_export_gather;
     case ANET_OP_PAD:
       return export_pad;
     case ANET_OP_FLATTEN:
@@ -734,10 +756,38 @@ static int check_outputs(const exporter *ex)
   return ANET_OK;
 }
 
+/* What is the same for every image has a batch of 1. It must meet others in what broadcasts: gather
+ * sees to it itself. */
+static int check_batches(exporter *ex)
+{
+  const anet_net *net = ex->net;
+  MADE(ex->alone = anet__onnx_take(&ex->model.pool, (size_t)net->count, sizeof *ex->alone));
+  for (int32_t v = 0; v < net->count; v++) {
+    const anet__node *node = at(ex, v);
+    int32_t alone = 0, last = -1;
+    for (int32_t i = 0; i < node->inputs; i++)
+      if (ex->alone[node->in[i]]) alone++, last = node->in[i];
+    ex->alone[v] = node->op != ANET_OP_INPUT && alone == node->inputs;
+    const bool repeats = node->op == ANET_OP_ADD || node->op == ANET_OP_MUL ||
+                         node->op == ANET_OP_MATMUL || node->op == ANET_OP_GATHER ||
+                         (node->op >= ANET_OP_SUB && node->op <= ANET_OP_WHERE);
+    if (alone && !ex->alone[v] && !repeats)
+      return anet_fail(ANET_UNSUPPORTED,
+                       "'%s' reads '%s', a constant, which it does not repeat for every image",
+                       node->name, at(ex, last)->name);
+  }
+  for (int32_t i = 0; i < net->outputs; i++)
+    if (ex->alone[net->output[i]])
+      return anet_fail(ANET_UNSUPPORTED, "output '%s' is the same for every image: a constant",
+                       at(ex, net->output[i])->name);
+  return ANET_OK;
+}
+
 static int build(exporter *ex, const border *b)
 {
   anet__onnx_model *m = &ex->model;
   const anet_net *net = ex->net;
+  ANET_TRY(check_batches(ex));
   MADE(m->input = anet__onnx_take(&m->pool, (size_t)net->inputs, sizeof *m->input));
   MADE(m->output = anet__onnx_take(&m->pool, (size_t)net->outputs, sizeof *m->output));
   for (int32_t i = 0; i < net->inputs; i++) m->input[m->inputs++] = face_of(ex, net->input[i]);
@@ -761,12 +811,15 @@ int anet_net_export_onnx(const anet_net *net, const char *path, const anet_bundl
   exporter ex = {.model = {.pool = {.left = SIZE_MAX}, .opset = ANET_ONNX_OPSET}};
   border b[ANET_MAX_OUTPUTS] = {0};
   anet_net *part = NULL;
+  void *tail = NULL;
   int rc = anet__net_extract(net, net->input, net->inputs, net->output, net->outputs, NULL, &part);
   ex.net = part;
   if (!rc) rc = check_outputs(&ex);
   for (int32_t i = 0; !rc && i < part->outputs; i++)
     rc = read_border(&ex, part, part->output[i], about, &b[i]);
   if (!rc) rc = build(&ex, b);
+  if (!rc) rc = anet__onnx_tail_read(about, &ex.model.pool, &tail);
+  ex.model.tail = tail;
   if (!rc) rc = anet__onnx_write(path, &ex.model);
   for (int32_t i = 0; i < ANET_MAX_OUTPUTS; i++) anet__free(b[i].name);
   anet__free(ex.model.node);

@@ -13,17 +13,25 @@ typedef struct anet__onnx_export {
   const anet_net *net;
   int32_t node_capacity, initial_capacity;
   int32_t parts; /* of names made for values between nodes */
+  bool *alone;   /* (values) depends on constants alone: it has a batch of 1, which is broadcast */
 } anet__onnx_export;
 
 /* Appends what computes value `value`. */
 typedef int anet__onnx_exporter(anet__onnx_export *ex, int32_t value);
 anet__onnx_exporter *anet__onnx_exporter_find(anet__op_id op);
+/* Of ops whose values are whole numbers or booleans to ONNX (onnx_export_whole.c). */
+anet__onnx_exporter anet__onnx_export_trunc, anet__onnx_export_compare, anet__onnx_export_where,
+    anet__onnx_export_top_k, anet__onnx_export_gather;
 
 /* ---- building (onnx_emit.c); names are of the pool, NULL: it failed, pool.rc says why ------------ */
 
 /* A node of ONNX's op that reads `in` and makes `out` (NULL: a name is made). Gives out's name. */
 const char *anet__onnx_emit(anet__onnx_export *ex, const char *op, const char *out,
                             const char *const *in, int32_t inputs);
+/* One more output of the node emitted last: gives its name. */
+const char *anet__onnx_emit_second(anet__onnx_export *ex);
+const char *anet__onnx_emit_cast(anet__onnx_export *ex, const char *in, int32_t type,
+                                 const char *out);
 /* Attributes of the node emitted last. */
 int anet__onnx_emit_int(anet__onnx_export *ex, const char *name, int64_t value);
 int anet__onnx_emit_real(anet__onnx_export *ex, const char *name, float value);
@@ -47,8 +55,12 @@ static inline int32_t anet__onnx_axis_of(int32_t rank, int32_t axis)
   static const int32_t image[3] = {2, 3, 1};
   return rank == 3 ? image[axis] : axis + 1;
 }
+/* Axis of ONNX's for attr.axis of a node, which counts the stored axes of its first input from the last. */
+int32_t anet__onnx_axis_at(const anet__onnx_export *ex, int32_t value);
 /* The value in the order in which it is stored, (N, h, w, c) for images: gives its name. */
 const char *anet__onnx_stored(anet__onnx_export *ex, int32_t value);
+/* What an import left out (onnx_tail.h), of a bundle that may be NULL, unpacked into the pool; NULL: there is none. */
+int anet__onnx_tail_read(const anet_bundle *about, anet__onnx_pool *pool, void **tail);
 /* From that order to `out`, where the shape is an image's. */
 const char *anet__onnx_from_stored(anet__onnx_export *ex, const anet_shape *shape, const char *in,
                                    const char *out);

@@ -46,8 +46,7 @@ static int reshaped(importer *im, const onnx_node *node, const array *a, int32_t
   size_t count;
   if (!out) return im->model.pool.rc;
   if (!anet__onnx_count(rank, dim, &count) || count != a->count)
-    return anet_fail(ANET_SHAPE, "%s cannot become %s",
-                     anet__onnx_dims_text(a->rank, a->dim, from),
+    return anet_fail(ANET_SHAPE, "%s cannot become %s", anet__onnx_dims_text(a->rank, a->dim, from),
                      anet__onnx_dims_text(rank, dim, to));
   *out = *a;
   out->rank = rank;
@@ -202,7 +201,8 @@ static int fold_cast(importer *im, const onnx_node *node)
   const array *a;
   array *out;
   ANET_TRY(input(im, node, 0, &a));
-  if (real == a->real) return give(im, node, a);
+  if (!anet__onnx_type_name(to))
+    return anet__onnx_unsupported("a constant cannot become element type %d", to);
   ANET_TRY(anet__onnx_array_new(&im->model.pool, real, a->rank, a->dim, &out));
   out->type = to;
   for (size_t i = 0; i < a->count; i++) {
@@ -436,6 +436,13 @@ static double whole_quotient(double x, double y)
   return y == 0 ? 0 : trunc(x / y);
 }
 
+/* Of whole numbers with the sign of y, else with the sign of x. */
+static double remainder_of(double x, double y, bool whole)
+{
+  const double rest = y == 0 ? 0 : fmod(x, y);
+  return whole && rest != 0 && (rest < 0) != (y < 0) ? rest + y : rest;
+}
+
 /* X(OnnxName, result of x and y): with `whole` it is of whole numbers. */
 #define BINARY_MAP(X)                                                                              \
   X(Add, x + y)                                                                                    \
@@ -443,12 +450,15 @@ static double whole_quotient(double x, double y)
   X(Mul, x *y)                                                                                     \
   X(Div, whole ? whole_quotient(x, y) : x / y)                                                     \
   X(Pow, pow(x, y))                                                                                \
-  X(Mod, y == 0 ? 0 : fmod(x, y))                                                                  \
+  X(Mod, remainder_of(x, y, whole))                                                                \
   X(Min, fmin(x, y))                                                                               \
   X(Max, fmax(x, y))                                                                               \
   X(Equal, x == y)                                                                                 \
   X(Greater, x > y)                                                                                \
+  X(GreaterOrEqual, x >= y)                                                                        \
   X(Less, x < y)                                                                                   \
+  X(LessOrEqual, x <= y)                                                                           \
+  X(Xor, (x != 0) != (y != 0))                                                                     \
   X(And, x != 0 && y != 0)                                                                         \
   X(Or, x != 0 || y != 0)
 
@@ -473,9 +483,12 @@ static int fold_binary(importer *im, const onnx_node *node)
   ANET_TRY(input(im, node, 1, &b));
   if (node->inputs > 2) return ANET_ABSENT;
   ANET_TRY(broadcast_dims(a, b, &rank, dim));
-  const bool compares = strchr("EGLAO", node->op[0]) && strcmp(node->op, "Add") != 0;
+  const bool compares = strchr("EGLAOX", node->op[0]) && strcmp(node->op, "Add") != 0;
+  const bool power = strcmp(node->op, "Pow") == 0; /* is of the base's type */
   array like = *a;
-  like.real = (a->real || b->real) && !compares;
+  like.real = (a->real || (b->real && !power)) && !compares;
+  if (compares) like.type = ANET_ONNX_BOOL;
+  const bool whole = !like.real && !anet__onnx_int(node, "fmod", 0);
   ANET_TRY(make(im, &like, rank, dim, &out));
   walk_steps(a, rank, w.step[0]);
   walk_steps(b, rank, w.step[1]);
@@ -487,7 +500,7 @@ static int fold_binary(importer *im, const onnx_node *node)
         return anet__onnx_unsupported("it calculates with the size of the batch");
       out->i[i] = ANET_ONNX_BATCH;
     } else
-      anet__onnx_put(out, i, binary_of(node->op, x, y, !like.real));
+      anet__onnx_put(out, i, binary_of(node->op, x, y, whole));
   }
   return give(im, node, out);
 }
@@ -553,7 +566,7 @@ static int fold_reduce(importer *im, const onnx_node *node)
   ANET_TRY(input(im, node, 0, &a));
   ANET_TRY(anet__onnx_get_ints(im, node, "axes", 1, axis, ANET_ONNX_RANK, &count));
   if (a->rank > 1 && count >= 0 && count < a->rank)
-    return anet__onnx_unsupported("of a constant it is supported over all axes only");
+    return ANET_ABSENT; /* beyond what shapes need */
   for (size_t i = 0; i < a->count; i++) {
     const double v = anet__onnx_at(a, i);
     if (v == (double)ANET_ONNX_BATCH)
@@ -577,6 +590,8 @@ static int fold_dequantize(importer *im, const onnx_node *node)
   ANET_TRY(input(im, node, 0, &a));
   ANET_TRY(input(im, node, 1, &scale));
   ANET_TRY(anet__onnx_get_array(im, node, 2, &zero));
+  if (anet__onnx_int(node, "block_size", 0) != 0)
+    return anet__onnx_unsupported("its scales are a block's; want one, or one a place of an axis");
   if (scale->count > 1) {
     ANET_TRY(anet__onnx_axis(node, anet__onnx_int(node, "axis", 1), a->rank, &axis));
     for (int32_t d = axis + 1; d < a->rank; d++) inner *= (size_t)a->dim[d];

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "io/onnx_border.h"
 #include "io/onnx_ops.def"
+#include "io/onnx_partial.h"
 
 /* ---- the tables ----------------------------------------------------------------------------- */
 
@@ -35,9 +36,9 @@ anet__onnx_handler *anet__onnx_handler_find(const char *op)
 static int check_face(const anet__onnx_import *im, const anet__onnx_face *face)
 {
   char text[ANET_SHAPE_TEXT];
-  if (face->type && !anet__onnx_is_real(face->type))
-    return anet__onnx_unsupported("input '%s' has element type %d, want floats", face->name,
-                                  face->type);
+  if (face->type && !anet__onnx_type_name(face->type))
+    return anet__onnx_unsupported("input '%s' has element type %d, want numbers or booleans",
+                                  face->name, face->type);
   if (face->rank < 0)
     return anet__onnx_unsupported("input '%s' has no shape; export the model with one", face->name);
   for (int32_t a = im->whole || face->rank < 2 ? 0 : 1; a < face->rank; a++)
@@ -68,8 +69,10 @@ static int face_shape(const anet__onnx_face *face, bool batch, anet_shape *shape
 }
 
 /* The value that the caller gives for an input, as an array; NULL: none. */
-static int given_array(anet__onnx_import *im, const char *name, anet__onnx_array **out)
+static int given_array(anet__onnx_import *im, const char *name, int32_t type,
+                       anet__onnx_array **out)
 {
+  const bool real = !type || anet__onnx_is_real(type);
   const anet_onnx_desc *desc = im->desc;
   anet_tensor *value = NULL;
   int64_t dim[ANET_MAX_RANK];
@@ -80,22 +83,23 @@ static int given_array(anet__onnx_import *im, const char *name, anet__onnx_array
   if (value->type != ANET_F32 || !anet_tensor_dense(value))
     return anet_fail(ANET_STATE, "the constant for input '%s' is no dense f32 tensor", name);
   for (int32_t i = 0; i < value->shape.rank; i++) dim[i] = value->shape.dim[i];
-  im->model.pool.left += (size_t)anet_tensor_count(value) * sizeof(float) + sizeof **out;
-  ANET_TRY(anet__onnx_array_new(&im->model.pool, true, value->shape.rank, dim, out));
-  memcpy((*out)->f, anet_tensor_data(value), (*out)->count * sizeof(float));
+  im->model.pool.left += (size_t)anet_tensor_count(value) * sizeof(int64_t) + sizeof **out;
+  ANET_TRY(anet__onnx_array_new(&im->model.pool, real, value->shape.rank, dim, out));
+  if (type) (*out)->type = type;
+  for (size_t i = 0; i < (*out)->count; i++) anet__onnx_put(*out, i, (double)anet__f32(value)[i]);
   return ANET_OK;
 }
 
 static int add_input(anet__onnx_import *im, const anet__onnx_face *face)
 {
   anet__onnx_array *given;
-  ANET_TRY(given_array(im, face->name, &given));
+  ANET_TRY(given_array(im, face->name, face->type, &given));
   if (given) {
     const anet__onnx_value constant = {.array = given, .node = -1};
     return anet__onnx_bind(im, face->name, &constant);
   }
   const bool batch = !im->whole && face->rank >= 2;
-  anet__onnx_value value = {0};
+  anet__onnx_value value = {.type = face->type};
   anet_shape shape;
   ANET_TRY(check_face(im, face));
   ANET_TRY(batch && face->rank == 4
@@ -135,24 +139,27 @@ static int node_fail(const anet__onnx_import *im, const anet__onnx_node *node, i
 
 static int no_handler(const anet__onnx_import *im, const anet__onnx_node *node)
 {
+  static const char *const advice =
+      ": simplify the model (constant folding), export it with plain ops, name outputs before this "
+      "node, or, where no convolution comes after it, leave it out (partial)";
   const bool own = is_own(node);
   const int rc = anet_fail(
-      ANET_UNSUPPORTED,
-      "op '%s%s%s' of node '%s' is not one this engine has: simplify the model (constant folding), "
-      "export it with plain ops, or cut it before this node",
-      own ? "" : node->domain, own ? "" : ":", node->op, name_of(node));
+      ANET_UNSUPPORTED, "op '%s%s%s' of node '%s' is not one this engine has%s",
+      own ? "" : node->domain, own ? "" : ":", node->op, name_of(node), im->partial ? "" : advice);
   return node_fail(im, node, rc);
+}
+
+static bool is_known(const anet__onnx_node *node)
+{
+  return is_own(node) && (anet__onnx_handler_find(node->op) || anet__onnx_folder_find(node->op));
 }
 
 /* Before anything is built: a model that cannot be imported says so by its op, not by its inputs.
  */
 static int check_ops(const anet__onnx_import *im)
 {
-  for (int32_t i = 0; i < im->model.nodes; i++) {
-    const anet__onnx_node *node = &im->model.node[i];
-    if (!is_own(node) || (!anet__onnx_handler_find(node->op) && !anet__onnx_folder_find(node->op)))
-      return no_handler(im, node);
-  }
+  for (int32_t i = 0; i < im->model.nodes; i++)
+    if (!is_known(&im->model.node[i])) return no_handler(im, &im->model.node[i]);
   return ANET_OK;
 }
 
@@ -160,11 +167,36 @@ static int import_node(anet__onnx_import *im, const anet__onnx_node *node)
 {
   anet__onnx_folder *folder = anet__onnx_folder_find(node->op);
   anet__onnx_handler *handler = anet__onnx_handler_find(node->op);
+  const int32_t first = im->values;
   int rc = ANET_ABSENT;
   if (folder && (is_constant(im, node) || !handler)) rc = folder(im, node);
   if (rc == ANET_ABSENT && handler) rc = handler(im, node);
   if (rc == ANET_ABSENT) return no_handler(im, node);
-  return rc ? node_fail(im, node, rc) : ANET_OK;
+  if (rc) return node_fail(im, node, rc);
+  anet__onnx_set_types(im, node, first);
+  return ANET_OK;
+}
+
+/* What cannot be imported is left out, and with it what reads it. */
+static int import_or_leave(anet__onnx_import *im, int32_t index)
+{
+  const anet__onnx_node *node = &im->model.node[index];
+  const char *why = anet__onnx_reads_left(im, node);
+  char own[512];
+  if (why) return anet__onnx_leave(im, index, why);
+  const int rc = is_known(node) ? import_node(im, node) : no_handler(im, node);
+  if (rc != ANET_UNSUPPORTED) return rc;
+  snprintf(own, sizeof own, "%s", anet_error());
+  return anet__onnx_leave(im, index, own);
+}
+
+static int add_or_leave(anet__onnx_import *im, const anet__onnx_face *face)
+{
+  const int rc = add_input(im, face);
+  char why[512];
+  if (rc != ANET_UNSUPPORTED || !im->partial) return rc;
+  snprintf(why, sizeof why, "%s", anet_error());
+  return anet__onnx_leave_input(im, face->name, why);
 }
 
 /* ---- outputs -------------------------------------------------------------------------------- */
@@ -222,24 +254,28 @@ static int add_output(anet__onnx_import *im, const char *name)
   if (is_input || strcmp(anet__net_at(im->net, value.node)->name, name) != 0)
     ANET_TRY(anet__onnx_add(im, &node, "", "identity", NULL, &value.node, 1, &value.node));
   for (int32_t i = 0; i < im->values; i++)
-    if (strcmp(im->value[i].name, name) == 0)
-      im->value[i] = (anet__onnx_value){.name = name, .node = value.node, .layout = value.layout};
+    if (strcmp(im->value[i].name, name) == 0) im->value[i] = value;
   return anet_net_output(im->net, value.node);
 }
 
 static int build(anet__onnx_import *im)
 {
-  const anet__onnx_model *m = &im->model;
-  ANET_TRY(check_ops(im));
+  anet__onnx_model *m = &im->model;
+  ANET_TRY(anet__onnx_name_outputs(m, im->desc));
+  if (im->partial && !(im->why = anet__onnx_take(&m->pool, (size_t)m->nodes, sizeof *im->why)))
+    return m->pool.rc;
+  if (!im->partial) ANET_TRY(check_ops(im));
   for (int32_t i = 0; i < m->initials; i++) {
     const anet__onnx_value value = {.array = m->initial[i].array, .node = -1};
     ANET_TRY(anet__onnx_bind(im, m->initial[i].name, &value));
   }
-  for (int32_t i = 0; i < m->inputs; i++) ANET_TRY(add_input(im, &m->input[i]));
-  for (int32_t i = 0; i < m->nodes; i++) ANET_TRY(import_node(im, &m->node[i]));
+  for (int32_t i = 0; i < m->inputs; i++) ANET_TRY(add_or_leave(im, &m->input[i]));
+  for (int32_t i = 0; i < m->nodes; i++)
+    ANET_TRY(im->partial ? import_or_leave(im, i) : import_node(im, &m->node[i]));
+  if (im->partial) ANET_TRY(anet__onnx_cut_end(im));
   if (m->outputs == 0) return anet_fail(ANET_FORMAT, "it has no outputs");
   for (int32_t i = 0; i < m->outputs; i++) ANET_TRY(add_output(im, m->output[i].name));
-  return ANET_OK;
+  return im->partial || (im->desc && im->desc->outputs) ? anet__onnx_trim(im) : ANET_OK;
 }
 
 /* ---- the public face ------------------------------------------------------------------------ */
@@ -251,10 +287,10 @@ static void drop(anet__onnx_import *im)
   anet__onnx_free(&im->model);
 }
 
-static int import_as(const char *path, const anet_onnx_desc *desc, bool whole,
+static int import_as(const char *path, const anet_onnx_desc *desc, bool whole, bool partial,
                      anet__onnx_import *im)
 {
-  *im = (anet__onnx_import){.desc = desc, .whole = whole, .batch = -1};
+  *im = (anet__onnx_import){.desc = desc, .whole = whole, .partial = partial, .batch = -1};
   ANET_TRY(anet__onnx_read(path, &im->model));
   int rc = anet_net_new(&im->net);
   if (!rc) rc = build(im);
@@ -264,11 +300,11 @@ static int import_as(const char *path, const anet_onnx_desc *desc, bool whole,
 }
 
 /* Can axis 0 be taken for one more axis of a single image? */
-static bool is_fixed(const char *path, const anet_onnx_desc *desc)
+static int is_fixed(const char *path, const anet_onnx_desc *desc, bool *out)
 {
   anet__onnx_model m;
-  bool fixed = anet__onnx_read(path, &m) == ANET_OK;
-  if (!fixed) return false;
+  bool fixed = true;
+  ANET_TRY(anet__onnx_read(path, &m));
   for (int32_t i = 0; i < m.inputs; i++) {
     bool given = false;
     for (int32_t k = 0; desc && k < desc->constants; k++)
@@ -276,7 +312,23 @@ static bool is_fixed(const char *path, const anet_onnx_desc *desc)
     for (int32_t a = 0; !given && a < m.input[i].rank; a++) fixed &= m.input[i].dim[a] > 0;
   }
   anet__onnx_free(&m);
-  return fixed;
+  *out = fixed;
+  return ANET_OK;
+}
+
+/* As images of a batch, or else, where the file fixes all sizes, as one image of one axis more. */
+static int import_either(const char *path, const anet_onnx_desc *desc, bool partial,
+                         anet__onnx_import *im)
+{
+  char why[512];
+  bool fixed;
+  const int rc = import_as(path, desc, false, partial, im);
+  if (rc != ANET_UNSUPPORTED && rc != ANET_SHAPE) return rc;
+  snprintf(why, sizeof why, "%s", anet_error());
+  ANET_TRY(is_fixed(path, desc, &fixed));
+  const int whole = fixed ? import_as(path, desc, true, partial, im) : rc;
+  if (whole == ANET_OK || whole == ANET_NOMEM) return whole;
+  return anet_fail(rc, "%s", why);
 }
 
 int anet_net_import_onnx(const char *path, const anet_onnx_desc *desc, anet_net **out,
@@ -284,15 +336,11 @@ int anet_net_import_onnx(const char *path, const anet_onnx_desc *desc, anet_net 
 {
   anet__onnx_import im;
   *out = NULL;
-  int rc = import_as(path, desc, false, &im);
-  if (rc == ANET_UNSUPPORTED || rc == ANET_SHAPE) {
-    char why[512];
-    snprintf(why, sizeof why, "%s", anet_error());
-    if (!is_fixed(path, desc) || import_as(path, desc, true, &im)) return anet_fail(rc, "%s", why);
-    rc = ANET_OK;
-  }
+  int rc = import_either(path, desc, false, &im);
+  if (rc == ANET_UNSUPPORTED && desc && desc->partial) rc = import_either(path, desc, true, &im);
   if (rc) return rc;
   if (about) rc = anet__onnx_border_write(&im, about);
+  if (!rc && about) rc = anet__onnx_left_write(&im, about);
   if (!rc && about) rc = anet_bundle_set_net(about, im.net);
   if (!rc) *out = anet_net_retain(im.net);
   drop(&im);

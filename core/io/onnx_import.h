@@ -13,7 +13,10 @@ typedef struct anet__onnx_value {
   const char *name;
   const anet__onnx_array *array; /* NULL: a value of the net */
   int32_t node;
+  int32_t type; /* ONNX's element type of a value of the net; 0: floats */
   anet__layout layout;
+  const char *left; /* not NULL: neither, it is left out; a reason, "" where it is made by what is left out */
+  bool wanted;      /* read by what is left out */
 } anet__onnx_value;
 
 typedef struct anet__onnx_import {
@@ -23,7 +26,9 @@ typedef struct anet__onnx_import {
   int32_t values, capacity;
   const anet_onnx_desc *desc; /* borrowed, or NULL */
   bool whole;    /* no axis is a batch: every input is one image */
+  bool partial;  /* what cannot be imported is left out */
   int64_t batch; /* the batch's size where the file fixes it, else -1 */
+  const char **why; /* (model.nodes) partial imports: NULL imported, "" reads what is left out, or a reason */
 } anet__onnx_import;
 
 /* Handles a node of one op: adds what computes it and binds its outputs. */
@@ -35,6 +40,7 @@ anet__onnx_folder *anet__onnx_folder_find(const char *op);
 
 /* ---- values ------------------------------------------------------------------------------------- */
 
+anet__onnx_value *anet__onnx_find(const anet__onnx_import *im, const char *name); /* or NULL */
 /* What input `index` stands for; ANET_FORMAT: absent, or no earlier node makes it. Borrowed until
  * the next bind. */
 int anet__onnx_get(anet__onnx_import *im, const anet__onnx_node *node, int32_t index,
@@ -88,6 +94,36 @@ int anet__onnx_reshape(anet__onnx_import *im, const anet__onnx_node *node, anet_
 /* A constant as a value of the net. */
 int anet__onnx_constant(anet__onnx_import *im, const anet__onnx_node *node,
                         const anet__onnx_array *array, const char *name, anet__onnx_value *out);
+
+/* ---- two values (onnx_binary.c) ------------------------------------------------------------------ */
+
+/* Store v[0] and v[1] alike, repeated to the size that both are broadcast to. */
+int anet__onnx_align(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *v);
+/* v[0] = op(v[0], v[1]), with broadcasting. */
+int anet__onnx_two(anet__onnx_import *im, const anet__onnx_node *node, const char *suffix,
+                   const char *op, anet__onnx_value *v);
+
+/* ---- along an axis (onnx_shape.c, onnx_choose.c); v is stored as store_axis leaves it -------------- */
+
+/* The layout of v with another size along an axis. */
+int anet__onnx_resized(const anet__onnx_value *v, int32_t axis, int64_t size, anet__layout *out);
+/* The part [begin, begin + size) of an axis. */
+int anet__onnx_cut(anet__onnx_import *im, const anet__onnx_node *node, const anet__onnx_value *x,
+                   int32_t axis, int32_t at, int64_t begin, int64_t size, const char *suffix,
+                   anet__onnx_value *out);
+/* x becomes its elements at `count` places of an axis. */
+int anet__onnx_take_places(anet__onnx_import *im, const anet__onnx_node *node, const char *suffix,
+                           anet__onnx_value *x, int32_t axis, int32_t at, const int64_t *place,
+                           int32_t count);
+
+/* ---- element types (onnx_type.c) ------------------------------------------------------------------- */
+
+/* The engine's values are f32: whole numbers and booleans (0, 1) travel as f32, exactly up to 2^24. */
+const char *anet__onnx_type_name(int32_t type); /* NULL: no numbers */
+int32_t anet__onnx_type_of(const anet__onnx_value *value);
+int32_t anet__onnx_type_in(anet__onnx_import *im, const anet__onnx_node *node, int32_t index);
+/* Types of the outputs that a node has just bound, value `first` and later. */
+void anet__onnx_set_types(anet__onnx_import *im, const anet__onnx_node *node, int32_t first);
 
 /* An axis of a value of `rank` from one that may count from the end. */
 int anet__onnx_axis(const anet__onnx_node *node, int64_t axis, int32_t rank, int32_t *out);

@@ -58,7 +58,8 @@ static int read_node(const reader *r, const Onnx__NodeProto *from, anet__onnx_no
   if (from->n_input > INT16_MAX || from->n_output > INT16_MAX || from->n_attribute > INT16_MAX)
     return anet_fail(ANET_FORMAT, "a node has %zu inputs, %zu outputs, %zu attributes",
                      from->n_input, from->n_output, from->n_attribute);
-  *to = (anet__onnx_node){.op = text_or_empty(from->op_type),
+  *to = (anet__onnx_node){.message = from,
+                          .op = text_or_empty(from->op_type),
                           .name = text_or_empty(from->name),
                           .domain = text_or_empty(from->domain),
                           .input = (const char **)from->input,

@@ -1,5 +1,5 @@
-/* Reductions over axes, and what moves pixels and channels: Resize, DepthToSpace, SpaceToDepth,
- * Expand, Gather; QuantizeLinear and DequantizeLinear of computed values. */
+/* Reductions over axes, and what moves pixels and channels: DepthToSpace, SpaceToDepth,
+ * Expand; QuantizeLinear and DequantizeLinear of computed values. */
 #include <math.h>
 #include <string.h>
 
@@ -16,7 +16,7 @@ static int read_axes(anet__onnx_import *im, const anet__onnx_node *node, const a
   memset(mark, 0, ANET_ONNX_RANK * sizeof *mark);
   ANET_TRY(anet__onnx_get_ints(im, node, "axes", 1, axis, ANET_ONNX_RANK, &count));
   *marked = 0;
-  if (count == 0 && anet__onnx_int(node, "noop_with_empty_axes", 0)) return ANET_OK;
+  if (count <= 0 && anet__onnx_int(node, "noop_with_empty_axes", 0)) return ANET_OK;
   for (int32_t a = 0; count <= 0 && a < l->axes; a++) mark[a] = true;
   for (int32_t i = 0; i < count; i++) {
     int32_t a;
@@ -117,101 +117,13 @@ static int reduce(anet__onnx_import *im, const anet__onnx_node *node, const reci
 REDUCE(reduce_mean, {NULL, "reduce_mean", NULL, {.mode = 0}, {.mode = 0}})
 REDUCE(reduce_sum, {NULL, "reduce_sum", NULL, {.mode = 0}, {.mode = 0}})
 REDUCE(reduce_max, {NULL, "reduce_max", NULL, {.mode = 0}, {.mode = 0}})
+REDUCE(reduce_prod, {NULL, "reduce_prod", NULL, {.mode = 0}, {.mode = 0}})
 REDUCE(reduce_min, {"affine", "reduce_max", "affine", {.alpha = -1}, {.alpha = -1}})
 REDUCE(reduce_l1, {"abs", "reduce_sum", NULL, {.mode = 0}, {.mode = 0}})
 REDUCE(reduce_l2, {"power", "reduce_sum", "sqrt", {.alpha = 2}, {.mode = 0}})
 REDUCE(reduce_sum_square, {"power", "reduce_sum", NULL, {.alpha = 2}, {.mode = 0}})
 REDUCE(reduce_log_sum, {NULL, "reduce_sum", "log", {.mode = 0}, {.mode = 0}})
 REDUCE(reduce_log_sum_exp, {"exp", "reduce_sum", "log", {.mode = 0}, {.mode = 0}})
-
-/* ---- Resize --------------------------------------------------------------------------------- */
-
-static int find_word(const char *what, const char *word, const char *const *list, int32_t count,
-                     int32_t *out)
-{
-  for (*out = 0; *out < count; ++*out)
-    if (strcmp(list[*out], word) == 0) return ANET_OK;
-  return anet__onnx_unsupported("%s '%s' is not supported", what, word);
-}
-
-static int resize_kind(anet__onnx_import *im, const anet__onnx_node *node, anet_attr *attr)
-{
-  static const char *const mode[] = {"nearest", "linear"};
-  static const char *const centre[] = {"half_pixel", "asymmetric", "align_corners"};
-  static const char *const round[] = {"round_prefer_floor", "floor", "ceil", "round_prefer_ceil"};
-  const bool old = im->model.opset < 11; /* Upsample, and Resize before it could be told */
-  const char *word = anet__onnx_word(node, "mode", "nearest");
-  const char *where =
-      anet__onnx_word(node, "coordinate_transformation_mode", old ? "asymmetric" : "half_pixel");
-  if (strcmp(word, "bilinear") == 0) word = "linear";
-  if (strcmp(where, "pytorch_half_pixel") == 0) where = "half_pixel"; /* but for outputs of 1 */
-  ANET_TRY(find_word("mode", word, mode, ANET_COUNT(mode), &attr->mode));
-  ANET_TRY(
-      find_word("coordinate_transformation_mode", where, centre, ANET_COUNT(centre), &attr->begin));
-  return find_word("nearest_mode",
-                   anet__onnx_word(node, "nearest_mode", old ? "floor" : "round_prefer_floor"),
-                   round, ANET_COUNT(round), &attr->size);
-}
-
-/* Sizes of all axes, from sizes or scales; a scale must be what the sizes give, else pixels would
- * correspond otherwise. */
-static int resize_sizes(anet__onnx_import *im, const anet__onnx_node *node, const anet__layout *l,
-                        int64_t *size)
-{
-  const bool old = im->model.opset < 11;
-  const anet__onnx_array *scales = NULL, *sizes = NULL;
-  const anet__onnx_attr *given = anet__onnx_attr_find(node, "scales");
-  if (!given) ANET_TRY(anet__onnx_get_array(im, node, old ? 1 : 2, &scales));
-  if (!old) ANET_TRY(anet__onnx_get_array(im, node, 3, &sizes));
-  if (given && !given->reals) return anet_fail(ANET_FORMAT, "its scales are no floats");
-  const size_t count = given ? given->count
-                       : sizes && sizes->count ? sizes->count
-                       : scales                ? scales->count
-                                               : 0;
-  if (count != (size_t)l->axes)
-    return anet_fail(ANET_SHAPE, "it has %zu scales or sizes for %d axes", count, l->axes);
-  for (int32_t a = 0; a < l->axes; a++) {
-    const double now = a == 0 && l->batch ? 1 : (double)anet__layout_dim(l, a);
-    if (!given && sizes && sizes->count) {
-      size[a] = (int64_t)anet__onnx_at(sizes, (size_t)a);
-      if (a == 0 && l->batch) size[a] = 1;
-      continue;
-    }
-    const double scale = given ? (double)given->reals[a] : anet__onnx_at(scales, (size_t)a);
-    const double all = now * scale;
-    if (!(all >= 1 && all < 0x1p31))
-      return anet_fail(ANET_RANGE, "scale %g of axis %d makes %g", scale, a, all);
-    size[a] = (int64_t)floor(all + 1e-4);
-    if (fabs(all - (double)size[a]) > 1e-3)
-      return anet__onnx_unsupported("scale %g of %g is no whole size; export it with sizes", scale,
-                                    now);
-  }
-  return ANET_OK;
-}
-
-int anet__onnx_op_resize(anet__onnx_import *im, const anet__onnx_node *node)
-{
-  int64_t size[ANET_ONNX_RANK];
-  anet__onnx_value x;
-  anet_attr attr = {0};
-  int32_t value;
-  ANET_TRY(anet__onnx_get_value(im, node, 0, &x));
-  ANET_TRY(resize_kind(im, node, &attr));
-  ANET_TRY(resize_sizes(im, node, &x.layout, size));
-  ANET_TRY(anet__onnx_store_image(im, node, &x));
-  if (size[0] != 1 || size[1] != anet__layout_dim(&x.layout, 1))
-    return anet__onnx_unsupported("it resizes the batch or the channels");
-  for (int32_t i = 0; i < 2; i++) {
-    const int64_t want = i + 2 < x.layout.axes ? size[i + 2] : 1;
-    attr.dim[i] = (int32_t)ANET_MIN(ANET_MAX(want, 0), INT32_MAX);
-    if (want == 1 && i + 2 < x.layout.axes && anet__layout_dim(&x.layout, i + 2) > 1 &&
-        strcmp(anet__onnx_word(node, "coordinate_transformation_mode", ""), "pytorch_half_pixel") ==
-            0)
-      return anet__onnx_unsupported("pytorch_half_pixel to a size of 1 is not supported");
-  }
-  ANET_TRY(anet__onnx_add(im, node, "", "resize", &attr, &x.node, 1, &value));
-  return anet__onnx_bind_image(im, node, value, x.layout.axes, x.layout.batch);
-}
 
 /* ---- channels and pixels -------------------------------------------------------------------- */
 
@@ -362,15 +274,34 @@ static bool is_positive(const anet_net *net, int32_t value)
   }
 }
 
-/* A network that was quantised is read as the reals it stands for: the rounding between
+/* What this engine wrote comes back as the op it was. */
+static bool is_own_quantize(const anet__onnx_import *im, const anet__onnx_array *scale,
+                            const anet__onnx_array *zero)
+{
+  return strcmp(im->model.producer, "anet") == 0 && scale && zero && scale->real &&
+         scale->count == 1 && zero->count == 1 && zero->type == ANET_ONNX_UINT8;
+}
+
+static int own_quantize(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *x,
+                        const anet__onnx_array *scale, const anet__onnx_array *zero)
+{
+  const float level = (float)anet__onnx_at(scale, 0), at = (float)anet__onnx_at(zero, 0);
+  const anet_attr attr = {.alpha = -at * level, .beta = (255 - at) * level};
+  ANET_TRY(anet__onnx_add(im, node, "", "quantize", &attr, &x->node, 1, &x->node));
+  return anet__onnx_bind_node(im, node, 0, x->node, &x->layout);
+}
+
+/* Another network that was quantised is read as the reals it stands for: the rounding between
  * QuantizeLinear and DequantizeLinear is left out. But quantisers drop a Relu where the least
  * number of the type stands for 0, so that is a Relu again. */
 int anet__onnx_op_quantize_linear(anet__onnx_import *im, const anet__onnx_node *node)
 {
-  const anet__onnx_array *zero;
+  const anet__onnx_array *scale, *zero;
   anet__onnx_value x;
   ANET_TRY(anet__onnx_get_value(im, node, 0, &x));
+  ANET_TRY(anet__onnx_get_array(im, node, 1, &scale));
   ANET_TRY(anet__onnx_get_array(im, node, 2, &zero));
+  if (is_own_quantize(im, scale, zero)) return own_quantize(im, node, &x, scale, zero);
   const int32_t type = zero ? zero->type : ANET_ONNX_UINT8;
   const double least = type == ANET_ONNX_INT8 ? -128 : type == ANET_ONNX_INT16 ? -32768 : 0;
   bool clips = !zero || zero->count > 0;
@@ -380,9 +311,46 @@ int anet__onnx_op_quantize_linear(anet__onnx_import *im, const anet__onnx_node *
   return anet__onnx_bind_node(im, node, 0, x.node, &x.layout);
 }
 
+/* The scales along an axis as an operand that is broadcast; with `zero`, what zeros are scaled to,
+ * negated. */
+static int row_value(anet__onnx_import *im, const anet__onnx_node *node, const anet__layout *l,
+                     int32_t axis, const anet__onnx_array *scale, const anet__onnx_array *zero,
+                     anet__onnx_value *out)
+{
+  int64_t dim[ANET_ONNX_RANK];
+  anet__onnx_array *row;
+  for (int32_t a = 0; a < l->axes; a++) dim[a] = a == axis ? (int64_t)scale->count : 1;
+  ANET_TRY(anet__onnx_array_new(&im->model.pool, true, l->axes, dim, &row));
+  for (size_t i = 0; i < row->count; i++) {
+    const double k = anet__onnx_at(scale, i);
+    row->f[i] = (float)(zero ? -anet__onnx_at(zero, zero->count == 1 ? 0 : i) * k : k);
+  }
+  return anet__onnx_constant(im, node, row, node->output[0], out);
+}
+
+/* What QuantizeLinear made are reals still; whole numbers that come in from outside are not. */
 int anet__onnx_op_dequantize_linear(anet__onnx_import *im, const anet__onnx_node *node)
 {
-  anet__onnx_value x;
-  ANET_TRY(anet__onnx_get_value(im, node, 0, &x));
-  return anet__onnx_bind_node(im, node, 0, x.node, &x.layout);
+  const anet__onnx_array *scale, *zero;
+  anet__onnx_value v[2];
+  int32_t axis = 0;
+  ANET_TRY(anet__onnx_get_value(im, node, 0, &v[0]));
+  if (anet__onnx_is_real(anet__onnx_type_in(im, node, 0)))
+    return anet__onnx_bind_node(im, node, 0, v[0].node, &v[0].layout);
+  ANET_TRY(anet__onnx_get_array(im, node, 1, &scale));
+  ANET_TRY(anet__onnx_get_array(im, node, 2, &zero));
+  const size_t count = scale ? scale->count : 0;
+  if (count > 1)
+    ANET_TRY(anet__onnx_axis(node, anet__onnx_int(node, "axis", 1), v[0].layout.axes, &axis));
+  if (count == 0 || (count > 1 && (int64_t)count != anet__layout_dim(&v[0].layout, axis)) ||
+      (zero && zero->count != count && zero->count != 1))
+    return anet_fail(ANET_SHAPE, "it has %zu scales and %zu zeros", count, zero ? zero->count : 0);
+  ANET_TRY(row_value(im, node, &v[0].layout, axis, scale, NULL, &v[1]));
+  ANET_TRY(anet__onnx_two(im, node, zero ? ".scaled" : "", "mul", v));
+  if (zero) {
+    const anet__onnx_value scaled = v[0];
+    ANET_TRY(row_value(im, node, &scaled.layout, axis, scale, zero, &v[1]));
+    ANET_TRY(anet__onnx_two(im, node, "", "add", v));
+  }
+  return anet__onnx_bind_node(im, node, 0, v[0].node, &v[0].layout);
 }

@@ -160,8 +160,7 @@ int anet__onnx_op_transpose(anet__onnx_import *im, const anet__onnx_node *node)
 
 /* ---- along one axis ------------------------------------------------------------------------- */
 
-/* The layout of v with another size along an axis; v is stored as store_axis leaves it. */
-static int resized(const anet__onnx_value *v, int32_t axis, int64_t size, anet__layout *out)
+int anet__onnx_resized(const anet__onnx_value *v, int32_t axis, int64_t size, anet__layout *out)
 {
   int64_t dim[ANET_ONNX_RANK];
   anet__layout_dims(&v->layout, dim);
@@ -193,18 +192,17 @@ int anet__onnx_op_concat(anet__onnx_import *im, const anet__onnx_node *node)
   }
   if (node->inputs == 0) return anet_fail(ANET_FORMAT, "it has no inputs");
   anet__layout layout;
-  ANET_TRY(resized(&first, axis, size, &layout));
+  ANET_TRY(anet__onnx_resized(&first, axis, size, &layout));
   return anet__onnx_bind_node(im, node, 0, in[0], &layout);
 }
 
-/* Add the part [begin, begin + size) of an axis; layout: of that part. */
-static int cut(anet__onnx_import *im, const anet__onnx_node *node, const anet__onnx_value *x,
-               int32_t axis, int32_t at, int64_t begin, int64_t size, const char *suffix,
-               anet__onnx_value *out)
+int anet__onnx_cut(anet__onnx_import *im, const anet__onnx_node *node, const anet__onnx_value *x,
+                   int32_t axis, int32_t at, int64_t begin, int64_t size, const char *suffix,
+                   anet__onnx_value *out)
 {
   const anet_attr attr = {.axis = at, .begin = (int32_t)begin, .size = (int32_t)size};
   *out = *x;
-  ANET_TRY(resized(x, axis, size, &out->layout));
+  ANET_TRY(anet__onnx_resized(x, axis, size, &out->layout));
   return anet__onnx_add(im, node, suffix, "split", &attr, &x->node, 1, &out->node);
 }
 
@@ -230,7 +228,7 @@ int anet__onnx_op_split(anet__onnx_import *im, const anet__onnx_node *node)
       return anet__onnx_unsupported("part %d has %lld of %lld", i, (long long)size,
                                     (long long)(whole - begin));
     anet__onnx_value v;
-    ANET_TRY(cut(im, &own, &x, axis, at, begin, size, "", &v));
+    ANET_TRY(anet__onnx_cut(im, &own, &x, axis, at, begin, size, "", &v));
     ANET_TRY(anet__onnx_bind_node(im, node, i, v.node, &v.layout));
     begin += size;
   }
@@ -261,18 +259,26 @@ static int read_bounds(anet__onnx_import *im, const anet__onnx_node *node, bound
   return ANET_OK;
 }
 
-/* Every `step`-th place of [start, end) of an axis. The places are cut out as `count` rows of `step`, of which
- * one column stays; where the last row would run over, the rows begin earlier. */
+/* Every `step`-th place from `start` on, by their numbers. */
+static int take_steps(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *x,
+                      int32_t axis, int32_t at, int64_t start, int64_t count, int64_t step)
+{
+  int64_t *place = anet__onnx_take(&im->model.pool, (size_t)count, sizeof *place);
+  if (!place) return im->model.pool.rc;
+  for (int64_t i = 0; i < count; i++) place[i] = start + i * step;
+  return anet__onnx_take_places(im, node, ".steps", x, axis, at, place, (int32_t)count);
+}
+
+/* Every `step`-th place of [start, end) of an axis. The places are cut out as `count` rows of
+ * `step`, of which one column stays; where the last row would run over, the rows begin earlier. */
 static int cut_steps(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *x,
                      int32_t axis, int32_t at, int64_t start, int64_t end, int64_t step)
 {
   const int64_t size = anet__layout_dim(&x->layout, axis), count = (end - start + step - 1) / step;
   const int64_t over = ANET_MAX(start + count * step - size, 0);
-  if (over > start)
-    return anet__onnx_unsupported("every %lld. of %lld places from %lld", (long long)step,
-                                  (long long)size, (long long)start);
+  if (over > start) return take_steps(im, node, x, axis, at, start, count, step);
   if (count * step < size)
-    ANET_TRY(cut(im, node, x, axis, at, start - over, count * step, ".rows", x));
+    ANET_TRY(anet__onnx_cut(im, node, x, axis, at, start - over, count * step, ".rows", x));
   anet_shape shape = anet__net_at(im->net, x->node)->shape;
   int32_t inner = 1, outer = 1;
   for (int32_t d = 0; d < shape.rank; d++) {
@@ -283,9 +289,37 @@ static int cut_steps(anet__onnx_import *im, const anet__onnx_node *node, anet__o
   const anet_attr column = {.begin = (int32_t)over * inner, .size = inner};
   ANET_TRY(anet__onnx_reshape(im, node, x, &rows));
   ANET_TRY(anet__onnx_add(im, node, ".steps", "split", &column, &x->node, 1, &x->node));
-  ANET_TRY(resized(x, axis, count, &x->layout));
+  ANET_TRY(anet__onnx_resized(x, axis, count, &x->layout));
   shape.dim[shape.rank - 1 - at] = (int32_t)count;
   return anet__onnx_reshape(im, node, x, &shape);
+}
+
+/* One axis of a Slice. Bounds beyond an end are that end; going back, the end before the first
+ * place is -1. */
+static int slice_axis(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *x,
+                      const bounds *b, int32_t i)
+{
+  int32_t axis, at = 0;
+  ANET_TRY(anet__onnx_axis(node, b->axis[i], x->layout.axes, &axis));
+  if (axis == 0 && x->layout.batch && b->start[i] == 0 && b->end[i] >= INT32_MAX && b->step[i] == 1)
+    return ANET_OK;
+  ANET_TRY(anet__onnx_store_axis(im, node, x, axis, &at));
+  const int64_t size = anet__layout_dim(&x->layout, axis);
+  const int64_t step = ANET_MIN(ANET_MAX(b->step[i], -size), size);
+  const int64_t low = step > 0 ? 0 : -1, high = step > 0 ? size : size - 1;
+  int64_t start = b->start[i] < 0 ? b->start[i] + size : b->start[i];
+  int64_t end = b->end[i] < 0 ? b->end[i] + size : b->end[i];
+  start = ANET_MIN(ANET_MAX(start, low), high);
+  end = ANET_MIN(ANET_MAX(end, low), high);
+  if (step == 0) return anet_fail(ANET_FORMAT, "its step is 0");
+  if (step > 0 ? end <= start : end >= start)
+    return anet__onnx_unsupported("nothing is left of axis %d", axis);
+  if (step < 0)
+    return take_steps(im, node, x, axis, at, start, (start - end - step - 1) / -step, step);
+  if (step > 1) return cut_steps(im, node, x, axis, at, start, end, step);
+  if (end - start == size) return ANET_OK;
+  return anet__onnx_cut(im, node, x, axis, at, start, end - start, i + 1 < b->count ? ".part" : "",
+                        x);
 }
 
 int anet__onnx_op_slice(anet__onnx_import *im, const anet__onnx_node *node)
@@ -294,95 +328,21 @@ int anet__onnx_op_slice(anet__onnx_import *im, const anet__onnx_node *node)
   bounds b = {0};
   ANET_TRY(anet__onnx_get_value(im, node, 0, &x));
   ANET_TRY(read_bounds(im, node, &b));
-  for (int32_t i = 0; i < b.count; i++) {
-    int32_t axis, at = 0;
-    ANET_TRY(anet__onnx_axis(node, b.axis[i], x.layout.axes, &axis));
-    if (b.step[i] < 1 || b.step[i] > INT16_MAX)
-      return anet__onnx_unsupported("it takes every %lld. place", (long long)b.step[i]);
-    if (axis == 0 && x.layout.batch && b.start[i] == 0 && b.end[i] >= INT32_MAX) continue;
-    ANET_TRY(anet__onnx_store_axis(im, node, &x, axis, &at));
-    const int64_t size = anet__layout_dim(&x.layout, axis);
-    int64_t start = b.start[i] < 0 ? b.start[i] + size : b.start[i];
-    int64_t end = b.end[i] < 0 ? b.end[i] + size : b.end[i];
-    start = ANET_MIN(ANET_MAX(start, 0), size);
-    end = ANET_MIN(ANET_MAX(end, 0), size);
-    if (end <= start) return anet__onnx_unsupported("nothing is left of axis %d", axis);
-    if (b.step[i] > 1)
-      ANET_TRY(cut_steps(im, node, &x, axis, at, start, end, b.step[i]));
-    else if (end - start < size)
-      ANET_TRY(cut(im, node, &x, axis, at, start, end - start, i + 1 < b.count ? ".part" : "", &x));
-  }
+  for (int32_t i = 0; i < b.count; i++) ANET_TRY(slice_axis(im, node, &x, &b, i));
   return anet__onnx_bind_node(im, node, 0, x.node, &x.layout);
-}
-
-/* ---- Gather --------------------------------------------------------------------------------- */
-
-/* Place i of a constant row of places along an axis of `size`; -1: there is none. */
-static int64_t place_at(const anet__onnx_array *index, size_t i, int64_t size)
-{
-  const double place = anet__onnx_at(index, i), from = place < 0 ? place + (double)size : place;
-  return from >= 0 && from < (double)size ? (int64_t)from : -1;
-}
-
-/* The places as parts that follow each other, joined again. */
-static int gather(anet__onnx_import *im, const anet__onnx_node *node, const anet__onnx_value *x,
-                  const anet__onnx_array *index, int32_t axis, int32_t at, int32_t *value)
-{
-  const int64_t size = anet__layout_dim(&x->layout, axis);
-  int32_t in[ANET_MAX_INPUTS], held = 0;
-  for (size_t i = 0, end; i < index->count; i = end) {
-    const int64_t begin = place_at(index, i, size);
-    if (begin < 0)
-      return anet_fail(ANET_RANGE, "place %g of an axis of %lld", anet__onnx_at(index, i),
-                       (long long)size);
-    for (end = i + 1; end < index->count; end++)
-      if (place_at(index, end, size) != begin + (int64_t)(end - i)) break;
-    anet__onnx_value part;
-    ANET_TRY(cut(im, node, x, axis, at, begin, (int64_t)(end - i), ".part", &part));
-    in[held++] = part.node;
-    if (held < ANET_MAX_INPUTS && (end < index->count || held == 1)) continue;
-    ANET_TRY(anet__onnx_add(im, node, ".parts", "concat", &(anet_attr){.axis = at}, in, held,
-                            &in[0]));
-    held = 1;
-  }
-  *value = in[0];
-  return ANET_OK;
-}
-
-int anet__onnx_op_gather(anet__onnx_import *im, const anet__onnx_node *node)
-{
-  const anet__onnx_array *index;
-  int64_t dim[2 * ANET_ONNX_RANK], now[ANET_ONNX_RANK];
-  anet__onnx_value x;
-  anet__layout layout;
-  int32_t axis, at = 0, rank = 0;
-  ANET_TRY(anet__onnx_get_value(im, node, 0, &x));
-  ANET_TRY(anet__onnx_get_array(im, node, 1, &index));
-  ANET_TRY(anet__onnx_axis(node, anet__onnx_int(node, "axis", 0), x.layout.axes, &axis));
-  if (!index || index->count == 0 || index->count > INT16_MAX)
-    return anet__onnx_unsupported("it gathers %zu places", index ? index->count : 0);
-  ANET_TRY(anet__onnx_store_axis(im, node, &x, axis, &at));
-  ANET_TRY(gather(im, node, &x, index, axis, at, &x.node));
-  ANET_TRY(resized(&x, axis, (int64_t)index->count, &x.layout));
-  anet__layout_dims(&x.layout, now);
-  for (int32_t a = 0; a < x.layout.axes; a++) {
-    if (a != axis) dim[rank++] = now[a];
-    for (int32_t i = 0; a == axis && i < index->rank; i++) dim[rank++] = index->dim[i];
-  }
-  if (rank > ANET_ONNX_RANK || !anet__layout_reshape(&x.layout, rank, dim, &layout))
-    return anet__onnx_unsupported("it makes %d axes", rank);
-  return anet__onnx_bind_node(im, node, 0, x.node, &layout);
 }
 
 /* ---- Pad ------------------------------------------------------------------------------------ */
 
+enum { PAD_WRAP = ANET_PAD_EDGE + 1 }; /* ONNX's alone */
+
 static int pad_mode(const anet__onnx_node *node, int32_t *mode)
 {
-  static const char *const name[] = {"constant", "reflect", "edge"};
+  static const char *const name[] = {"constant", "reflect", "edge", "wrap"};
   const char *word = anet__onnx_word(node, "mode", "constant");
   for (*mode = 0; *mode < ANET_COUNT(name); ++*mode)
     if (strcmp(word, name[*mode]) == 0) return ANET_OK;
-  return anet__onnx_unsupported("mode '%s' is none of constant, reflect, edge", word);
+  return anet__onnx_unsupported("mode '%s' is none of constant, reflect, edge, wrap", word);
 }
 
 /* before[a], after[a] of each axis; negative ones cut. */
@@ -423,7 +383,7 @@ static int crop(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_v
     ANET_TRY(anet__onnx_store_axis(im, node, x, a, &at));
     const int64_t size = anet__layout_dim(&x->layout, a) - front - back;
     if (size < 1) return anet__onnx_unsupported("nothing is left of axis %d", a);
-    ANET_TRY(cut(im, node, x, a, at, front, size, ".crop", x));
+    ANET_TRY(anet__onnx_cut(im, node, x, a, at, front, size, ".crop", x));
     before[a] = ANET_MAX(before[a], 0);
     after[a] = ANET_MAX(after[a], 0);
   }
@@ -456,6 +416,42 @@ static int pad_stored(anet__onnx_import *im, const anet__onnx_node *node, anet__
                : anet__layout_natural(x->layout.batch, x->layout.axes, dim, &x->layout);
 }
 
+/* Which of `size` places stands at `at`, beyond them too. */
+static int64_t place_beyond(int64_t at, int64_t size, int32_t mode)
+{
+  const int64_t turn = mode == PAD_WRAP ? size : ANET_MAX(2 * (size - 1), 1);
+  if (mode == ANET_PAD_EDGE) return ANET_MIN(ANET_MAX(at, 0), size - 1);
+  const int64_t from = (at % turn + turn) % turn;
+  return from < size ? from : turn - from;
+}
+
+/* Places of an axis repeated, where the engine's pad has no such mode or axis. */
+static int pad_by_places(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *x,
+                         const int64_t *before, const int64_t *after, int32_t mode)
+{
+  for (int32_t a = 0; a < x->layout.axes; a++) {
+    int32_t at = 0;
+    if (before[a] == 0 && after[a] == 0) continue;
+    ANET_TRY(anet__onnx_store_axis(im, node, x, a, &at));
+    const int64_t size = anet__layout_dim(&x->layout, a), count = before[a] + size + after[a];
+    int64_t *place = anet__onnx_take(&im->model.pool, (size_t)count, sizeof *place);
+    if (!place) return im->model.pool.rc;
+    for (int64_t i = 0; i < count; i++) place[i] = place_beyond(i - before[a], size, mode);
+    ANET_TRY(anet__onnx_take_places(im, node, ".pad", x, a, at, place, (int32_t)count));
+  }
+  return ANET_OK;
+}
+
+/* Rows and columns of images only? */
+static bool pads_images(const anet__layout *l, const int64_t *before, const int64_t *after)
+{
+  bool image = l->axes == 4 && l->batch;
+  for (int32_t a = 0; a < 2 && image; a++) image = before[a] == 0 && after[a] == 0;
+  for (int32_t a = 2; a < 4 && image; a++)
+    image = before[a] < anet__layout_dim(l, a) && after[a] < anet__layout_dim(l, a);
+  return image;
+}
+
 int anet__onnx_op_pad(anet__onnx_import *im, const anet__onnx_node *node)
 {
   int64_t before[ANET_ONNX_RANK] = {0}, after[ANET_ONNX_RANK] = {0};
@@ -468,6 +464,11 @@ int anet__onnx_op_pad(anet__onnx_import *im, const anet__onnx_node *node)
     return anet__onnx_unsupported("it pads axis 0, the batch");
   ANET_TRY(crop(im, node, &x, before, after));
   int32_t at = 0;
+  if (attr.mode == PAD_WRAP ||
+      (attr.mode != ANET_PAD_CONSTANT && !pads_images(&x.layout, before, after))) {
+    ANET_TRY(pad_by_places(im, node, &x, before, after, attr.mode));
+    return anet__onnx_bind_node(im, node, 0, x.node, &x.layout);
+  }
   ANET_TRY(anet__onnx_store_axis(im, node, &x, x.layout.axes - 1, &at));
   ANET_TRY(pad_stored(im, node, &x, before, after, attr));
   return anet__onnx_bind_node(im, node, 0, x.node, &x.layout);

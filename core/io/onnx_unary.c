@@ -130,28 +130,42 @@ int anet__onnx_op_clip(anet__onnx_import *im, const anet__onnx_node *node)
   return unary(im, node, "clip", &attr);
 }
 
+/* Outside training nothing is dropped, and the mask is true everywhere. */
 int anet__onnx_op_dropout(anet__onnx_import *im, const anet__onnx_node *node)
 {
   const anet__onnx_array *ratio, *training;
   anet_attr attr = {.alpha = anet__onnx_real(node, "ratio", 0.5F)};
+  anet__onnx_value x;
+  ANET_TRY(anet__onnx_get_value(im, node, 0, &x));
   ANET_TRY(anet__onnx_get_array(im, node, 1, &ratio));
   ANET_TRY(anet__onnx_get_array(im, node, 2, &training));
-  if (training && anet__onnx_at(training, 0) != 0)
-    return anet__onnx_unsupported("it is in training mode; export the model for inference");
-  if (node->outputs > 1 && node->output[1][0])
-    return anet__onnx_unsupported("its second output, the mask, is not computed");
   if (ratio) attr.alpha = (float)anet__onnx_at(ratio, 0);
-  return unary(im, node, "dropout", &attr);
+  if (training && anet__onnx_at(training, 0) != 0 && attr.alpha != 0)
+    return anet__onnx_unsupported("it is in training mode; export the model for inference");
+  ANET_TRY(apply(im, node, "", "dropout", &attr, &x));
+  ANET_TRY(anet__onnx_bind_node(im, node, 0, x.node, &x.layout));
+  if (node->outputs < 2 || !node->output[1][0]) return ANET_OK;
+  const int32_t same[2] = {x.node, x.node};
+  ANET_TRY(anet__onnx_add(im, node, ".mask", "equal", NULL, same, 2, &x.node));
+  return anet__onnx_bind_node(im, node, 1, x.node, &x.layout);
 }
 
-/* Between kinds of floats there is nothing to do. */
+/* Of whole numbers only what was a real has something to lose; a boolean says whether a number is
+ * not 0. */
 int anet__onnx_op_cast(anet__onnx_import *im, const anet__onnx_node *node)
 {
-  const int64_t to = anet__onnx_int(node, "to", ANET_ONNX_FLOAT);
-  if (!anet__onnx_is_real((int32_t)to))
-    return anet__onnx_unsupported("a computed value cannot become element type %lld",
-                                  (long long)to);
-  return unary(im, node, "identity", NULL);
+  const int32_t to = (int32_t)anet__onnx_int(node, "to", ANET_ONNX_FLOAT);
+  const int32_t from = anet__onnx_type_in(im, node, 0);
+  anet__onnx_value x;
+  if (!anet__onnx_type_name(to))
+    return anet__onnx_unsupported("a computed value cannot become element type %d", to);
+  if (from == ANET_ONNX_BOOL || anet__onnx_is_real(to)) return unary(im, node, "identity", NULL);
+  if (to != ANET_ONNX_BOOL)
+    return unary(im, node, anet__onnx_is_real(from) ? "trunc" : "identity", NULL);
+  ANET_TRY(anet__onnx_get_value(im, node, 0, &x));
+  ANET_TRY(apply(im, node, ".size", "abs", NULL, &x));
+  ANET_TRY(apply(im, node, "", "sign", NULL, &x));
+  return anet__onnx_bind_node(im, node, 0, x.node, &x.layout);
 }
 
 /* ---- softmax -------------------------------------------------------------------------------- */

@@ -20,7 +20,7 @@ int anet__onnx_unsupported(const char *format, ...)
 
 /* ---- looking up ----------------------------------------------------------------------------- */
 
-static const anet__onnx_value *find_value(const anet__onnx_import *im, const char *name)
+anet__onnx_value *anet__onnx_find(const anet__onnx_import *im, const char *name)
 {
   for (int32_t i = im->values - 1; i >= 0; i--) /* a node mostly reads what was made just before */
     if (strcmp(im->value[i].name, name) == 0) return &im->value[i];
@@ -32,7 +32,7 @@ int anet__onnx_get(anet__onnx_import *im, const anet__onnx_node *node, int32_t i
 {
   const char *name = anet__onnx_input(node, index);
   if (!name) return anet_fail(ANET_FORMAT, "input %d is missing", index);
-  *out = find_value(im, name);
+  *out = anet__onnx_find(im, name);
   return *out ? ANET_OK
               : anet_fail(ANET_FORMAT, "input %d, '%s', is made by no node before it", index, name);
 }
@@ -91,7 +91,7 @@ int anet__onnx_bind(anet__onnx_import *im, const char *name, const anet__onnx_va
 {
   void *list = im->value;
   if (!name[0]) return ANET_OK;
-  if (find_value(im, name)) return anet_fail(ANET_FORMAT, "'%s' is made twice", name);
+  if (anet__onnx_find(im, name)) return anet_fail(ANET_FORMAT, "'%s' is made twice", name);
   const int rc = anet__grow(&list, &im->capacity, im->values, sizeof *im->value);
   im->value = list;
   if (rc) return rc;
@@ -299,7 +299,7 @@ int anet__onnx_constant(anet__onnx_import *im, const anet__onnx_node *node,
 {
   anet_attr attr = {0};
   int32_t rank = 0;
-  *out = (anet__onnx_value){.name = name};
+  *out = (anet__onnx_value){.name = name, .type = array->type};
   for (size_t i = 0; !array->real && i < array->count; i++)
     if (array->i[i] == ANET_ONNX_BATCH)
       return anet__onnx_unsupported("'%s' holds the size of the batch", name);

@@ -6,20 +6,22 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "io/onnx_message.h"
+#include "io/onnx_tail.h"
 
 /* ---- arrays --------------------------------------------------------------------------------- */
 
-/* A message whose memory is the array's. */
-static void fill_tensor(const char *name, const anet__onnx_array *a, Onnx__TensorProto *t)
+/* Of a whole number in so many bytes the lowest come first. */
+void anet__onnx_fill_tensor(const char *name, const anet__onnx_array *a, Onnx__TensorProto *t)
 {
+  const bool byte = !a->real && a->type == ANET_ONNX_UINT8 && a->count == 1;
   *t = (Onnx__TensorProto)ONNX__TENSOR_PROTO__INIT;
   t->name = (char *)name;
   t->n_dims = (size_t)a->rank;
   t->dims = (int64_t *)a->dim;
   t->has_data_type = 1;
-  t->data_type = a->real ? ANET_ONNX_FLOAT : ANET_ONNX_INT64;
+  t->data_type = a->real ? ANET_ONNX_FLOAT : byte ? ANET_ONNX_UINT8 : ANET_ONNX_INT64;
   t->has_raw_data = 1;
-  t->raw_data.len = a->count * (a->real ? sizeof *a->f : sizeof *a->i);
+  t->raw_data.len = byte ? 1 : a->count * (a->real ? sizeof *a->f : sizeof *a->i);
   t->raw_data.data = a->real ? (uint8_t *)a->f : (uint8_t *)a->i;
 }
 
@@ -77,7 +79,7 @@ static int fill_file(anet__sink *sink, void *context)
 int anet__onnx_write_array(const char *path, const anet__onnx_array *array)
 {
   Onnx__TensorProto t;
-  fill_tensor(NULL, array, &t);
+  anet__onnx_fill_tensor(NULL, array, &t);
   return anet__file_save(path, fill_file, &t);
 }
 
@@ -197,7 +199,7 @@ static int write_graph(anet__onnx_pool *pool, const anet__onnx_model *m, Onnx__G
   for (int32_t i = 0; i < m->outputs; i++) ANET_TRY(write_face(pool, &m->output[i], &g->output[i]));
   for (int32_t i = 0; i < m->initials; i++) {
     TAKE(pool, g->initializer[i], 1);
-    fill_tensor(m->initial[i].name, m->initial[i].array, g->initializer[i]);
+    anet__onnx_fill_tensor(m->initial[i].name, m->initial[i].array, g->initializer[i]);
   }
   return ANET_OK;
 }
@@ -227,6 +229,7 @@ int anet__onnx_write(const char *path, anet__onnx_model *m)
   model.n_opset_import = 1;
   model.opset_import = opsets;
   model.graph = &graph;
+  if (m->tail) ANET_TRY(anet__onnx_tail_attach(&m->pool, m->tail, &model));
   ANET_TRY(check_size(&model));
   return anet__file_save(path, fill_file, &model);
 }

@@ -1,6 +1,7 @@
 /* Functions of two numbers, element by element, of inputs of one shape: sub, div, minimum, maximum,
- * pow. (add and mul have files of their own: they have kernels, and take a row of channels.) At
- * equals minimum and maximum give the gradient to the first. */
+ * pow; mod (the remainder has the sign of the first); equal, less, less_equal (1 or 0). (add and mul
+ * have files of their own: they have kernels, and take a row of channels.) At equals minimum and
+ * maximum give the gradient to the first. */
 #include <math.h>
 
 #include "base/error.h"
@@ -25,7 +26,11 @@ static int binary_shape(const char *op, const anet_shape *in, anet_shape *out)
   X(div, x / y, 1.0F / y, -x / (y * y))                                                            \
   X(minimum, x <= y ? x : y, x <= y ? 1.0F : 0.0F, x <= y ? 0.0F : 1.0F)                           \
   X(maximum, x >= y ? x : y, x >= y ? 1.0F : 0.0F, x >= y ? 0.0F : 1.0F)                           \
-  X(pow, powf(x, y), y *powf(x, y - 1.0F), powf(x, y) * logf(x))
+  X(pow, powf(x, y), y *powf(x, y - 1.0F), powf(x, y) * logf(x))                                   \
+  X(mod, fmodf(x, y), 1.0F, -truncf(x / y))                                                        \
+  X(equal, x == y ? 1.0F : 0.0F, 0.0F, 0.0F)                                                       \
+  X(less, x < y ? 1.0F : 0.0F, 0.0F, 0.0F)                                                         \
+  X(less_equal, x <= y ? 1.0F : 0.0F, 0.0F, 0.0F)
 /* clang-format on */
 
 #define GRADIENT(index, slope)                                                                     \

@@ -42,8 +42,16 @@ typedef enum anet__method {
   ANET_METHOD_DIRECT,
   ANET_METHOD_WINOGRAD_2, /* conv, tiles of 2 x 2 and 4 x 4 output pixels (op/winograd.h) */
   ANET_METHOD_WINOGRAD_4,
-  ANET_METHOD_COUNT
+  ANET_METHOD_COUNT, /* of those that compute the same */
+  ANET_METHOD_BYTES = ANET_METHOD_COUNT /* on whole numbers, since its input was quantised (op/bytes.h) */
 } anet__method;
+
+/* Which of a call's values are bytes, behind pointers to floats. */
+typedef struct anet__bytes {
+  bool in, out;    /* in[0]; out: post gives levels */
+  uint8_t zero;    /* the level of 0 in in[0] */
+  float add_scale; /* of post.add */
+} anet__bytes;
 
 /* Weights laid out for the kernels. Made by `pack` when a plan is compiled; NULL in training,
  * where the op packs into scratch. */
@@ -63,6 +71,7 @@ typedef struct anet__call {
   const float *packed_back;                    /* by `pack_back`, or NULL: backward packs into scratch */
   anet__post post;                             /* conv, depthwise, linear: the fused epilogue. Without
                                                   fusion: no scale, shift = bias, no clamp */
+  anet__bytes bytes;
   bool training, frozen;                       /* norm: batch statistics iff training && !frozen */
   bool settled;                                /* norm: its statistics were settled (op/norm.h) */
   bool folded;                                 /* norm: it ran in the epilogue of the op before, frozen: backward, in[0] is

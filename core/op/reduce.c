@@ -1,6 +1,6 @@
-/* reduce_mean, reduce_sum, reduce_max: over attr.axis, counted from the last (0 = channels), which
- * goes; of a single axis one value is left. The gradient of a maximum goes to the first of equals.
- */
+/* reduce_mean, reduce_sum, reduce_max, reduce_prod: over attr.axis, counted from the last (0 =
+ * channels), which goes; of a single axis one value is left. The gradient of a maximum goes to the
+ * first of equals. */
 #include <math.h>
 #include <string.h>
 
@@ -70,6 +70,19 @@ static void reduce_max_rows(const void *context, size_t begin, size_t end)
   }
 }
 
+static void reduce_prod_rows(const void *context, size_t begin, size_t end)
+{
+  const anet__call *c = context;
+  const view v = view_of(c);
+  for (size_t o = begin; o < end; o++)
+    for (size_t i = 0; i < v.inner; i++) {
+      const float *from = c->in[0] + o * v.count * v.inner + i;
+      double product = 1;
+      for (size_t k = 0; k < v.count; k++) product *= (double)from[k * v.inner];
+      c->out[o * v.inner + i] = (float)product;
+    }
+}
+
 static void spread_rows(const anet__grad_call *g, size_t begin, size_t end, float share)
 {
   const view v = view_of(&g->call);
@@ -109,6 +122,37 @@ static void reduce_max_grad(const void *context, size_t begin, size_t end)
   }
 }
 
+/* The product of all others, with no division by a zero among them: where there is one, it alone has
+ * a slope; where there are more, none has. */
+static void reduce_prod_line(const float *x, float *dx, const view *v, double dout)
+{
+  double others = dout;
+  size_t zeros = 0;
+  for (size_t k = 0; k < v->count; k++)
+    if (x[k * v->inner] == 0)
+      zeros++;
+    else
+      others *= (double)x[k * v->inner];
+  for (size_t k = 0; k < v->count; k++) {
+    const float value = x[k * v->inner];
+    if (zeros == 0) dx[k * v->inner] += (float)(others / (double)value);
+    if (zeros == 1 && value == 0) dx[k * v->inner] += (float)others;
+  }
+}
+
+static void reduce_prod_grad(const void *context, size_t begin, size_t end)
+{
+  const anet__grad_call *g = context;
+  const view v = view_of(&g->call);
+  for (size_t o = begin; o < end; o++) {
+    const float *x = g->call.in[0] + o * v.count * v.inner;
+    float *dx = g->din[0] + o * v.count * v.inner;
+    if (!g->add[0]) memset(dx, 0, v.count * v.inner * sizeof *dx);
+    for (size_t i = 0; i < v.inner; i++)
+      reduce_prod_line(x + i, dx + i, &v, (double)g->dout[o * v.inner + i]);
+  }
+}
+
 #define REDUCE(lower)                                                                              \
   static void lower##_forward(const anet__call *c)                                                 \
   {                                                                                                \
@@ -130,3 +174,4 @@ static void reduce_max_grad(const void *context, size_t begin, size_t end)
 REDUCE(reduce_mean)
 REDUCE(reduce_sum)
 REDUCE(reduce_max)
+REDUCE(reduce_prod)

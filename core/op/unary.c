@@ -63,6 +63,7 @@ static float gelu_slope(float x, int32_t mode)
   X(floor, floorf(x), 0.0F)                                                                        \
   X(ceil, ceilf(x), 0.0F)                                                                          \
   X(round, rintf(x), 0.0F)                                                                         \
+  X(trunc, truncf(x), 0.0F)                                                                        \
   X(sign, (float)((x > 0) - (x < 0)), 0.0F)
 /* clang-format on */
 

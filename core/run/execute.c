@@ -48,7 +48,7 @@ static void run_step(const execution *e, const anet__step *step)
   anet__step_call(step, e->n, e->pool, &call);
   for (int32_t i = 0; i < step->inputs; i++) call.in[i] = slot_data(e, step->in[i]);
   step_outputs(e, step, &call);
-  anet__op_get(step->op)->forward(&call);
+  anet__step_op(step)->forward(&call);
 }
 
 /* A chain of steps at once, where that pays. Returns how many steps were run. */

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "kernel/peak.h"
+#include "run/layerspeed.h"
 
 /* What one case works on; anet__alloc gives each, release() takes all back. */
 enum { MOST_BLOCKS = 12 };
@@ -330,7 +331,7 @@ enum { SPATIAL = 2 * (DENSE + CHANNELWISE) };
 
 int32_t anet_kernel_cases(void)
 {
-  return SPATIAL + ANET_COUNT(simples);
+  return SPATIAL + ANET_COUNT(simples) + anet__layer_cases();
 }
 
 int anet_kernel_time(int32_t index, const char *isa, double ms, anet_kernel_speed *out)
@@ -340,6 +341,8 @@ int anet_kernel_time(int32_t index, const char *isa, double ms, anet_kernel_spee
   if (index < 0 || index >= anet_kernel_cases())
     return anet_fail(ANET_RANGE, "kernel case %d, there are %d", index, anet_kernel_cases());
   ANET_TRY(anet__isa_named(isa, &k));
+  const int32_t layer = index - SPATIAL - ANET_COUNT(simples);
+  if (layer >= 0) return anet__layer_time(layer, k, 1e6 * ms, out);
   if (index >= SPATIAL) return time_simple(&simples[index - SPATIAL], k, 1e6 * ms, out);
   const kind backward = index % 2 ? CONV_GRAD : CONV; /* each shape forward, then backward */
   const int32_t at = index / 2;

@@ -102,7 +102,7 @@ int anet_supernet_settle(anet_supernet *supernet, int32_t option, const float *i
     return anet_fail(ANET_UNSUPPORTED, "settle: the oracle has %d inputs, want 1", oracle->inputs);
   const anet_option *o = &supernet->space->option[option];
   settler s = {.piece = supernet->piece[option]};
-  if (o->kind == ANET_KEEP || o->kind == ANET_SKIP) return ANET_OK;
+  if (o->kind == ANET_KEEP || o->kind == ANET_SKIP || o->kind == ANET_INT8) return ANET_OK;
   find_norms(&s);
   if (s.norms == 0) return ANET_OK;
   int rc = settler_new(&s, oracle, supernet->blocks->block[o->position].face.entry,

@@ -247,7 +247,7 @@ static int check(const anet_supernet *s, int32_t option, int32_t count, double r
   if (option < 0 || option >= s->space->options)
     return anet_fail(ANET_RANGE, "solve: option %d, want 0 to %d", option, s->space->options - 1);
   const anet_option *o = &s->space->option[option];
-  if (o->kind == ANET_KEEP || o->kind == ANET_SKIP)
+  if (o->kind == ANET_KEEP || o->kind == ANET_SKIP || o->kind == ANET_INT8)
     return anet_fail(ANET_UNSUPPORTED, "solve: position %d, gene %d has no weights of its own",
                      o->position, o->gene);
   if (count < 1) return anet_fail(ANET_RANGE, "solve: got %d images, want 1 or more", count);

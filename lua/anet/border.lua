@@ -1,6 +1,7 @@
 -- Where a net meets the arrays of the world it came from: an ONNX model numbers its axes (N, C, H, W), the
 -- engine stores (n, h, w, c). The text `border` of a bundle says, for each input and output,
 --   name    as the source calls it
+--   type    of its elements there ("float", "int64", "bool", …); the engine's are floats
 --   batch   whether axis 1 of its arrays is the batch
 --   dims    the other axes
 --   atoms   dims cut into factors, and

@@ -92,12 +92,15 @@ function Distiller:fetch()
   return n, {self.oracle:run(n == self.settings.batch and self.images or self.images:first(n))}
 end
 
+-- Options without weights of their own.
+local WEIGHTLESS = {keep = true, skip = true, int8 = true}
+
 local stages = {}
 
 function stages.solve(self, answer)
   local images = self.data:tensor(self.input, answer.images)
   for _, option in ipairs(self.supernet:space():options()) do
-    if option.kind ~= 'keep' and option.kind ~= 'skip' then
+    if not WEIGHTLESS[option.kind] then
       self.supernet:solve(option.index, images, {ridge = answer.ridge, pool = self.pool})
     end
   end
@@ -119,7 +122,7 @@ function stages.block(self, answer)
   local n, oracle = self:fetch()
   local loss, count = 0, 0
   for _, option in ipairs(self.supernet:space():options()) do
-    if option.kind ~= 'keep' and option.kind ~= 'skip' then
+    if not WEIGHTLESS[option.kind] then
       local tape = self:piece_tape(option)
       local entry, exit = self.entry[option.position], self.exit[option.position + option.span - 1]
       local stats = tape:step({oracle[entry]}, {oracle[exit]}, n, self.step)

@@ -25,6 +25,7 @@ local M = {Net = Net}
 local MODES = {
   constant = C.ANET_PAD_CONSTANT, reflect = C.ANET_PAD_REFLECT, edge = C.ANET_PAD_EDGE,
   nearest = C.ANET_RESIZE_NEAREST, bilinear = C.ANET_RESIZE_BILINEAR,
+  values = C.ANET_TOP_VALUES, places = C.ANET_TOP_PLACES,
 }
 
 local function pair(name)
@@ -98,9 +99,11 @@ function M.new(options)
 end
 
 -- The net of an ONNX file. options: about, a bundle that gets the net and how the file numbers its axes;
--- constants, {name = tensor}: inputs of the file that are to be constants.
+-- constants, {name = tensor}: inputs of the file that are to be constants; outputs, {name, …}: values that become its
+-- outputs, what they do not need is not looked at; partial: an end of the model that cannot be imported is left out,
+-- of which about's text 'left_out' tells.
 ---@param path string
----@param options? {about?: anet.Bundle, constants?: table<string, anet.Tensor>}
+---@param options? {about?: anet.Bundle, constants?: table<string, anet.Tensor>, outputs?: string[], partial?: boolean}
 ---@return anet.Net? net, string? message, string? code
 function M.import(path, options)
   options = options or {}
@@ -111,6 +114,9 @@ function M.import(path, options)
   local desc = ffi.new 'anet_onnx_desc'
   local name, handle = ffi.new('const char *[?]', #names + 1, names), ffi.new('anet_tensor *[?]', #values + 1, values)
   desc.constants, desc.name, desc.value = #names, name, handle
+  local outputs = options.outputs or {}
+  local output = ffi.new('const char *[?]', #outputs + 1, outputs)
+  desc.outputs, desc.output, desc.partial = #outputs, output, options.partial and 1 or 0
   local message, code = core.refusal(C.anet_net_import_onnx(path, desc, out, options.about and options.about.handle or nil))
   if message then return nil, message, code end
   return M.wrap(take())
@@ -189,6 +195,19 @@ function methods:calibrate(images, options)
   core.must(images:dense() and images:type() == 'f32', 'calibrate: want a dense f32 tensor')
   local status = C.anet_net_calibrate(self.handle, ffi.cast('float *', C.anet_tensor_data(t)),
                                       images:dim(1), options.batch or 64, core.pool(options.pool), out)
+  local message, code = core.failure(status)
+  if message then return nil, message, code end
+  return M.wrap(take())
+end
+
+-- The net with its convolutions and linear layers in bytes: their inputs' ranges are measured on images, a tensor
+-- (count, …) of inputs; shares all weights.
+---@return anet.Net? net, string? message, string? code
+function methods:quantize(images, options)
+  local t = core.handle(images, tensor.Tensor, 'quantize')
+  core.must(images:dense() and images:type() == 'f32', 'quantize: want a dense f32 tensor')
+  local status = C.anet_net_quantize(self.handle, ffi.cast('float *', C.anet_tensor_data(t)), images:dim(1),
+                                     core.pool(options and options.pool), out)
   local message, code = core.failure(status)
   if message then return nil, message, code end
   return M.wrap(take())

@@ -33,11 +33,34 @@ function M.open_model(ui, path, any)
   return model
 end
 
--- An empty bundle with what is true of everything made from a model: its input, its classes' names, its border.
+-- An empty bundle with what is true of everything made from a model: its input, its classes' names, its border, what
+-- was left out of it.
 ---@return anet.Bundle
 function M.bundle_for(model)
-  local b = bundle.new():set_text('classes', model.bundle:text 'classes'):set_text('border', model.bundle:text 'border')
+  local b = bundle.new()
+  for _, key in ipairs{'classes', 'border', 'left_out'} do b:set_text(key, model.bundle:text(key)) end
+  local tail = model.bundle:tensor 'onnx.tail'
+  if tail then b:set_tensor('onnx.tail', tail) end
   return model.input and b:set_input(model.input) or b
+end
+
+-- The runs of nodes that are of no block, and why.
+function M.show_frozen(ui, net, frozen)
+  for _, f in ipairs(frozen) do
+    local first, last = net:get(f.first).name, net:get(f.last).name
+    ui:line('frozen: %s%s: %s', first, last ~= first and ' … ' .. last or '', f.reason)
+  end
+end
+
+-- What an import left out (the text 'left_out'), why, and what takes its place.
+function M.show_left_out(ui, left)
+  local ops = {}
+  for op, count in pairs(left.ops) do ops[#ops + 1] = count > 1 and ('%s x%d'):format(op, count) or op end
+  table.sort(ops)
+  ui:line('left out: %s', table.concat(ops, ', '))
+  for _, why in ipairs(left.why) do ui:line('  %s', why) end
+  ui:line('  lost: %s; instead: %s', table.concat(left.outputs, ', '), table.concat(left.reads, ', '))
+  ui:line(left.gone and '  ONNX files written of it are without that: %s' or '  ONNX files written of it have that again', left.gone)
 end
 
 -- As open_model, of a supernet.

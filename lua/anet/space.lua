@@ -8,7 +8,7 @@ local Space = {__name = 'space'}
 Space.__index = Space
 
 local KINDS = {
-  keep = C.ANET_KEEP, merge = C.ANET_MERGE, shrink = C.ANET_SHRINK, skip = C.ANET_SKIP,
+  keep = C.ANET_KEEP, merge = C.ANET_MERGE, shrink = C.ANET_SHRINK, skip = C.ANET_SKIP, int8 = C.ANET_INT8,
 }
 local KIND_NAMES = {}
 for name, number in pairs(KINDS) do KIND_NAMES[tonumber(number)] = name end

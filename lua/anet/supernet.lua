@@ -111,6 +111,16 @@ function Supernet:importance(position, images, pool)
   return result
 end
 
+-- A sealed supernet like this one with an option more at each position, the block in bytes (kind 'int8'), by the
+-- ranges of the oracle's values on images.
+---@return anet.Supernet? supernet, string? message, string? code
+function Supernet:quantize(images, pool)
+  local data, count = dense(images, 'quantize')
+  local message, code = core.failure(C.anet_supernet_quantize(self.handle, data, count, core.pool(pool), out))
+  if message then return nil, message, code end
+  return M.wrap(take())
+end
+
 -- Start an option by least squares on images.
 ---@return anet.Supernet? self, string? message, string? code
 function Supernet:solve(option, images, options)

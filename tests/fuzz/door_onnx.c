@@ -19,5 +19,7 @@ void door_open(const uint8_t *data, size_t bytes)
   (void)anet_onnx_input(path, 0, name, sizeof name);
   if (!anet_net_import_onnx(path, NULL, &net, about)) fuzz_visit(net);
   anet_net_release(net);
+  if (!anet_net_import_onnx(path, &(anet_onnx_desc){.partial = 1}, &net, about)) fuzz_visit(net);
+  anet_net_release(net);
   anet_bundle_release(about);
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fuzzes one door: tests/fuzz/run.sh onnx|bundle|model|image|dataset [seconds, 300]
+# Fuzzes one door: tests/fuzz/run.sh onnx|tail|bundle|model|image|dataset [seconds, 300]
 # What it learns grows in ANET_CORPUS (the user's cache by default), outside the tree; what it finds is written
 # there too, as crash-…: fix it, and commit the file as a seed, where it is replayed by every test run.
 set -eu

@@ -146,6 +146,8 @@ def onnx_seeds():
     onnx("gemm", [node("Gemm", "x,w,b", "y", transB=1, alpha=2.0)], [floats("w", 3, 5), floats("b", 3)], ("N", 5))
     onnx("matmul", [node("MatMul", "x,w", "y")], [floats("w", 5, 3)], ("N", 2, 5))
     onnx("two", [node("MatMul", "x,z", "a"), node("Concat", "a,x", "y", axis=-1)], (), ("N", 3, 3), inputs="x,z")
+    onnx("partial", [node("Relu", "x", "a"), node("Sigmoid", "a", "b"), node("NonMaxSuppression", "a,b", "d"),
+                     node("Gather", "d,i", "y", axis=1)], [ints("i", 2)], outputs="y,a", opset=11)
     onnx("split", [node("Split", "x,s", "a,b", axis=1), node("Concat", "b,a", "y", axis=1)], [ints("s", 1, 3)])
     onnx("shuffle", [node("Shape", "x", "s"), node("Gather", "s,i", "n", axis=0), node("Concat", "n,r", "t", axis=0),
                      node("Reshape", "x,t", "a"), node("Transpose", "a", "b", perm=[0, 2, 1, 3, 4]),
@@ -162,6 +164,21 @@ def onnx_seeds():
                        node("Softmax", "s", "p", axis=-1), node("MatMul", "p,q", "y")], [floats("w", 4, 4)], ("N", 3, 4))
     onnx("types", [node("Add", "x,a", "u"), node("Add", "u,b", "v"), node("Add", "v,c", "y")],
          [tensor("a", [1], [0.5], 10), tensor("b", [2], [1.5, 2.0], 11, False), tensor("c", [2], [1.0, 2.0], 1, False)], ("N", 2))
+    onnx("where", [node("Greater", "x,c", "g"), node("Not", "g", "n"), node("Where", "n,x,c", "y")], [floats("c", 4, 1, 1)])
+    onnx("top_k", [node("TopK", "x,k", "v,i", axis=1), node("GatherElements", "x,i", "y", axis=1)], [ints("k", 2)])
+    onnx("arg_max", [node("ArgMax", "x", "i", axis=1, keepdims=0), node("Cast", "i", "y", to=1)], (), ("N", 5))
+    onnx("table", [node("Cast", "x", "i", to=7), node("Gather", "t,i", "y")], [floats("t", 5, 2)], ("N", 3))
+    onnx("back", [node("Slice", "x,s,e,a,t", "y")], [ints("s", -1), ints("e", -9), ints("a", 3), ints("t", -2)])
+    onnx("wrap", [node("Pad", "x,p", "y", mode="wrap")], [ints("p", 0, 1, 0, 2, 0, 0, 3, 9)], opset=19)
+    onnx("cubic", [node("Resize", "x,,s", "y", mode="cubic", antialias=1)], [tensor("s", [4], [1.0, 1.0, 0.7, 1.5])], opset=18)
+    onnx("part", [node("Resize", "x,r,,s", "y", mode="linear", coordinate_transformation_mode="tf_crop_and_resize",
+                       extrapolation_value=2.0)],
+         [tensor("r", [8], [0.0, 0.0, -0.2, 0.1, 1.0, 1.0, 1.2, 0.9]), ints("s", 1, 4, 3, 5)])
+    volume = ("N", 2, 3, 4, 4)
+    onnx("volume", [node("Conv", "x,w,b", "y", pads=[1, 1, 1, 1, 1, 1], strides=[2, 1, 1])], [floats("w", 3, 2, 2, 3, 3), floats("b", 3)], volume)
+    onnx("volume_back", [node("ConvTranspose", "x,w", "y", strides=[2, 2, 2])], [floats("w", 2, 1, 2, 2, 2)], volume)
+    onnx("volume_pool", [node("AveragePool", "x", "y", kernel_shape=[2, 2, 2], ceil_mode=1)], (), volume)
+    onnx("matrices", [node("Gemm", "x,z,c", "y", alpha=0.5, transB=1)], [floats("c", 1)], (3, 3), inputs="x,z")
     outside = tensor("w", [2], [1.0, 2.0])[:-13] + blob(13, blob(1, "location") + blob(2, "w.bin")) + number(14, 1) + blob(8, "w")
     onnx("external", [node("Add", "x,w", "y")], [outside], ("N", 2))
     onnx("old", [node("Reshape", "x", "a", shape=[0, 24, 6]), node("Softmax", "a", "y", axis=1)], opset=1)
@@ -305,6 +322,31 @@ def model_seeds():
         write("model", name + ".json", json.dumps({"tensors": tensors, **texts}, separators=(",", ":")).encode())
 
 
+# ---- what imports left out -----------------------------------------------------------------------------------
+
+def tail(name, nodes, reads, outputs, arrays=(), inputs=(), opset=11, domain=""):
+    graph = b"".join(blob(1, n) for n in nodes) + blob(2, "tail") + b"".join(blob(5, a) for a in arrays)
+    graph += b"".join(blob(11, face(i, (1, 2))) for i in inputs)
+    graph += b"".join(blob(12, face(o, ("n",))) for o in outputs) + b"".join(blob(13, blob(1, r)) for r in reads)
+    model = number(1, 8) + blob(7, graph) + blob(8, blob(1, "") + number(2, opset))
+    write("tail", name + ".pb", model + (blob(8, blob(1, domain) + number(2, 1)) if domain else b""))
+
+
+def tail_seeds():
+    chosen = node("NonMaxSuppression", "b,c", "d")
+    tail("plain", [chosen], "bc", "d")
+    tail("axes", [chosen, node("Gather", "d,at", "e"), node("Squeeze", "e", "f", axes=[1])], "bc", "fb", [ints("at", 2)])
+    tail("split", [node("Split", "b", "p,q", axis=1, split=[1, 0])], "b", "pq")
+    tail("apart", [node("Odd", "c,size", "d")], "c", "d", inputs=["size"])
+    tail("domain", [node("Odd", "c", "d") + blob(7, "my.ops")], "c", "d", domain="my.ops")
+    inner = blob(1, node("Identity", "b", "t")) + blob(2, "then") + blob(12, blob(1, "t"))
+    branch = blob(1, "then_branch") + blob(6, inner) + number(20, 5)
+    tail("branch", [node("If", "c", "d") + blob(5, branch)], "bc", "d")
+    tail("wrong_reads", [chosen], ["b", "nothing"], "d")
+    tail("wrong_taken", [node("Relu", "b", "a")], "b", "a")
+    tail("wrong_output", [chosen], "bc", ["nothing"])
+
+
 # ---- bundles -------------------------------------------------------------------------------------------------
 
 def bundle(texts, shapes, step=64):
@@ -442,6 +484,7 @@ def dataset_seeds():
 if __name__ == "__main__":
     onnx_seeds()
     onnx_wrong()
+    tail_seeds()
     model_seeds()
     bundle_seeds()
     image_seeds()

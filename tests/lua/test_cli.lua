@@ -135,6 +135,13 @@ test.case('train, info, eval, bench, run', function()
   local bench = json.decode((run(('bench %s %s --rounds 5 --json'):format(model, model))))
   test.check(bench and bench.models[2].median_ms > 0, 'bench times both')
 
+  local bytes = folder .. '/bytes.anet'
+  local calibrated = json.decode((run(('calibrate %s --int8 --data %s --images 50 --out %s --json'):format(model, folder, bytes))))
+  test.equal(calibrated and calibrated.images, 50)
+  test.mentions(run('info --nodes ' .. bytes), 'quantize')
+  local rounded = json.decode((run(('eval %s --data %s --json'):format(bytes, folder))))
+  test.near(rounded and rounded.accuracy, result.accuracy, 0.05)
+
   local image = folder .. '/bright.png'
   assert(anet.image.save(anet.tensor({8, 8, 1}, 'u8'):fill(230), image))
   local answer = json.decode((run(('run %s %s --json --top 1'):format(model, image))))

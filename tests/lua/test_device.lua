@@ -68,6 +68,38 @@ test.case('subnets', function()
   end
 end)
 
+test.case('blocks in bytes', function()
+  local s, d = make_supernet(), make_data(60)
+  local input, pool = d:input(), anet.pool(1)
+  local images, path = d:tensor(input), os.tmpname()
+  local wide = assert(s:quantize(images, pool))
+  local kinds, bytes = {}, {}
+  for _, o in ipairs(wide:space():options()) do
+    kinds[o.kind] = (kinds[o.kind] or 0) + 1
+    if o.kind == 'int8' then bytes[#bytes + 1] = tostring(o.gene) end
+  end
+  test.same(kinds, {keep = 4, merge = 2, shrink = 1, skip = 1, int8 = 4})
+  local genome, mixed = table.concat(bytes), bytes[1] .. '010' 
+  assert(anet.bundle():set_supernet(wide):set_input(input):save(path))
+  local back = assert(assert(anet.bundle.open(path)):supernet())
+  local function answer(n) return anet.plan(n, {batch = 60, pool = pool}):run(images):list() end
+  test.same(answer(back:subnet(genome)), answer(wide:subnet(genome)))
+  local rounded, exact, apart = answer(wide:subnet(genome)), answer(s:oracle()), 0
+  for c = 1, #exact do apart = math.max(apart, math.abs(rounded[c] - exact[c])) end
+  test.check(apart > 0, 'bytes round')
+  local results = anet.evaluate(wide, d, input, pool):run{genome, mixed}
+  for i, g in ipairs{genome, mixed} do
+    local accuracy = anet.plan(wide:subnet(g), {batch = 60, pool = pool}):accuracy(d, input)
+    test.near(results[i].score, accuracy, 2 / 60)
+  end
+  local times = assert(anet.latency.profile(wide, {rounds = 5, held_out = 3, pool = pool}))
+  test.equal(times:info().options, 12)
+  os.remove(path)
+  test.raises('already', wide.quantize, wide, images, pool)
+  local net = assert(s:oracle():quantize(images, {pool = pool}))
+  test.check(net:find 'block1.bytes', 'what a block reads is rounded')
+end)
+
 test.case('profile, evaluate, ladder, session', function()
   local s, d = make_supernet(), make_data(60)
   local input, pool = d:input(), anet.pool(1)

@@ -225,6 +225,46 @@ test.case('files of python3-onnx', function()
   test.mentions(output, 'apart.bin')
 end)
 
+-- Boxes and scores, then suppression of what overlaps, which nobody here computes.
+test.case('the end of a detector', function()
+  if os.execute('/usr/bin/python3 -c "import onnx, numpy" 2>/dev/null') ~= 0 then
+    print('skipped: there is no python3-onnx')
+    return
+  end
+  test.equal(os.execute(('/usr/bin/python3 tests/support/exported.py %s detector'):format(folder)), 0)
+  local output, status = run('import ' .. path 'detector.onnx')
+  test.equal(status, 1)
+  for _, word in ipairs{'NonMaxSuppression', 'NonMaxSuppression_', 'opset 11', 'partial'} do test.mentions(output, word) end
+  local made = run_json(('import %s --partial --out %s'):format(path 'detector.onnx', path 'detector.anet'))
+  test.equal(made.left_out.ops.NonMaxSuppression, 1)
+  test.equal(made.left_out.ops.Conv, nil)
+  test.same(made.left_out.outputs, {'which', 'picked', 'features'})
+  test.same(made.left_out.reads, {'/Relu_6_output_0', 'boxes', 'scores'})
+  output = run(('import %s --partial --out %s'):format(path 'detector.onnx', path 'detector.anet'))
+  test.mentions(output, 'lost: which, picked, features; instead: /Relu_6_output_0, boxes, scores')
+  test.mentions(output, 'ONNX files written of it have that again')
+  local image = path 'detector.npy'
+  local ran = run_json(('run %s %s -o %s'):format(path 'detector.anet', image, path 'y.npy'))
+  test.same({ran.results[1].output, ran.results[2].output, ran.results[3].output}, made.left_out.reads)
+  test.same(anet.tensor.load(path 'y.2.npy'):shape(), {1, 64, 4})
+  test.equal(run_json(('elastify %s --data "" --out %s'):format(path 'detector.anet', path 'super.anet')).blocks[1].kind, 'basic')
+  output = run(('info %s --why'):format(path 'super.anet'))
+  for _, word in ipairs{'1 block in 1 trunk', 'basic', 'NonMaxSuppression', 'lost: which, picked'} do
+    test.mentions(output, word)
+  end
+  local named = run_json(('import %s --outputs scores,/Relu_6_output_0 --out %s'):format(path 'detector.onnx',
+                         path 'features.anet'))
+  test.equal(named.left_out, nil)
+  ran = run_json(('run %s %s -o %s'):format(path 'features.anet', image, path 'y.npy'))
+  test.same({ran.results[1].output, ran.results[2].output}, {'scores', '/Relu_6_output_0'})
+  run_json(('export %s --out %s'):format(path 'super.anet', path 'again.onnx'))
+  test.equal(os.execute(('/usr/bin/python3 -c "import onnx; m = onnx.load(\'%s\'); onnx.checker.check_model(m, full_check=True); ' ..
+    'assert [o.name for o in m.graph.output] == [\'which\', \'picked\', \'features\']"'):format(path 'again.onnx')), 0)
+  output, status = run(('import %s --outputs nothing'):format(path 'detector.onnx'))
+  test.equal(status, 1)
+  test.mentions(output, "no node makes 'nothing'")
+end)
+
 -- ---- pretrained models ------------------------------------------------------------------------------------
 
 local SHARED = (os.getenv 'ANET_SHARED' or '../shared') .. '/data'

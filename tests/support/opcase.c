@@ -13,22 +13,24 @@ void op_fill_nan(void *memory, size_t bytes)
   if (memory) memset(memory, 0xff, bytes);
 }
 
-/* Roots, logarithms, powers and quotients: inputs above 0, and away from it. */
-static bool wants_positive(const char *op)
+bool op_case_positive(const char *op)
 {
-  static const char *const ops[] = {"sqrt", "log", "reciprocal", "power", "div", "pow"};
+  static const char *const ops[] = {"sqrt", "log", "reciprocal", "power", "div", "pow", "mod"};
   for (int32_t i = 0; i < ANET_COUNT(ops); i++)
     if (strcmp(op, ops[i]) == 0) return true;
   return false;
 }
 
-static float *random_floats(size_t count, bool positive, anet_rng *rng)
+float op_case_input(const char *op, float normal)
+{
+  if (op_case_positive(op)) return 0.4F + fabsf(normal);
+  return strcmp(op, "equal") == 0 || strcmp(op, "where") == 0 ? rintf(normal) : normal;
+}
+
+static float *random_floats(size_t count, const char *op, anet_rng *rng)
 {
   float *x = anet__alloc_array(count, sizeof *x);
-  for (size_t i = 0; x && i < count; i++) {
-    x[i] = 1.5F * anet__rng_normal(rng);
-    if (positive) x[i] = 0.4F + fabsf(x[i]);
-  }
+  for (size_t i = 0; x && i < count; i++) x[i] = op_case_input(op, 1.5F * anet__rng_normal(rng));
   return x;
 }
 
@@ -69,19 +71,19 @@ static int make_params(op_run *run, anet_rng *rng)
   return ANET_OK;
 }
 
-static int make_buffers(op_run *run, bool positive, anet_rng *rng)
+static int make_buffers(op_run *run, anet_rng *rng)
 {
   anet__call *c = &run->grad.call;
   for (int32_t i = 0; i < c->inputs; i++) {
     run->in_count[i] = (size_t)c->n * anet__shape_size(&c->in_shape[i]);
-    c->in[i] = run->in[i] = random_floats(run->in_count[i], positive, rng);
+    c->in[i] = run->in[i] = random_floats(run->in_count[i], run->op->name, rng);
     run->grad.din[i] = anet__alloc_array(run->in_count[i], sizeof(float));
     if (!run->in[i] || !run->grad.din[i]) return ANET_NOMEM;
     op_fill_nan(run->grad.din[i], run->in_count[i] * sizeof(float));
   }
   run->out_count = (size_t)c->n * anet__shape_size(&c->out_shape);
   c->out = run->out = anet__alloc_array(run->out_count, sizeof(float));
-  run->grad.dout = run->dout = random_floats(run->out_count, false, rng);
+  run->grad.dout = run->dout = random_floats(run->out_count, "", rng);
   run->saved_bytes = run->op->saved ? run->op->saved(c) : 0;
   run->scratch_bytes = run->op->scratch ? run->op->scratch(c, true) : 0;
   c->saved = anet__alloc(run->saved_bytes);
@@ -114,7 +116,7 @@ int op_run_new(const op_case *what, double seed, const anet__kernels *kernels, a
   memcpy(c->in_shape, what->in, sizeof c->in_shape);
   ANET_TRY(run->op->shape(&run->attr, c->in_shape, c->inputs, &c->out_shape));
   ANET_TRY(make_params(run, &rng));
-  return make_buffers(run, wants_positive(what->op), &rng);
+  return make_buffers(run, &rng);
 }
 
 int op_run_method(op_run *run, anet__method method)

@@ -34,6 +34,10 @@ int op_run_method(op_run *run, anet__method method); /* how it runs from now on 
 void op_run_free(op_run *run);
 void op_run_forward(op_run *run);
 void op_run_backward(op_run *run); /* fills scratch with NaN first */
+/* A normal number as an input that the op can be tested on: roots, logarithms and quotients want
+ * numbers above 0, and what compares or chooses wants some that are equal. */
+float op_case_input(const char *op, float normal);
+bool op_case_positive(const char *op);
 void op_fill_nan(void *memory, size_t bytes);
 /* "conv kernel 3x3 stride 2x2 … in (5, 6, 3) n 2", for messages; text: 256 bytes. */
 const char *op_case_text(const op_case *what, char *text);

@@ -26,6 +26,11 @@ static bool unary(anet__op_id op, const anet_attr *attr, double x, double *y)
     case ANET_OP_CLIP:
       *y = x < a ? a : x > b ? b : x;
       break;
+    case ANET_OP_QUANTIZE: {
+      const double levels = 255 / (b - a), zero = rint(-a * levels);
+      *y = (fmin(fmax(rint(x * levels + zero), 0), 255) - zero) / levels;
+      break;
+    }
     case ANET_OP_AFFINE:
       *y = a * x + b;
       break;
@@ -87,6 +92,9 @@ static bool unary(anet__op_id op, const anet_attr *attr, double x, double *y)
     case ANET_OP_ROUND:
       *y = rint(x);
       break;
+    case ANET_OP_TRUNC:
+      *y = trunc(x);
+      break;
     case ANET_OP_SIGN:
       *y = x > 0 ? 1 : x < 0 ? -1 : 0;
       break;
@@ -113,6 +121,18 @@ static bool binary(anet__op_id op, double x, double y, double *z)
       break;
     case ANET_OP_POW:
       *z = pow(x, y);
+      break;
+    case ANET_OP_MOD:
+      *z = fmod(x, y);
+      break;
+    case ANET_OP_EQUAL:
+      *z = x == y;
+      break;
+    case ANET_OP_LESS:
+      *z = x < y;
+      break;
+    case ANET_OP_LESS_EQUAL:
+      *z = x <= y;
       break;
     default:
       return false;
@@ -162,16 +182,59 @@ static double reduce(const ref64_call *k, const double *x, size_t i)
   const anet_shape *s = &k->in_shape[0];
   const int32_t axis = s->rank - 1 - k->attr->axis;
   int32_t to[ANET_MAX_RANK], from[ANET_MAX_RANK];
-  double sum = 0, most = -INFINITY;
+  double sum = 0, product = 1, most = -INFINITY;
   places(&k->out_shape, i, to);
   for (int32_t d = 0; d < s->rank; d++) from[d] = to[d - (d > axis)];
   for (from[axis] = 0; from[axis] < s->dim[axis]; from[axis]++) {
     const double v = x[place(s, from)];
     sum += v;
+    product *= v;
     most = fmax(most, v);
   }
+  if (k->op == ANET_OP_REDUCE_PROD) return product;
   if (k->op == ANET_OP_REDUCE_MAX) return most;
   return k->op == ANET_OP_REDUCE_MEAN ? sum / s->dim[axis] : sum;
+}
+
+/* The place that so many others of its line come before. */
+static double top_k(const ref64_call *k, const double *x, size_t i)
+{
+  const anet_shape *s = &k->in_shape[0];
+  const int32_t axis = s->rank - 1 - k->attr->axis;
+  const double sign = k->attr->begin ? -1 : 1;
+  int32_t to[ANET_MAX_RANK], from[ANET_MAX_RANK], other[ANET_MAX_RANK];
+  places(&k->out_shape, i, to);
+  memcpy(from, to, sizeof from);
+  memcpy(other, to, sizeof other);
+  for (from[axis] = 0; from[axis] < s->dim[axis]; from[axis]++) {
+    const double v = sign * x[place(s, from)];
+    int32_t before = 0;
+    for (other[axis] = 0; other[axis] < s->dim[axis]; other[axis]++) {
+      const double w = sign * x[place(s, other)];
+      before += w > v || (w == v && other[axis] < from[axis]);
+    }
+    if (before == to[axis]) return k->attr->mode ? from[axis] : sign * v;
+  }
+  return NAN;
+}
+
+static double gather(const ref64_call *k, size_t image, size_t i)
+{
+  const anet_shape *s = &k->in_shape[0], *t = &k->in_shape[1];
+  const int32_t axis = s->rank - 1 - k->attr->axis;
+  int32_t to[ANET_MAX_RANK], at[ANET_MAX_RANK];
+  places(&k->out_shape, i, to);
+  for (int32_t d = 0; d < t->rank; d++) at[d] = t->dim[d] == 1 ? 0 : to[d];
+  double which = trunc(k->in[1][image * size_of(t) + place(t, at)]);
+  if (which < 0) which += s->dim[axis];
+  to[axis] = (int32_t)fmin(fmax(which, 0), s->dim[axis] - 1);
+  return k->in[0][image * size_of(s) + place(s, to)];
+}
+
+static double where(const ref64_call *k, size_t image, size_t i)
+{
+  const size_t at = image * size_of(&k->out_shape) + i;
+  return k->in[0][at] != 0 ? k->in[1][at] : k->in[2][at];
 }
 
 static double log_softmax(const ref64_call *k, const double *x, size_t i)
@@ -257,7 +320,14 @@ static double value_of(const ref64_call *k, size_t image, size_t i)
     case ANET_OP_REDUCE_MEAN:
     case ANET_OP_REDUCE_SUM:
     case ANET_OP_REDUCE_MAX:
+    case ANET_OP_REDUCE_PROD:
       return reduce(k, x, i);
+    case ANET_OP_TOP_K:
+      return top_k(k, x, i);
+    case ANET_OP_GATHER:
+      return gather(k, image, i);
+    case ANET_OP_WHERE:
+      return where(k, image, i);
     case ANET_OP_LOG_SOFTMAX:
       return log_softmax(k, x, i);
     case ANET_OP_LRN:
@@ -300,6 +370,10 @@ bool ref64_more(const ref64_call *k)
     case ANET_OP_REDUCE_MEAN:
     case ANET_OP_REDUCE_SUM:
     case ANET_OP_REDUCE_MAX:
+    case ANET_OP_REDUCE_PROD:
+    case ANET_OP_TOP_K:
+    case ANET_OP_GATHER:
+    case ANET_OP_WHERE:
     case ANET_OP_LOG_SOFTMAX:
     case ANET_OP_LRN:
     case ANET_OP_LAYER_NORM:

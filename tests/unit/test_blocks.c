@@ -267,6 +267,28 @@ TEST(padding_apart)
   drop(net, blocks);
 }
 
+/* A U-Net that comes back to the larger size by a transposed convolution: its arms are no block. */
+TEST(nests_of_transposed_convolutions)
+{
+  const anet_attr plain = {.kernel = {3, 3}, .pad = {1, 1, 1, 1}, .channels = 8},
+                  half = {.kernel = {2, 2}, .stride = {2, 2}},
+                  twice = {.kernel = {2, 2}, .stride = {2, 2}, .channels = 8};
+  const anet_shape shape = {3, {16, 16, 3}};
+  anet_net *net;
+  int32_t x, in[2];
+  CHECK_OK(anet_net_new(&net));
+  CHECK_OK(anet_net_input(net, "image", &shape, &x));
+  for (int32_t i = 0; i < 2; i++) x = add(net, "relu", NULL, add(net, "conv", &plain, x));
+  in[0] = x;
+  x = add(net, "max_pool", &half, x);
+  for (int32_t i = 0; i < 2; i++) x = add(net, "relu", NULL, add(net, "conv", &plain, x));
+  in[1] = add(net, "conv_transpose", &twice, x);
+  CHECK_OK(anet_net_add(net, "concat", NULL, NULL, in, 2, &x));
+  for (int32_t i = 0; i < 2; i++) x = add(net, "relu", NULL, add(net, "conv", &plain, x));
+  CHECK_OK(anet_net_output(net, add(net, "conv", &plain, x)));
+  drop(net, find(net, "1 plain in 0, 2 plain in 1, 2 plain in 2"));
+}
+
 TEST(less_usual)
 {
   anet_net *net = zoo_oddities(16, 10, 1);
@@ -320,5 +342,6 @@ TEST(nothing_found)
 
 TEST_MAIN(CASE(resnet20), CASE(resnet50), CASE(detector), CASE(segmenter), CASE(mobilenetv2),
           CASE(efficientnet), CASE(too_narrow), CASE(mobilenetv1), CASE(squeezenet), CASE(vgg),
-          CASE(preact), CASE(nests_are_looked_into), CASE(padding_apart), CASE(less_usual),
+          CASE(preact), CASE(nests_are_looked_into), CASE(padding_apart),
+          CASE(nests_of_transposed_convolutions), CASE(less_usual),
           CASE(memory_runs_out), CASE(nothing_found))

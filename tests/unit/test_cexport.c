@@ -197,14 +197,6 @@ static void check_program(program *p)
 /* ---- every op
  * --------------------------------------------------------------------------------------------- */
 
-static bool only_positive(const char *op)
-{
-  static const char *const ops[] = {"sqrt", "log", "pow", "power", "div", "reciprocal"};
-  for (int32_t i = 0; i < ANET_COUNT(ops); i++)
-    if (strcmp(op, ops[i]) == 0) return true;
-  return false;
-}
-
 /* Rank 1 to 4: what a reshape can say. */
 static int32_t cut(anet_net *net, int32_t from, const anet_shape *shape, int32_t *begin)
 {
@@ -234,8 +226,12 @@ static anet_net *cases_net(int32_t begin, int32_t end, bool positive)
   for (int32_t k = begin; k < end; k++) {
     char name[64];
     const op_case *c = &op_cases[k];
-    if (only_positive(c->op) != positive) continue;
-    for (int32_t i = 0; i < c->inputs; i++) in[i] = cut(net, flat, &c->in[i], &taken);
+    if (op_case_positive(c->op) != positive) continue;
+    for (int32_t i = 0; i < c->inputs; i++) {
+      in[i] = cut(net, flat, &c->in[i], &taken);
+      if (op_case_input(c->op, 0.3F) == 0) /* wants whole numbers */
+        CHECK_OK(anet_net_add(net, "round", NULL, NULL, &in[i], 1, &in[i]));
+    }
     snprintf(name, sizeof name, "%s*/%d", c->op, k); /* which must not end a comment */
     CHECK_OK(anet_net_add(net, c->op, name, &c->attr, in, c->inputs, &value));
     CHECK_OK(anet_net_output(net, value));

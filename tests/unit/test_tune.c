@@ -66,7 +66,7 @@ TEST(the_first_line_counts)
   static const char *const names[] = {"direct", "winograd2", "winograd4"};
   anet_net *net = one_conv(12, 16);
   setenv("ANET_TUNE", file, 1);
-  for (int32_t m = 0; m < ANET_METHOD_COUNT; m++) {
+  for (int32_t m = 0; m < ANET_COUNT(names); m++) {
     unlink(file);
     method_of(net, 1);
     char *text = text_of(), *tab = strrchr(text, '\t');

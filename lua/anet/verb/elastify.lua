@@ -17,11 +17,7 @@ local function show(ui, s)
                        table.concat(by_position[p], ', ')}
   end
   ui:table(rows)
-  local oracle = s:oracle()
-  for _, f in ipairs(s:frozen()) do
-    local first, last = oracle:get(f.first).name, oracle:get(f.last).name
-    ui:line('frozen: %s%s: %s', first, last ~= first and ' … ' .. last or '', f.reason)
-  end
+  road.show_frozen(ui, s:oracle(), s:frozen())
 end
 
 local NORMS = {yes = true, no = false} -- auto: nil

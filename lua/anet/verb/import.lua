@@ -45,9 +45,17 @@ local function class_names(ui, path)
   return names
 end
 
+local function words(list)
+  local names = {}
+  for word in list:gmatch '[^,]+' do names[#names + 1] = word end
+  return names
+end
+
 local function run(options, ui)
   local bundle = anet.bundle()
-  local net = ui:try(anet.net.import(options.model, {about = bundle}))
+  local net = ui:try(anet.net.import(options.model, {
+    about = bundle, partial = options.partial, outputs = options.outputs and words(options.outputs),
+  }))
   local input = input_of(ui, net, options)
   if input then bundle:set_input(input) end
   if options.labels then bundle:set_value('classes', class_names(ui, options.labels)) end
@@ -55,15 +63,16 @@ local function run(options, ui)
     verb = 'import', version = anet.version, model = options.model, opset = bundle:value 'border'.opset,
     producer = bundle:value 'border'.producer,
   }):save(options.out))
-  local cost = net:cost()
+  local cost, left = net:cost(), bundle:value 'left_out'
   ui:line('%s', tostring(net))
   if input then
     ui:line('a byte x becomes (x/255 - mean)/deviation, mean %s, deviation %s', table.concat(input.mean, ' '),
             table.concat(input.deviation, ' '))
   end
+  if left then road.show_left_out(ui, left) end
   ui:line('%s: %s, %s MACs', options.out, text.bytes(cost.param_bytes), text.count(cost.macs))
   ui:result{out = options.out, nodes = net:count(), params = cost.params, bytes = cost.param_bytes, macs = cost.macs,
-            input = input and input:fields()}
+            input = input and input:fields(), left_out = left}
 end
 
 return {
@@ -75,6 +84,8 @@ return {
     {name = 'std', value = 'S,…', default = '1', help = 'their standard deviation'},
     {name = 'scale', value = 'N', type = 'number', min = 1e-6, default = 1,
      help = 'what white was before mean and std: 1, or 255'},
+    {name = 'outputs', value = 'NAME,…', help = 'values that become the outputs; what they do not need is not looked at'},
+    {name = 'partial', help = 'leave out an end of the model that cannot be imported, as non-maximum suppression'},
     {name = 'labels', value = 'FILE', help = "the classes' names, one a line"},
   },
   run = run,
@@ -82,5 +93,9 @@ return {
 An ONNX file does not say how images become its input. A byte x becomes (x/255 - mean)/std with --scale 1:
   models of torchvision: --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
   for x/127.5 - 1:       --mean 0.5 --std 0.5
-  for bytes as they are: --scale 255]],
+  for bytes as they are: --scale 255
+
+What a detector ends in (non-maximum suppression, and what picks the boxes) may be of ops that this engine has not. --partial leaves
+it out: outputs are then the values that it reads, and ONNX files written of the network or its subnets have it again. Only
+what no convolution needs can be left out; --outputs cuts anywhere.]],
 }

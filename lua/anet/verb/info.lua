@@ -2,6 +2,7 @@
 local anet = require 'anet'
 local core = require 'anet.core'
 local json = require 'anet.json'
+local road = require 'anet.road'
 local text = require 'anet.text'
 
 local C = core.C
@@ -41,7 +42,23 @@ local function show_blocks(ui, s)
                        by_position[i] or ''}
   end
   ui:table(rows)
-  for _, f in ipairs(s:frozen()) do ui:line('frozen: nodes %d to %d: %s', f.first, f.last, f.reason) end
+  road.show_frozen(ui, s:oracle(), s:frozen())
+end
+
+-- What the block finder makes of a net: its blocks, what is of none, and why; and what an import left out.
+local function show_why(ui, net, left_out)
+  local blocks, frozen = anet.supernet.blocks(net)
+  local rows = {{'trunk', 'block', 'kind', 'name', 'in', 'out', 'hidden', 'MACs'}}
+  for i, b in ipairs(blocks) do
+    rows[#rows + 1] = {b.trunk, i, b.kind, b.name, table.concat(b.in_shape, 'x'), table.concat(b.out_shape, 'x'),
+                       b.hidden, text.count(b.macs)}
+  end
+  local trunks = #blocks > 0 and blocks[#blocks].trunk or 0
+  ui:line('%d block%s in %d trunk%s', #blocks, #blocks == 1 and '' or 's', trunks, trunks == 1 and '' or 's')
+  if #blocks > 0 then ui:table(rows) end
+  road.show_frozen(ui, net, frozen)
+  if left_out then road.show_left_out(ui, left_out) end
+  return blocks, frozen
 end
 
 local function show_input(ui, input)
@@ -79,6 +96,8 @@ local function show_bundle(ui, options)
   show_provenance(ui, bundle:value 'provenance')
   if options.nodes and net then ui:line('%s', net:describe()) end
   if options.blocks and supernet then show_blocks(ui, supernet) end
+  local blocks, frozen
+  if options.why and net then blocks, frozen = show_why(ui, net, bundle:value 'left_out') end
   ui:result{
     file = options.model, net = net and net:cost(), nodes = net and net:count(), input = input and input:fields(),
     supernet = supernet and {
@@ -86,6 +105,7 @@ local function show_bundle(ui, options)
       options = json.array(supernet:space():options()),
     },
     latency = latency and latency:info(), provenance = bundle:value 'provenance',
+    blocks = blocks and json.array(blocks), frozen = frozen and json.array(frozen), left_out = bundle:value 'left_out',
   }
 end
 
@@ -95,6 +115,7 @@ return {
   flags = {
     {name = 'nodes', help = 'list the nodes of the network'},
     {name = 'blocks', help = 'list the blocks of a supernet and their options'},
+    {name = 'why', help = 'what the block finder makes of the network: its blocks, and why the rest is none'},
   },
   run = function(options, ui)
     if options.model then show_bundle(ui, options) else show_machine(ui) end
