@@ -56,6 +56,12 @@ typedef struct anet__depthwise_args {
   anet__post post;
 } anet__depthwise_args;
 
+/* Memory that is wanted after this call, by whoever comes then, and that lies as something does here: it is asked for
+ * meanwhile, as a kernel computes more than it moves. NULL: nothing. */
+typedef struct anet__ahead {
+  const float *at[4];
+} anet__ahead;
+
 /* The same for lines of output pixels, found by lines of input pixels: tap (ky, kx) of pixel (y, x) is column
  * x * stride[1] + offset + kx of line[y * stride[0] + ky]; a line that is NULL and columns that are not there
  * are padding. */
@@ -69,6 +75,7 @@ typedef struct anet__depthwise_lines_args {
   float *out;          /* (lines, pixels, channels), leading dimension out_ld of a pixel */
   size_t out_ld;
   anet__post post;     /* rows are pixels */
+  anet__ahead ahead;   /* lies as out does */
 } anet__depthwise_lines_args;
 
 /* dw[t][c] += sum over rows of tap(r, t)[c] * dy[r][c]. */
@@ -80,6 +87,23 @@ typedef struct anet__depthwise_grad_args {
   float *dw; /* (taps, channels), leading dimension dw_ld */
   size_t dw_ld;
 } anet__depthwise_grad_args;
+
+/* Both gradients of a depthwise convolution, at lines of its input. Tap (ky, kx) that read input pixel (y, x) was that of
+ * column (x + phase[1] - kx) / stride[1] of line dy[(y + phase[0] - ky) / stride[0]], where both are whole; what they are
+ * all lies there, for phase[i] >= kernel[i] - 1 and dy has zeros around. Then
+ *   dx[y][x] = (accumulate ? dx[y][x] : 0) + sum over taps of dy * w, dw[ky][kx] += sum over pixels of x * dy. */
+typedef struct anet__depthwise_back_args {
+  const float *const *dy; /* lines, each (columns, channels) */
+  int32_t kernel[2], stride[2], phase[2];
+  int32_t lines, pixels, channels; /* of the input */
+  const float *x; /* (lines, pixels, channels) */
+  float *dx;      /* likewise */
+  int32_t accumulate;
+  const float *weight; /* (kernel, channels), leading dimension weight_ld */
+  size_t weight_ld;
+  float *dw; /* (kernel, channels) */
+  anet__ahead ahead; /* lies as x does */
+} anet__depthwise_back_args;
 
 /* A tile of a Winograd convolution (winopoints.h) has n x n input pixels, n = m + 2. Its points:
  * v[point][tile][c] = (BT d B)[point] of channel c. */
@@ -166,6 +190,7 @@ typedef enum anet__act {
   X(void, depthwise, (const anet__depthwise_args *a)) \
   X(void, depthwise_lines, (const anet__depthwise_lines_args *a)) \
   X(void, depthwise_grad, (const anet__depthwise_grad_args *a)) \
+  X(void, depthwise_back, (const anet__depthwise_back_args *a)) \
   /* -- pooling: rows of taps, padding taps are NULL here and skipped ------------------------ */ \
   /* y[r][c] = max over taps; index[r][c] (may be NULL) = the tap that won, the first of equals */ \
   X(void, max_pool, (float *y, uint8_t *index, const float *const *tap, int32_t rows, int32_t taps, int32_t channels)) \

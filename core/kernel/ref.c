@@ -140,6 +140,32 @@ void anet__ref_depthwise_grad(const anet__depthwise_grad_args *a)
   }
 }
 
+/* The taps that read input pixel (y, x), n channels from c. */
+static void back_pixel(const anet__depthwise_back_args *a, int32_t y, int32_t x, int32_t c,
+                       int32_t n)
+{
+  const size_t ld = (size_t)a->channels, at = (size_t)(y * a->pixels + x) * ld + (size_t)c;
+  float acc[BLOCK] = {0};
+  for (int32_t ky = (y + a->phase[0]) % a->stride[0]; ky < a->kernel[0]; ky += a->stride[0])
+    for (int32_t kx = (x + a->phase[1]) % a->stride[1]; kx < a->kernel[1]; kx += a->stride[1]) {
+      const int32_t tap = ky * a->kernel[1] + kx, column = (x + a->phase[1] - kx) / a->stride[1];
+      const float *dy = a->dy[(y + a->phase[0] - ky) / a->stride[0]] + (size_t)column * ld + c;
+      const float *w = a->weight + (size_t)tap * a->weight_ld + c;
+      float *dw = a->dw + (size_t)tap * ld + c;
+      for (int32_t i = 0; i < n; i++) acc[i] += dy[i] * w[i];
+      for (int32_t i = 0; i < n; i++) dw[i] += a->x[at + (size_t)i] * dy[i];
+    }
+  for (int32_t i = 0; i < n; i++)
+    a->dx[at + (size_t)i] = (a->accumulate ? a->dx[at + (size_t)i] : 0.0f) + acc[i];
+}
+
+void anet__ref_depthwise_back(const anet__depthwise_back_args *a)
+{
+  for (int32_t r = 0; r < a->lines * a->pixels; r++)
+    for (int32_t c = 0; c < a->channels; c += BLOCK)
+      back_pixel(a, r / a->pixels, r % a->pixels, c, ANET_MIN(BLOCK, a->channels - c));
+}
+
 /* -- pooling -------------------------------------------------------------------------------- */
 
 /* A NaN wins over every number, and the first NaN over the others. A row with no tap gives 0. */

@@ -17,6 +17,7 @@
 typedef struct anet__tape_stage {
   int32_t first, count; /* of its nodes in tape->order */
   bool by_image;        /* else it is one node on the whole batch */
+  bool band;            /* a depthwise convolution and a norm, some lines at a time (op/band.h) */
   int32_t units;        /* of an image: 1, or its pixels where nodes treat each on its own */
   int32_t part, chunk;  /* units; chunk <= part */
   int32_t norm, norms;  /* in tape->measured: norms whose sums it makes, once its nodes have run */

@@ -1,6 +1,7 @@
 /* Running the stages of a tape: parts over the pool, each a few images at a time. */
 #include <string.h>
 
+#include "op/band.h"
 #include "op/norm.h"
 #include "op/work.h"
 #include "train/tape.h"
@@ -109,16 +110,23 @@ static bool has_partial(const anet__tape_node *node, int32_t i)
 
 /* ---- a part ------------------------------------------------------------------------------- */
 
-/* The inputs of node v that its forward pass did not leave in memory. */
+/* The call that makes value v again. */
+static anet__call again_call(const job *j, int32_t v, images m)
+{
+  const anet__tape_node *node = &j->tape->node[v];
+  const anet__tape_node *head = &j->tape->node[node->fused ? node->head : v];
+  anet__call call = call_of(j, head, &head->call, m);
+  call.out = at_worker(j, m, node->value_back_at);
+  return call;
+}
+
+/* The inputs of a node that its forward pass did not leave in memory. */
 static void make_again(const job *j, const anet__tape_node *node, images m)
 {
   for (int32_t i = 0; i < node->call.inputs; i++) {
-    const anet__tape_node *in = &j->tape->node[node->in[i]];
-    if (!in->value_again) continue;
-    const anet__tape_node *head = &j->tape->node[in->fused ? in->head : node->in[i]];
-    anet__call call = call_of(j, head, &head->call, m);
-    call.out = at_worker(j, m, in->value_back_at);
-    head->op->forward(&call);
+    if (!j->tape->node[node->in[i]].value_again) continue;
+    const anet__call call = again_call(j, node->in[i], m);
+    anet__op_norm.forward(&call);
   }
 }
 
@@ -166,6 +174,48 @@ static void measure(const job *j, int32_t v, images m)
   anet__norm_grad_measure(&grad, sums_of(j, v, m.part));
 }
 
+/* ---- a band ------------------------------------------------------------------------------- */
+
+static void run_band_forward(const job *j, images m)
+{
+  const int32_t *v = &j->tape->order[j->stage->first];
+  const anet__tape_node *norm = &j->tape->node[v[0]], *d = &j->tape->node[v[1]];
+  const anet__call inner = call_of(j, norm, &norm->call, m), depthwise = call_of(j, d, &d->call, m);
+  anet__band band = {.norm = &inner, .depthwise = &depthwise};
+  anet__call measured;
+  if (j->norms && wants_sums(j, j->norm[0])) {
+    const anet__tape_node *next = &j->tape->node[j->norm[0]];
+    measured = call_of(j, next, &next->call, m);
+    band.measured = &measured;
+    band.sums = sums_of(j, j->norm[0], m.part);
+  }
+  anet__band_forward(&band);
+}
+
+static void run_band_backward(const job *j, images m)
+{
+  const int32_t *v = &j->tape->order[j->stage->first];
+  const anet__tape_node *norm = &j->tape->node[v[0]], *d = &j->tape->node[v[1]];
+  if (!d->wanted) return;
+  const anet__grad_call inner = grad_of(j, norm, &norm->grad_call, m);
+  anet__grad_call depthwise = grad_of(j, d, &d->grad_call, m), measured;
+  anet__call again;
+  anet__band_grad band = {.norm = &inner, .depthwise = &depthwise};
+  depthwise.dparam[0] = has_partial(d, 0) ? param_grad(j, v[1], 0, m.part) : NULL;
+  if (j->tape->node[d->in[0]].value_again) {
+    again = again_call(j, d->in[0], m);
+    band.again = &again;
+  }
+  if (j->norms && wants_sums(j, j->norm[0])) {
+    const anet__tape_node *next = &j->tape->node[j->norm[0]];
+    const anet__grad_call whole = sums_call(next);
+    measured = grad_of(j, next, &whole, m);
+    band.measured = &measured;
+    band.sums = sums_of(j, j->norm[0], m.part);
+  }
+  anet__band_backward(&band);
+}
+
 static void clear_sums(const job *j, int32_t v, int32_t part)
 {
   const size_t channels = (size_t)anet__channels(&j->tape->node[v].call.out_shape);
@@ -190,10 +240,16 @@ static void run_part(void *context, int32_t part, int32_t worker)
 {
   const job *j = context;
   const anet__tape_stage *s = j->stage;
+  /* what the stage before has made last is still in the caches: there every other stage begins */
+  if ((s - j->tape->stage) % 2) part = parts_of(j) - 1 - part;
   const int32_t begin = part * s->part, end = ANET_MIN(begin + s->part, j->n);
   clear_part(j, part);
   for (int32_t at = begin; at < end; at += s->chunk) {
     const images m = {at, ANET_MIN(s->chunk, end - at), part, worker};
+    if (s->band) {
+      j->back ? run_band_backward(j, m) : run_band_forward(j, m);
+      continue;
+    }
     for (int32_t i = 0; i < j->nodes; i++) run_node(j, j->tape->order[s->first + i], m);
     for (int32_t i = 0; i < j->norms; i++)
       if (wants_sums(j, j->norm[i])) measure(j, j->norm[i], m);

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/rng.h"
+#include "op/work.h"
 #include "train/loss.h"
 #include "train/tape.h"
 
@@ -140,6 +141,12 @@ static void keep_stats(anet_tape *tape)
   }
 }
 
+static void clear_run(const void *context, size_t begin, size_t end)
+{
+  float *grads = ((const anet_tape *)context)->grads;
+  memset(grads + begin, 0, (end - begin) * sizeof *grads);
+}
+
 void anet__tape_undo(anet_tape *tape)
 {
   for (int32_t i = 0; i < tape->stats; i++) {
@@ -157,7 +164,7 @@ int anet_tape_step(anet_tape *tape, const float *const *in, int32_t n, const ane
   ANET_TRY(anet__tape_refresh(tape));
   *stats = (anet_step_stats){0};
   keep_stats(tape);
-  memset(tape->grads, 0, tape->grads_count * sizeof *tape->grads);
+  anet__split(tape->pool, tape->grads_count, 1, clear_run, tape);
   for (int32_t v = 0; v < tape->count; v++) tape->node[v].grad_written = false;
   forward(tape, in, n, true, seed);
   run_losses(tape, n, losses, target, count, stats);

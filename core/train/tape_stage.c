@@ -1,6 +1,7 @@
 /* Which nodes of a tape run together, and the scratch that they need for it. */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "op/band.h"
 #include "op/taps.h"
 #include "op/work.h"
 #include "train/tape.h"
@@ -29,6 +30,16 @@ static size_t pixels_of(const anet__tape_node *node, bool back)
   return anet__pixels(back || !node->call.inputs ? &node->call.out_shape : &node->call.in_shape[0]);
 }
 
+/* Is node v the clamp of a norm before the depthwise convolution that was just put? It has nothing to run, but that the
+ * norm's sums can be made in this stage. */
+static bool clamps_before(const anet_tape *tape, int32_t v)
+{
+  const anet__tape_node *node = &tape->node[v];
+  return node->fused && anet__tape_batch_norm(tape, node->in[0]) && node->readers == 1 &&
+         node->id != ANET_OP_ADD && tape->node[node->last_reader].id == ANET_OP_DEPTHWISE &&
+         tape->order[tape->ordered - 1] == node->last_reader;
+}
+
 /* Put node v at the end of the stage in hand, or of a new one. `apart`: v cannot run in it. */
 static void put_node(anet_tape *tape, int32_t v, int32_t *stages, int32_t from, bool apart)
 {
@@ -36,7 +47,8 @@ static void put_node(anet_tape *tape, int32_t v, int32_t *stages, int32_t from, 
   const bool back = from > 0;
   if (*stages == from || apart || !s->by_image || !by_image(&tape->node[v]) ||
       s->count == LONGEST ||
-      pixels_of(&tape->node[tape->order[s->first]], back) != pixels_of(&tape->node[v], back)) {
+      (pixels_of(&tape->node[tape->order[s->first]], back) != pixels_of(&tape->node[v], back) &&
+       !(back && clamps_before(tape, v)))) {
     s = &tape->stage[(*stages)++];
     *s = (anet__tape_stage){.first = tape->ordered, .by_image = by_image(&tape->node[v])};
   }
@@ -167,6 +179,52 @@ static void cut_images(anet_tape *tape, anet__tape_stage *s, bool back)
   const size_t fit = (CACHE + packed) / (bytes / (size_t)s->units);
   s->chunk = (int32_t)ANET_MAX((size_t)1, ANET_MIN(fit, (size_t)s->part));
   if (s->chunk > TILE_ROWS) s->chunk -= s->chunk % TILE_ROWS;
+}
+
+/* ---- bands -------------------------------------------------------------------------------- */
+
+/* Are the stage's sums, if any, those of a norm of this value (backward: gradient)? */
+static bool sums_are_of(const anet_tape *tape, const anet__tape_stage *s, int32_t value, bool back)
+{
+  if (s->norms == 0) return true;
+  const anet__tape_node *norm = &tape->node[tape->measured[s->norm]], *of = &tape->node[value];
+  if (s->norms > 1) return false;
+  return back ? norm->grad_span == of->grad_span && !norm->grad_local : norm->in[0] == value;
+}
+
+static bool band_forward(const anet_tape *tape, const anet__tape_stage *s)
+{
+  const int32_t first = tape->order[s->first], last = tape->order[s->first + s->count - 1];
+  const anet__tape_node *norm = &tape->node[first], *d = &tape->node[last];
+  return s->count == 2 && norm->id == ANET_OP_NORM && norm->addend < 0 &&
+         d->id == ANET_OP_DEPTHWISE && d->in[0] == norm->tail && d->addend < 0 &&
+         tape->node[norm->tail].value_local && !tape->node[d->tail].value_local &&
+         sums_are_of(tape, s, d->tail, false);
+}
+
+static bool band_backward(const anet_tape *tape, const anet__tape_stage *s)
+{
+  if (s->count < 2 || s->count > 3) return false;
+  const int32_t *v = &tape->order[s->first];
+  const anet__tape_node *norm = &tape->node[v[0]], *d = &tape->node[v[1]];
+  const anet__tape_node *in = &tape->node[d->in[0]];
+  if (norm->id != ANET_OP_NORM || d->id != ANET_OP_DEPTHWISE || norm->in[0] != v[1]) return false;
+  if (s->count == 3 && (v[2] != d->in[0] || !tape->node[in->in[0]].masks)) return false;
+  return !norm->call.folded && !anet__tape_fixed_norm(tape, v[0]) && !norm->grad_local &&
+         d->grad_local && !in->grad_local && sums_are_of(tape, s, d->in[0], true);
+}
+
+/* Values and gradients were placed. Sums of weights' gradients are small, so parts need not be large; one part alone
+ * is better shared op by op. */
+static void find_band(anet_tape *tape, anet__tape_stage *s, bool back)
+{
+  if (!s->by_image || !(back ? band_backward(tape, s) : band_forward(tape, s))) return;
+  const anet__tape_node *d = &tape->node[tape->order[s->first + 1]];
+  const size_t rows = (size_t)tape->batch * anet__pixels(&d->call.out_shape);
+  const int32_t most = (int32_t)ANET_MIN((size_t)PARTS, rows / PART_ROWS);
+  const int32_t parts = ANET_MIN(most, tape->batch);
+  s->band = parts > 1 && anet__band_fits(&d->call);
+  if (s->band) s->part = s->chunk = (tape->batch + parts - 1) / parts;
 }
 
 /* Norms by the stage that makes their sums. */
@@ -331,10 +389,12 @@ static size_t packing_floats(const anet__tape_node *node)
 static int stage_floats(anet_tape *tape, anet__tape_stage *s, bool back, size_t *most)
 {
   size_t floats = 0, worker = 0, packing = 0;
+  find_band(tape, s, back);
   for (int32_t i = 0; i < s->count; i++) {
     const int32_t v = tape->order[s->first + i];
     take_node(tape, s, v, back, &floats);
     worker = ANET_MAX(worker, chunk_floats(&tape->node[v], s, back));
+    if (s->band && i == 1) worker = ANET_MAX(worker, anet__band_floats(&tape->node[v].call, back));
     if (back) packing = ANET_MAX(packing, packing_floats(&tape->node[v]));
   }
   for (int32_t i = 0; i < s->norms; i++) {
@@ -343,7 +403,7 @@ static int stage_floats(anet_tape *tape, anet__tape_stage *s, bool back, size_t 
         anet__take(&floats, sums_floats(tape, s, v));
   }
   s->worker = floats;
-  ANET_TRY(place_locals(tape, s, back, &worker));
+  if (!s->band) ANET_TRY(place_locals(tape, s, back, &worker));
   s->worker_floats = worker;
   const size_t all = worker * (size_t)anet__pool_workers(tape->pool);
   *most = ANET_MAX(*most, floats + ANET_MAX(all, packing));

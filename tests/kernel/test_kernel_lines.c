@@ -1,4 +1,4 @@
-/* Depthwise convolution by lines against ref; bounds as in test_kernel_conv.c. */
+/* Depthwise convolution by lines, and its gradients, against ref; bounds as in test_kernel_conv.c. */
 #include "compare.h"
 
 enum { MOST_LINES = 16 };
@@ -118,4 +118,123 @@ TEST(lines_alone_are_the_same)
   }
 }
 
-TEST_MAIN(CASE(every_table_agrees), CASE(lines_alone_are_the_same))
+/* ---- both gradients --------------------------------------------------------------------------- */
+
+typedef struct back_problem {
+  anet__depthwise_back_args args; /* but for x's lines */
+  box dy, x, w, dx, dw;
+  const float *line[2 * MOST_LINES];
+} back_problem;
+
+static back_problem back_new(int32_t kernel, int32_t stride, int32_t channels)
+{
+  back_problem p = {0};
+  const int32_t lines = roll(1, 5), pixels = roll(1, 9), phase = kernel - 1 + roll(0, 3);
+  const int32_t above = (lines - 1 + phase) / stride + 1, columns = (pixels - 1 + phase) / stride + 1;
+  const size_t c = (size_t)channels;
+  p.dy = box_new((size_t)(above * columns) * c, roll(0, 3));
+  p.x = box_new((size_t)(lines * pixels) * c, roll(0, 3));
+  p.dx = box_new(p.x.n, roll(0, 3));
+  p.w = box_new((size_t)(kernel * kernel) * (c + 1), roll(0, 3));
+  p.dw = box_new((size_t)(kernel * kernel) * c, roll(0, 3));
+  for (int32_t k = 0; k < above; k++) p.line[k] = p.dy.v + (size_t)(k * columns) * c;
+  p.args = (anet__depthwise_back_args){.kernel = {kernel, kernel},
+                                       .stride = {stride, stride},
+                                       .phase = {phase, phase},
+                                       .lines = lines,
+                                       .pixels = pixels,
+                                       .channels = channels,
+                                       .x = p.x.v,
+                                       .accumulate = roll(0, 1),
+                                       .weight = p.w.v,
+                                       .weight_ld = c + 1};
+  return p;
+}
+
+static void back_free(back_problem *p)
+{
+  box_free(&p->dy, "dy");
+  box_free(&p->x, "x");
+  box_free(&p->w, "w");
+  box_free(&p->dx, "dx");
+  box_free(&p->dw, "dw");
+}
+
+static void run_back(const anet__kernels *k, back_problem *p, box *dx, box *dw)
+{
+  p->args.dy = p->line;
+  p->args.dx = dx->v;
+  p->args.dw = dw->v;
+  p->args.ahead = (anet__ahead){{p->x.v, NULL, dx->v + p->x.n}};
+  k->depthwise_back(&p->args);
+}
+
+static void agree_all(const char *what, anet__isa isa, const box *got, const box *want, double terms,
+                      bool spoiled)
+{
+  const double size = (terms * 4 + 4) * 2; /* every factor is at most 2 */
+  for (size_t n = 0; n < got->n; n++)
+    agree(what, isa, n, (double)got->v[n], (double)want->v[n],
+          (terms + 2) * FLT_EPSILON * (spoiled ? fmax(size, 1e31) : size));
+}
+
+TEST(both_gradients_agree)
+{
+  for (int32_t i = 0; i < 400; i++) {
+    reseed(i);
+    static const int32_t kernels[] = {3, 3, 3, 5, 2};
+    const int32_t kernel = kernels[i % 5], channels = i < 120 ? i % 40 + 1 : roll(1, 130);
+    back_problem p = back_new(kernel, roll(1, 3), channels);
+    if (i % 7 == 0) box_spoil(&p.x, 5);
+    box dx = box_copy(&p.dx), dw = box_copy(&p.dw);
+    run_back(plain(), &p, &dx, &dw);
+    EACH_ISA(k)
+    {
+      box got_dx = box_copy(&p.dx), got_dw = box_copy(&p.dw);
+      run_back(k, &p, &got_dx, &got_dw);
+      agree_all("dx", k->isa, &got_dx, &dx, kernel * kernel, false);
+      agree_all("dw", k->isa, &got_dw, &dw, p.args.lines * p.args.pixels, i % 7 == 0);
+      box_free(&got_dx, "dx");
+      box_free(&got_dw, "dw");
+    }
+    box_free(&dx, "dx by ref");
+    box_free(&dw, "dw by ref");
+    back_free(&p);
+  }
+}
+
+/* What ref computes are the definition's sums, one tap and pixel at a time. */
+TEST(both_gradients_are_those_of_taps)
+{
+  for (int32_t i = 0; i < 40; i++) {
+    reseed(i);
+    const int32_t kernel = roll(1, 4), stride = roll(1, 3), c = roll(1, 5);
+    back_problem p = back_new(kernel, stride, c);
+    box dx = box_copy(&p.dx), dw = box_copy(&p.dw);
+    const anet__depthwise_back_args *a = &p.args;
+    for (int32_t n = 0; n < (int32_t)p.x.n; n++) {
+      const int32_t channel = n % c, x = n / c % a->pixels, y = n / c / a->pixels;
+      double sum = a->accumulate ? (double)p.dx.v[n] : 0;
+      for (int32_t t = 0; t < kernel * kernel; t++) {
+        const int32_t down = y + a->phase[0] - t / kernel, across = x + a->phase[1] - t % kernel;
+        if (down % stride || across % stride) continue;
+        const float dy = p.line[down / stride][across / stride * c + channel];
+        sum += (double)dy * (double)p.w.v[t * (c + 1) + channel];
+        dw.v[t * c + channel] += dy * p.x.v[n];
+      }
+      dx.v[n] = (float)sum;
+    }
+    box got_dx = box_copy(&p.dx), got_dw = box_copy(&p.dw);
+    run_back(plain(), &p, &got_dx, &got_dw);
+    agree_all("dx", ANET_ISA_REF, &got_dx, &dx, kernel * kernel, false);
+    agree_all("dw", ANET_ISA_REF, &got_dw, &dw, a->lines * a->pixels, false);
+    box_free(&got_dx, "dx");
+    box_free(&got_dw, "dw");
+    box_free(&dx, "dx by taps");
+    box_free(&dw, "dw by taps");
+    back_free(&p);
+  }
+}
+
+TEST_MAIN(CASE(every_table_agrees), CASE(lines_alone_are_the_same), CASE(both_gradients_agree),
+          CASE(both_gradients_are_those_of_taps))

@@ -105,13 +105,14 @@ TEST(stages_have_parts_and_chunks)
 {
   anet_net *net = stage_net();
   anet_tape *tape;
-  int32_t parted[2] = {0}, chunked[2] = {0}, pixelwise = 0, local = 0, again = 0, grads = 0;
+  int32_t parted[2] = {0}, chunked[2] = {0}, bands[2] = {0}, pixelwise = 0, local = 0, again = 0, grads = 0;
   CHECK_OK(anet_tape_new(net, BATCH, NULL, &tape));
   for (int32_t i = 0; i < tape->forward + tape->backward; i++) {
     const anet__tape_stage *s = &tape->stage[i];
     const int32_t back = i >= tape->forward;
     parted[back] += s->part < BATCH * s->units;
     chunked[back] += s->chunk < s->part;
+    bands[back] += s->band;
     pixelwise += s->units > 1;
   }
   for (int32_t v = 0; v < tape->count; v++) {
@@ -120,6 +121,7 @@ TEST(stages_have_parts_and_chunks)
     grads += tape->node[v].grad_local;
   }
   CHECK(parted[0] > 0 && parted[1] > 0 && chunked[0] > 0 && chunked[1] > 0);
+  CHECK(bands[0] > 2 && bands[1] > 2);
   CHECK(pixelwise > 0 && local >= again && again > 3 && grads > 3);
   anet_tape_release(tape);
   anet_net_release(net);
