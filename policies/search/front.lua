@@ -195,9 +195,9 @@ return {
   api = 1, kind = 'search', name = 'front',
   defaults = {
     probe = 256,        -- images that damages are measured on, and that the races begin with
-    candidates = 16,    -- genomes of least predicted damage a budget and round
+    candidates = 12,    -- genomes of least predicted damage a budget and round
     rounds = 3,         -- of proposing and refitting
-    racers = 16,        -- genomes that race a budget
+    racers = 10,        -- genomes that race a budget
     deviations = 1.6,   -- of a paired difference in hits, beyond which a racer is dropped
     ridge = 2,          -- trust in the single-option probes, in observations
   },

@@ -7,10 +7,10 @@ local function accuracy(net, pool, dataset, input)
   return anet.plan(net, {batch = 20, pool = pool}):accuracy(dataset, input)
 end
 
-local function provenance(options, dataset)
+local function provenance(options, model, dataset)
   return {
     verb = 'calibrate', version = anet.version, model = options.model, genome = options.genome, int8 = options.int8,
-    data = options.data, images = dataset:count(),
+    data = options.data, images = dataset:count(), source = model.bundle:value 'provenance',
   }
 end
 
@@ -19,7 +19,7 @@ local function widen(options, ui, model, dataset, pool)
   local before = #model.supernet:space():options()
   local supernet = ui:try(model.supernet:quantize(dataset:tensor(model.input), pool))
   local after = #supernet:space():options()
-  ui:try(road.bundle_for(model):set_supernet(supernet):set_value('provenance', provenance(options, dataset)):save(options.out))
+  ui:try(road.bundle_for(model):set_supernet(supernet):set_value('provenance', provenance(options, model, dataset)):save(options.out))
   ui:line('%s: %d options, %d of them in bytes', options.out, after, after - before)
   ui:result{out = options.out, images = dataset:count(), options = after, int8 = after - before}
 end
@@ -30,7 +30,7 @@ local function calibrate(options, ui, model, dataset, pool)
   local images = dataset:tensor(model.input)
   local calibrated = ui:try(options.int8 and net:quantize(images, {pool = pool}) or
                               net:calibrate(images, {batch = options.batch, pool = pool}))
-  ui:try(road.bundle_for(model):set_net(calibrated):set_value('provenance', provenance(options, dataset)):save(options.out))
+  ui:try(road.bundle_for(model):set_net(calibrated):set_value('provenance', provenance(options, model, dataset)):save(options.out))
   local labelled = dataset:labelled()
   local before = labelled and accuracy(net, pool, dataset, model.input) or nil
   local after = labelled and accuracy(calibrated, pool, dataset, model.input) or nil
