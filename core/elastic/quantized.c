@@ -82,3 +82,56 @@ int anet__quantize_net(const anet_net *net, const anet__range *range, anet_net *
     *out = r.net;
   return rc;
 }
+
+/* ---- rounded weights ---------------------------------------------------------------------------- */
+
+static bool is_rounded(const anet_net *net, int32_t value)
+{
+  const anet__node *node = anet__net_at(net, value);
+  return reads_bytes(net, node) && net->node[node->in[0]].op == ANET_OP_QUANTIZE;
+}
+
+static int round_node(anet_net *net, int32_t value)
+{
+  const anet_tensor *weight = net->node[value].param[0];
+  anet_tensor *own;
+  ANET_TRY(anet_tensor_new(ANET_F32, &weight->shape, &own));
+  anet__bytes_round(weight, anet__f32(own));
+  const int rc = anet_net_set_param(net, value, 0, own);
+  anet_tensor_release(own);
+  return rc;
+}
+
+static int copy_rounded(const anet_net *net, anet_net *copy)
+{
+  int32_t value;
+  for (int32_t v = 0; v < net->count; v++) {
+    const anet__node *node = anet__net_at(net, v);
+    if (node->op == ANET_OP_INPUT)
+      ANET_TRY(anet_net_input(copy, node->name, &node->shape, &value));
+    else
+      ANET_TRY(anet__net_append(copy, node, node->in, &value));
+    if (is_rounded(net, v)) ANET_TRY(round_node(copy, v));
+  }
+  for (int32_t i = 0; i < net->outputs; i++) ANET_TRY(anet_net_output(copy, net->output[i]));
+  return ANET_OK;
+}
+
+int anet__quantized_round(anet_net *net, anet_net **out)
+{
+  bool any = false;
+  for (int32_t v = 0; v < net->count; v++) any |= is_rounded(net, v);
+  *out = NULL;
+  if (!any) {
+    *out = anet_net_retain(net);
+    return ANET_OK;
+  }
+  anet_net *copy = NULL;
+  int rc = anet_net_new(&copy);
+  if (!rc) rc = copy_rounded(net, copy);
+  if (rc)
+    anet_net_release(copy);
+  else
+    *out = copy;
+  return rc;
+}

@@ -15,4 +15,8 @@ int anet__quantize_candidates(const anet_net *net, bool **quantized);
  * "NAME.bytes". Parameters are shared. range: (count). */
 int anet__quantize_net(const anet_net *net, const anet__range *range, anet_net **out);
 
+/* The net with rounded copies of the weights that plans round, for whoever computes it in floats elsewhere; other
+ * parameters are shared. A net with no such weights is retained as it is. */
+int anet__quantized_round(anet_net *net, anet_net **out);
+
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "elastic/quantized.h"
 
 /* ---- text
  * ------------------------------------------------------------------------------------------ */
@@ -444,13 +445,17 @@ int anet_net_export_c(const anet_net *net, const char *path, const anet_c_desc *
 {
   static const anet_c_desc usual = {0};
   anet__c_program p = {.net = net, .desc = desc ? desc : &usual};
+  anet_net *rounded = NULL;
   int rc = check(net, path, p.desc);
   anet__c_writer *writer = rc ? NULL : anet__alloc(sizeof *writer);
   if (!rc && !writer) rc = ANET_NOMEM;
+  if (!rc) rc = anet__quantized_round((anet_net *)net, &rounded); /* only retained */
+  p.net = rounded;
   if (!rc) rc = make_names(&p, path);
   if (!rc) rc = program_new(&p);
   if (!rc) rc = write_files(&p, path, writer);
   anet__free(writer);
   program_free(&p);
+  anet_net_release(rounded);
   return rc ? anet__fail_in(rc, "export to C") : ANET_OK;
 }

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "elastic/quantized.h"
 #include "io/onnx_border.h"
 #include "op/bytes.h"
 
@@ -806,13 +807,24 @@ static int build(exporter *ex, const border *b)
 }
 
 /* The part that outputs depend on is a net of its own, whose names may be changed. */
+/* What the outputs need, with weights as plans have them. */
+static int extract(const anet_net *net, anet_net **out)
+{
+  anet_net *part = NULL;
+  *out = NULL;
+  ANET_TRY(anet__net_extract(net, net->input, net->inputs, net->output, net->outputs, NULL, &part));
+  const int rc = anet__quantized_round(part, out);
+  anet_net_release(part);
+  return rc;
+}
+
 int anet_net_export_onnx(const anet_net *net, const char *path, const anet_bundle *about)
 {
   exporter ex = {.model = {.pool = {.left = SIZE_MAX}, .opset = ANET_ONNX_OPSET}};
   border b[ANET_MAX_OUTPUTS] = {0};
   anet_net *part = NULL;
   void *tail = NULL;
-  int rc = anet__net_extract(net, net->input, net->inputs, net->output, net->outputs, NULL, &part);
+  int rc = extract(net, &part);
   ex.net = part;
   if (!rc) rc = check_outputs(&ex);
   for (int32_t i = 0; !rc && i < part->outputs; i++)

@@ -96,6 +96,17 @@ static float scale_of(const anet_tensor *t, size_t terms, int32_t channel)
   return most > 0 ? most / 127.0F : 1.0F;
 }
 
+void anet__bytes_round(const anet_tensor *t, float *to)
+{
+  const int32_t channels = t->shape.dim[t->shape.rank - 1];
+  const size_t terms = anet__shape_size(&t->shape) / (size_t)channels;
+  for (int32_t c = 0; c < channels; c++) {
+    const float scale = scale_of(t, terms, c);
+    for (size_t k = 0; k < terms; k++)
+      to[k * (size_t)channels + (size_t)c] = scale * rintf(weight_at(t, k, c) / scale);
+  }
+}
+
 /* As floats of the packed block: where the weights begin. */
 static size_t weights_at(const window *w)
 {

@@ -16,6 +16,8 @@ anet__levels anet__levels_of(const anet_attr *quantize);
 
 /* Whether an op can read `in` as bytes: conv without groups, depthwise, linear, where sums of products fit 32 bits. */
 bool anet__bytes_reads(anet__op_id op, const anet_attr *attr, const anet_shape *in);
+/* Weights as packing rounds them, dense, into `to` (of the tensor's size). */
+void anet__bytes_round(const anet_tensor *weight, float *to);
 /* Its forward, scratch, pack_size and pack; call->bytes.in is set. */
 extern const anet__op anet__op_bytes;
 /* Of what `pack` wrote, a channel of output: the scale of its weights, and what its sum of products is when each byte is

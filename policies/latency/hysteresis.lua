@@ -52,7 +52,7 @@ return {
   api = 1, kind = 'latency', name = 'hysteresis',
   defaults = {
     settle = 5,        -- frames on a rung before its median is believed
-    target = 0.85,     -- share of the budget to aim at when going down
+    target = 0.75,     -- share of the budget to aim at when going down
     climb = 0.85,      -- share of the budget that a better rung must stay under to be tried
     patience = 20,     -- calm frames before a climb
   },

@@ -151,6 +151,33 @@ TEST(whole_numbers_give_what_floats_give)
   anet_net_release(net);
 }
 
+/* What leaves for others has weights as plans round them, and shares the rest. */
+TEST(rounded_weights)
+{
+  anet_net *net = mobile_net(), *bytes = NULL, *rounded = NULL, *same = NULL, *want = NULL;
+  float *in = images_of(net);
+  CHECK_OK(anet_net_quantize(net, in, IMAGES, NULL, &bytes));
+  CHECK_OK(anet__quantized_round(bytes, &rounded));
+  CHECK_OK(anet__quantized_round(net, &same));
+  CHECK(same == net);
+  CHECK_OK(anet_net_copy(bytes, &want));
+  round_weights(want);
+  int32_t own = 0;
+  for (int32_t v = 0; v < bytes->count; v++)
+    for (int32_t p = 0; p < bytes->node[v].params; p++) {
+      const anet_tensor *a = rounded->node[v].param[p], *b = want->node[v].param[p];
+      CHECK_EQ_I(memcmp(anet__f32(a), anet__f32(b), anet__shape_size(&a->shape) * sizeof(float)), 0);
+      own += a != bytes->node[v].param[p];
+    }
+  CHECK_EQ_I(own, 6);
+  anet_net_release(want);
+  anet_net_release(same);
+  anet_net_release(rounded);
+  anet_net_release(bytes);
+  anet_net_release(net);
+  free(in);
+}
+
 /* A quantised value that something else reads too stays in floats, and so does what reads it. */
 TEST(other_readers_keep_floats)
 {
@@ -263,10 +290,12 @@ typedef struct quantizing {
 static int quantize_once(void *context)
 {
   const quantizing *q = context;
-  anet_net *net = NULL;
+  anet_net *net = NULL, *rounded = NULL;
   anet_supernet *supernet = NULL;
-  const int rc = q->supernet ? anet_supernet_quantize(q->supernet, q->in, 2, NULL, &supernet)
+  int rc = q->supernet ? anet_supernet_quantize(q->supernet, q->in, 2, NULL, &supernet)
                              : anet_net_quantize(q->net, q->in, 2, NULL, &net);
+  if (!rc && net) rc = anet__quantized_round(net, &rounded);
+  anet_net_release(rounded);
   anet_net_release(net);
   anet_supernet_release(supernet);
   return rc;
@@ -324,6 +353,6 @@ TEST(every_block_gets_an_option)
   anet_net_release(oracle);
 }
 
-TEST_MAIN(CASE(whole_numbers_give_what_floats_give), CASE(other_readers_keep_floats),
+TEST_MAIN(CASE(whole_numbers_give_what_floats_give), CASE(rounded_weights), CASE(other_readers_keep_floats),
           CASE(values_in_bytes_take_a_quarter), CASE(ranges_cut_what_is_rare), CASE(bad_input_is_refused),
           CASE(each_allocation_may_fail), CASE(every_block_gets_an_option))
