@@ -19,9 +19,15 @@ enum {
   KEY = 640
 };
 static const double HOPELESS = 3; /* times the best estimate: not tried */
-/* What a byte of packed weights is worth, in time: larger tiles may gain a little and cost much
- * memory. */
+/* What a byte of packed weights is worth, in time, where there are too many for the second-level cache: larger tiles
+ * may gain a little and cost much memory. */
 static const double NS_A_BYTE = 0.05;
+static const size_t FREE_BYTES = 1 << 20;
+
+static double price_of(size_t bytes)
+{
+  return NS_A_BYTE * (double)(bytes - ANET_MIN(bytes, FREE_BYTES));
+}
 
 /* ---- the file -----------------------------------------------------------------------------------
  */
@@ -148,7 +154,7 @@ static bool trial_new(trial *r, const anet__step *step, anet__method method, con
   anet__step_call(&r->step, 1, NULL, &r->call);
   r->method = method;
   r->best_ns = INT64_MAX;
-  r->price_ns = NS_A_BYTE * (double)(op->pack_size(&r->call) * sizeof(float));
+  r->price_ns = price_of(op->pack_size(&r->call) * sizeof(float));
   r->packed = anet__alloc_array(op->pack_size(&r->call), sizeof(float));
   if (!r->packed) return false;
   op->pack(&r->call, r->packed);
