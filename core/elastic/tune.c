@@ -19,14 +19,15 @@ enum {
   KEY = 640
 };
 static const double HOPELESS = 3; /* times the best estimate: not tried */
-/* What a byte of packed weights is worth, in time, where there are too many for the second-level cache: larger tiles
- * may gain a little and cost much memory. */
-static const double NS_A_BYTE = 0.05;
-static const size_t FREE_BYTES = 1 << 20;
+/* What a byte of packed weights is worth, in time, and one that the second-level cache has no room for: larger tiles may
+ * gain a little, cost much memory and drive others out of the caches. */
+static const double NS_A_BYTE = 0.02, NS_A_FAR_BYTE = 0.05;
+static const size_t NEAR_BYTES = 1 << 20;
 
 static double price_of(size_t bytes)
 {
-  return NS_A_BYTE * (double)(bytes - ANET_MIN(bytes, FREE_BYTES));
+  const size_t near = ANET_MIN(bytes, NEAR_BYTES);
+  return NS_A_BYTE * (double)near + NS_A_FAR_BYTE * (double)(bytes - near);
 }
 
 /* ---- the file -----------------------------------------------------------------------------------
