@@ -51,7 +51,7 @@ static int32_t channel_of(int32_t q, int32_t lane)
 
 static size_t vnni_depthwise_pack_size(int32_t rows, int32_t columns, int32_t channels)
 {
-  if (!is_square(rows, columns)) return anet__ref_int8_depthwise_pack_size(rows, columns, channels);
+  if (!is_square(rows, columns)) return plain_depthwise_pack_size(rows, columns, channels);
   return (size_t)((channels + WIDE - 1) / WIDE) * 3 * WIDE * 4;
 }
 
@@ -140,7 +140,7 @@ ANET_FORCE void store_block_bytes(uint8_t *out, const __m256 *v, __mmask32 mask,
     _mm256_mask_storeu_epi8(out, mask, bytes);
 }
 
-static void store_block_floats(float *out, const __m256 *v, const block_post *b, size_t row)
+static void store_block_floats(float *out, const __m256 *v, const block_post *b)
 {
   float value[WIDE];
   ANET_TIMES (q, QUARTERS) _mm256_storeu_ps(value + 8 * q, v[q]);
@@ -175,7 +175,7 @@ ANET_FORCE void store_block(const anet__int8_depthwise_args *a, const __m256i *s
   if (a->post.bytes)
     store_block_bytes((uint8_t *)a->out + at, v, mask, whole);
   else
-    store_block_floats((float *)a->out + at, v, b, (size_t)x);
+    store_block_floats((float *)a->out + at, v, b);
 }
 
 /* One pixel of a block from its three columns. */
@@ -244,14 +244,4 @@ static void vnni_depthwise(const anet__int8_depthwise_args *a)
   }
 }
 
-const anet__int8 anet__int8_vnni = {
-    .name = "avx512 vnni",
-    .offset = INT8_OFFSET,
-    .conv_pack_size = int8_conv_pack_size,
-    .conv_pack = int8_conv_pack,
-    .conv = int8_conv,
-    .depthwise_pack_size = vnni_depthwise_pack_size,
-    .depthwise_pack = vnni_depthwise_pack,
-    .depthwise = vnni_depthwise,
-    .quantize = int8_quantize,
-};
+INT8_TABLE(anet__int8_vnni, "avx512 vnni", vnni)

@@ -44,14 +44,4 @@ ANET_FORCE vi v_dot(vi sum, vi x, vi w)
 #include "kernel/neon_bytes.inc"
 #include "kernel/int8.inc"
 
-const anet__int8 anet__int8_neon = {
-    .name = "neon",
-    .offset = INT8_OFFSET,
-    .conv_pack_size = int8_conv_pack_size,
-    .conv_pack = int8_conv_pack,
-    .conv = int8_conv,
-    .depthwise_pack_size = anet__ref_int8_depthwise_pack_size,
-    .depthwise_pack = plain_depthwise_pack,
-    .depthwise = plain_depthwise,
-    .quantize = int8_quantize,
-};
+INT8_TABLE(anet__int8_neon, "neon", plain)

@@ -43,14 +43,4 @@ ANET_FORCE void v_store_bytes(uint8_t *p, vi v)
 
 #include "kernel/int8.inc"
 
-const anet__int8 anet__int8_sse2 = {
-    .name = "sse2",
-    .offset = INT8_OFFSET,
-    .conv_pack_size = int8_conv_pack_size,
-    .conv_pack = int8_conv_pack,
-    .conv = int8_conv,
-    .depthwise_pack_size = anet__ref_int8_depthwise_pack_size,
-    .depthwise_pack = plain_depthwise_pack,
-    .depthwise = plain_depthwise,
-    .quantize = int8_quantize,
-};
+INT8_TABLE(anet__int8_sse2, "sse2", plain)
