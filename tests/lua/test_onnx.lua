@@ -2,28 +2,10 @@
 -- models where ../shared/data has them.
 local test = dofile 'tests/support/test.lua'
 local anet = require 'anet'
-local json = require 'anet.json'
 local ffi = require 'ffi'
 
-local folder = os.tmpname()
-os.remove(folder)
-os.execute('mkdir -p ' .. folder)
-local function path(name) return folder .. '/' .. name end
-
--- Run `anet`; what it says, and its status.
-local function run(arguments)
-  local pipe = io.popen(("'%s' %s 2>&1; echo \"status $?\""):format(arg[-1], arguments))
-  local output = pipe:read '*a'
-  pipe:close()
-  local text, status = output:match('^(.*)status (%d+)\n$')
-  return text, tonumber(status)
-end
-
-local function run_json(arguments)
-  local output, status = run(arguments .. ' --json')
-  test.equal(status, 0)
-  return json.decode(output)
-end
+local command = dofile 'tests/support/command.lua'
+local folder, path, run, run_json, random = command.folder, command.path, command.run, command.run_json, command.random
 
 -- Largest difference of two dense tensors over the second's range.
 local function distance(a, b)
@@ -34,13 +16,6 @@ local function distance(a, b)
     low, high = math.min(low, y[i]), math.max(high, y[i])
   end
   return worst / (high - low)
-end
-
-local function random(dims, seed)
-  local t, rng = anet.tensor(dims), ffi.new 'anet_rng'
-  ffi.C.anet_rng_seed(rng, seed)
-  for i = 0, tonumber(t:count()) - 1 do t:data()[i] = 2 * ffi.C.anet_rng_uniform(rng) - 1 end
-  return t
 end
 
 -- A small residual net with a feature map as a second output.
