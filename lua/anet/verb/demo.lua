@@ -9,7 +9,7 @@ local text = require 'anet.text'
 
 local function accuracy_of(net, dataset, input, pool) return anet.plan(net, {batch = 100, pool = pool}):accuracy(dataset, input) end
 
--- Elastify the oracle and distil its options for a short while.
+-- Elastify the oracle, distil its options for a short while, and give every block one in bytes.
 local function make_supernet(ui, options, model, train, results, pool)
   local schedule = road.open_policy(ui, 'schedule', ('adaptive:block_epochs=%g,joint_epochs=%g'):format(
     options.block_epochs, options.joint_epochs), options.seed)
@@ -21,6 +21,9 @@ local function make_supernet(ui, options, model, train, results, pool)
   if not road.distill(ui, distiller) then return nil end
   results.distill = {seconds = anet.clock() - began, steps = distiller.step}
   ui:line('distilled in %s', text.duration(results.distill.seconds))
+  if not options.int8 then return s end
+  s = ui:try(s:quantize(train:tensor(model.input, 256), pool))
+  ui:line('each block in bytes too: %s', tostring(s))
   return s
 end
 
@@ -128,6 +131,7 @@ return {
     {name = 'images', value = 'N', type = 'integer', min = 100, default = 3000, help = "the device's private images"},
     {name = 'block-epochs', value = 'X', type = 'number', min = 0, default = 0.25, help = 'of distillation block by block'},
     {name = 'joint-epochs', value = 'X', type = 'number', min = 0, default = 1, help = 'of distillation of whole subnets'},
+    {name = 'int8', default = true, help = 'give every block an option in bytes as well'},
     {name = 'held-out', value = 'N', type = 'integer', min = 1, default = 200, help = 'random subnets that tell the error of predictions'},
     {name = 'budgets', value = 'LIST', default = '90%,80%,70%,60%,50%,40%', help = 'of latency'},
     {name = 'frames', value = 'N', type = 'integer', min = 10, default = 400, help = 'of the stream'},

@@ -1,0 +1,78 @@
+-- `anet demo`: the whole road as one command, on a small oracle and small data.
+local test = dofile 'tests/support/test.lua'
+local tiny = dofile 'tests/support/tiny.lua'
+local command = dofile 'tests/support/command.lua'
+local anet = require 'anet'
+local bit = require 'bit'
+local ffi = require 'ffi'
+
+local function big_endian(...)
+  local bytes = {}
+  for _, number in ipairs{...} do
+    for shift = 24, 0, -8 do bytes[#bytes + 1] = string.char(bit.band(bit.rshift(number, shift), 255)) end
+  end
+  return table.concat(bytes)
+end
+
+local function write(name, head, body)
+  local file = assert(io.open(command.path(name), 'wb'))
+  file:write(head, body)
+  file:close()
+end
+
+-- A data set as a folder of IDX files.
+local function write_idx(part, data)
+  local count, labels, values = data:count(), {}, data:labels():data()
+  for i = 0, count - 1 do labels[i + 1] = string.char(values[i]) end
+  write(part .. '-images-idx3-ubyte', big_endian(0x803, count, 8, 8), ffi.string(data:images():data(), count * 64))
+  write(part .. '-labels-idx1-ubyte', big_endian(0x801, count), table.concat(labels))
+end
+
+local train = tiny.data(400, 1)
+write_idx('train', train)
+write_idx('test', tiny.data(100, 2))
+local input = train:input()
+assert(anet.bundle.new():set_net(tiny.oracle(train, input)):set_input(input):save(command.path 'oracle.anet'))
+
+local function demo(model, more)
+  return command.run_json(('demo %s --data %s --images 100 --held-out 5 --frames 20 --block-epochs 0.5 --joint-epochs 0.5 ' ..
+    '--threads 1 --budgets 95%%,90%% %s'):format(command.path(model), command.folder, more))
+end
+
+local OUT = command.path 'out'
+local whole = demo('oracle.anet', '--out ' .. OUT)
+
+test.case('it ends with a rung for every budget, the oracle first', function()
+  local ladder = whole.ladder
+  test.equal(#ladder, 3)
+  test.equal(ladder[1].retained, 1)
+  test.equal(ladder[1].accuracy, whole.oracle.accuracy)
+  for i = 2, #ladder do
+    test.check(ladder[i].predicted_ms < ladder[1].predicted_ms, ('rung %d is predicted no faster than the oracle'):format(i))
+  end
+  test.equal(whole.adapt.frames, 20)
+end)
+
+test.case('what it leaves is a supernet with a ladder, and a report', function()
+  local s = assert(assert(anet.bundle.open(OUT .. '/supernet.anet')):supernet())
+  test.equal(#s:space():options(), whole.supernet.options)
+  for _, name in ipairs{'front.png', 'trace.png', 'report.html'} do
+    local file = io.open(OUT .. '/' .. name)
+    test.check(file, name .. ' is missing')
+    if file then file:close() end
+  end
+end)
+
+test.case('blocks have options in bytes, unless told otherwise', function()
+  local plain = demo('oracle.anet', "--no-int8 --out ''")
+  test.equal(whole.supernet.options, plain.supernet.options + 4) -- tiny.net has four blocks
+end)
+
+test.case('a supernet that is distilled already is not distilled again', function()
+  local again = demo('out/supernet.anet', "--out ''")
+  test.check(again.distill.shipped)
+  test.equal(again.supernet.options, whole.supernet.options)
+end)
+
+os.execute('rm -r ' .. command.folder)
+return test.finish()
