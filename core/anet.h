@@ -681,6 +681,12 @@ ANET_API int anet_bundle_set_input(anet_bundle *bundle, const anet_input *input)
 ANET_API int anet_bundle_input(const anet_bundle *bundle, anet_input *out);
 ANET_API int anet_bundle_set_table(anet_bundle *bundle, anet_table *table);
 ANET_API int anet_bundle_table(anet_bundle *bundle, anet_table **out);        /* ANET_ABSENT: none */
+/* The ladder that a search left (text "ladder"), its rungs in the order of their budgets. rung: the net of one, a subnet of
+ * the bundle's supernet with the norm statistics that recalibration gave it. ladder: all of them compiled for at most
+ * max_batch images, and sorted; their times are what the search measured on its machine, one image at a time, so a
+ * program for which that is not so measures them again (anet_time_plans). ANET_ABSENT: none; ANET_RANGE: no such rung. */
+ANET_API int anet_bundle_rung(anet_bundle *bundle, anet_supernet *supernet, int32_t index, anet_net **out);
+ANET_API int anet_bundle_ladder(anet_bundle *bundle, int32_t max_batch, anet_ladder **out);
 ANET_API int anet_bundle_set_optim(anet_bundle *bundle, anet_optim *optim, anet_net *const *nets,
                                    int32_t count); /* state of these nets' parameters */
 ANET_API int anet_bundle_optim(anet_bundle *bundle, anet_optim *optim, anet_net *const *nets,

@@ -109,7 +109,8 @@ static void classify(anet_plan *plan, const float *image, int32_t label)
 
 /* ---- a session ------------------------------------------------------------------------------ */
 
-/* Measures both plans side by side and on images, and makes them a ladder, fastest first. */
+/* Measures both plans side by side and on images, and makes them a ladder, fastest first. After `anet search` the bundle
+ * has one, and all this is anet_bundle_ladder(bundle, 1, &ladder). */
 static anet_ladder *make_ladder(anet_supernet *supernet, uint8_t genomes[2][MOST_POSITIONS],
                                 anet_plan *plans[2], anet_dataset *data, const anet_input *input)
 {

@@ -4,6 +4,7 @@ local data = require 'anet.data'
 local json = require 'anet.json'
 local latency = require 'anet.latency'
 local net = require 'anet.net'
+local session = require 'anet.session'
 local supernet = require 'anet.supernet'
 local tensor = require 'anet.tensor'
 local text = require 'anet.text'
@@ -19,6 +20,7 @@ local net_out, take_net = core.cell 'anet_net'
 local supernet_out, take_supernet = core.cell 'anet_supernet'
 local input_out = ffi.new 'anet_input'
 local table_out, take_table = core.cell 'anet_table'
+local ladder_out, take_ladder = core.cell 'anet_ladder'
 
 local M = {Bundle = Bundle}
 
@@ -126,6 +128,22 @@ end
 function Bundle:set_latency(t)
   core.check(C.anet_bundle_set_table(self.handle, core.handle(t, latency.Latency, 'set_latency')))
   return self
+end
+
+-- The net of rung `index` of the ladder that a search left; s: the bundle's supernet.
+---@return anet.Net? net, string? message, string? code
+function Bundle:rung(s, index)
+  local message, code = core.failure(C.anet_bundle_rung(self.handle, core.handle(s, supernet.Supernet, 'rung'), index - 1, net_out))
+  if message then return nil, message, code end
+  return net.wrap(take_net())
+end
+
+-- The whole ladder, compiled for at most `batch` images (1) and sorted, with the times that the search measured.
+---@return anet.Ladder? ladder, string? message, string? code
+function Bundle:ladder(batch)
+  local message, code = core.failure(C.anet_bundle_ladder(self.handle, batch or 1, ladder_out))
+  if message then return nil, message, code end
+  return session.wrap_ladder(take_ladder())
 end
 
 function Bundle:set_input(input)

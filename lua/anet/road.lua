@@ -70,6 +70,13 @@ function M.open_supernet(ui, path)
   return model
 end
 
+-- The ladder that a search left in a supernet's bundle.
+function M.open_rungs(ui, model)
+  local list, message = rungs.open(model.bundle, model.supernet)
+  if not list then ui:fail('%s: %s', model.path, message or "it has no ladder ('anet search' makes one)") end
+  return list
+end
+
 -- The net that a verb means: rung `rung` of the ladder, the subnet of `genome`, or the oracle.
 ---@return anet.Net
 function M.pick_net(ui, model, genome, rung)
@@ -80,8 +87,7 @@ function M.pick_net(ui, model, genome, rung)
     ui:try(model.supernet:space():check(genome))
     return model.supernet:subnet(genome)
   end
-  local list = rungs.open(model.bundle, model.supernet)
-  if not list then ui:fail("--rung: %s has no ladder ('anet search' makes one)", model.path) end
+  local list = M.open_rungs(ui, model)
   if not list[rung] then ui:fail('--rung: got %d, the ladder has 1 to %d', rung, #list) end
   return list[rung].net
 end

@@ -3,18 +3,16 @@ local plan = require 'anet.plan'
 
 local M = {}
 
--- The running statistics of a net: {{node, key, name = 'mean' | 'var', tensor}, …}.
-local function statistics(n)
-  local list = {}
+-- Store the running statistics of a net, as core/io/bundle_ladder.c reads them.
+local function save_statistics(bundle, number, n)
   for i, node in n:nodes() do
     if node.op == 'norm' then
       local params = n:params(i)
       for _, name in ipairs{'mean', 'var'} do
-        list[#list + 1] = {node = i, key = node.name .. '.' .. name, name = name, tensor = params[name]}
+        bundle:set_tensor(('ladder/%d/%s.%s'):format(number, node.name, name), params[name])
       end
     end
   end
-  return list
 end
 
 -- Put rungs {genome, net, calibrated, predicted_ms, measured_ms, ratio, score} into a bundle.
@@ -23,26 +21,20 @@ function M.save(bundle, rungs, about)
   for i, r in ipairs(rungs) do
     list[i] = {genome = r.genome, predicted_ms = r.predicted_ms, measured_ms = r.measured_ms, ratio = r.ratio,
                score = r.score, accuracy = r.accuracy, calibrated = r.calibrated or false}
-    if r.calibrated then
-      for _, s in ipairs(statistics(r.net)) do bundle:set_tensor(('ladder/%d/%s'):format(i, s.key), s.tensor) end
-    end
+    if r.calibrated then save_statistics(bundle, i, r.net) end
   end
   about.rungs = list
   return bundle:set_value('ladder', about)
 end
 
--- The rungs of a bundle, with nets; nil where it has none.
+-- The rungs of a bundle, with nets; nil where it has none, and a message where they are damaged.
 function M.open(bundle, supernet)
   local about = bundle:value 'ladder'
   if not about then return nil end
   for i, r in ipairs(about.rungs) do
-    r.net = supernet:subnet(r.genome)
-    if r.calibrated then
-      for _, s in ipairs(statistics(r.net)) do
-        local stored = bundle:tensor(('ladder/%d/%s'):format(i, s.key))
-        if stored then r.net:set_param(s.node, s.name, stored) end
-      end
-    end
+    local n, message = bundle:rung(supernet, i)
+    if not n then return nil, message end
+    r.net = n
   end
   return about.rungs, about
 end

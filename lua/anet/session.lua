@@ -21,11 +21,13 @@ local rung = ffi.new 'anet_rung'
 
 local M = {Ladder = Ladder, Session = Session}
 
+function M.wrap_ladder(handle) return setmetatable({handle = handle}, Ladder) end
+
 -- An empty ladder.
 ---@return anet.Ladder
 function M.ladder()
   core.check(C.anet_ladder_new(ladder_out))
-  return setmetatable({handle = take_ladder()}, Ladder)
+  return M.wrap_ladder(take_ladder())
 end
 
 -- Add a plan: {genome, predicted_ms, measured_ms, accuracy}.

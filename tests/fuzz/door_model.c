@@ -55,7 +55,7 @@ void door_open(const uint8_t *data, size_t bytes)
 {
   json_t *json = json_loadb((const char *)data, bytes, 0, NULL);
   anet_bundle *bundle = NULL;
-  anet_net *net = NULL;
+  anet_net *net = NULL, *rung = NULL;
   anet_supernet *supernet = NULL;
   anet_table *table = NULL;
   anet_input input;
@@ -64,9 +64,13 @@ void door_open(const uint8_t *data, size_t bytes)
   (void)anet_bundle_input(bundle, &input);
   (void)anet_bundle_table(bundle, &table);
   if (!anet_bundle_net(bundle, &net)) fuzz_visit(net);
-  if (!anet_bundle_supernet(bundle, &supernet)) fuzz_visit(anet_supernet_oracle(supernet));
+  if (!anet_bundle_supernet(bundle, &supernet)) {
+    fuzz_visit(anet_supernet_oracle(supernet));
+    (void)anet_bundle_rung(bundle, supernet, 0, &rung);
+  }
   anet_supernet_release(supernet);
   anet_net_release(net);
+  anet_net_release(rung);
   anet_table_release(table);
   anet_bundle_release(bundle);
   json_decref(json);

@@ -298,6 +298,7 @@ def models():
     supernet = {"options": [
         {"kind": "shrink", "position": 0, "span": 1, "width": 0.5, "hidden": 4, "piece": piece_json},
         {"kind": "skip", "position": 1, "span": 1, "width": 1.0, "hidden": 0, "piece": pass_json}]}
+    rung = {"genome": "10", "predicted_ms": 1.0, "measured_ms": 1.1, "score": 0.9, "calibrated": True}
     shared = dict(small.shapes)
     for name in ("c1.weight", "p1.weight"):
         del shared[name]
@@ -309,6 +310,7 @@ def models():
         "net": ({"net": small_json, "input": INPUT}, small.shapes),
         "windows": ({"net": small_json, "windows": windows}, shared),
         "supernet": ({"net": small_json, "supernet": supernet, "table": TABLE}, both),
+        "ladder": ({"net": small_json, "supernet": supernet, "ladder": {"rungs": [rung]}}, {**both, "ladder/1/n.mean": (4,)}),
         "ops": ({"net": ops_json}, ops.shapes),
     }
 

@@ -148,6 +148,12 @@ test.case('picks become rungs, which travel in a bundle with their own norms', f
     test.equal(back[i].genome, r.genome)
     test.check(tiny.same_bits(tiny.answers(back[i].net, images), tiny.answers(r.net, images)), r.genome)
   end
+  local ladder = assert(bundle:ladder(2))
+  local fastest = ladder:rungs()[1]
+  for i, r in ipairs(list) do
+    if r.genome == fastest.genome and r.measured_ms == fastest.ms then test.near(r.score, fastest.accuracy, 0) end
+    test.check(r.measured_ms >= fastest.ms, ('rung %d is faster than the fastest of the ladder'):format(i))
+  end
   test.equal(rungs.open(anet.bundle(), s), nil)
   os.remove(path)
 end)

@@ -1,7 +1,6 @@
 -- anet adapt: serve a stream of images from a ladder while other processes compete for the processors.
 local anet = require 'anet'
 local road = require 'anet.road'
-local rungs = require 'anet.rungs'
 local stream = require 'anet.stream'
 
 local function show(ui, result)
@@ -20,8 +19,7 @@ end
 local function run(options, ui)
   local pool = anet.pool(options.threads)
   local model = road.open_supernet(ui, options.supernet)
-  local list = rungs.open(model.bundle, model.supernet)
-  if not list then ui:fail("%s has no ladder ('anet search' makes one)", options.supernet) end
+  local list = road.open_rungs(ui, model)
   for _, r in ipairs(list) do r.accuracy = r.accuracy or r.score end
   local dataset = road.open_data(ui, options.data, options.part)
   local policy = road.open_policy(ui, 'latency', options.policy, options.seed)

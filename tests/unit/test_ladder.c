@@ -1,0 +1,210 @@
+/* Ladders in bundles: what a search left, opened by a C program. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "support/fault.h"
+#include "support/zoo.h"
+
+enum { SIZE = 8, CLASSES = 4, PIXELS = SIZE * SIZE * 3, MOST_POSITIONS = 16 };
+
+/* Three blocks, of which the first may be skipped: genomes "000" and "100". */
+static anet_supernet *small_supernet(void)
+{
+  const int32_t width[3] = {8, 8, 16};
+  const anet_option skip = {.kind = ANET_SKIP, .position = 0, .span = 1, .width = 1};
+  anet_net *oracle = zoo_resnet20(SIZE, width, 1, CLASSES, 1);
+  anet_supernet *supernet;
+  CHECK_OK(anet_supernet_new(oracle, &supernet));
+  CHECK_OK(anet_supernet_add(supernet, &skip, NULL));
+  CHECK_OK(anet_supernet_seal(supernet));
+  anet_net_release(oracle);
+  return supernet;
+}
+
+/* ---- bundles --------------------------------------------------------------------------------- */
+
+/* A norm inside a block, and the index of its mean. */
+static int32_t find_norm(const anet_net *net, int32_t *mean)
+{
+  anet_node node = {0};
+  int32_t found = -1;
+  for (int32_t v = 0; found < 0 && v < anet_net_count(net); v++) {
+    CHECK_OK(anet_net_node(net, v, &node));
+    if (strcmp(node.op, "norm") == 0 && node.region >= 0) found = v;
+  }
+  CHECK(found >= 0);
+  for (*mean = 0; strcmp(anet_net_param_name(net, found, *mean), "mean") != 0;) ++*mean;
+  return found;
+}
+
+/* What a recalibration of the oracle would leave: another mean of one norm, of rung `number`. */
+static void set_statistic(anet_bundle *bundle, anet_supernet *supernet, int32_t number)
+{
+  char name[128];
+  int32_t mean;
+  anet_node node;
+  anet_net *net = NULL;
+  const uint8_t keep[MOST_POSITIONS] = {0};
+  CHECK_OK(anet_supernet_subnet(supernet, keep, &net));
+  const int32_t norm = find_norm(net, &mean);
+  anet_tensor *old = anet_net_param(net, norm, mean), *other = NULL;
+  anet_shape shape;
+  anet_tensor_shape(old, &shape);
+  CHECK_OK(anet_tensor_new(ANET_F32, &shape, &other));
+  CHECK_OK(anet_tensor_copy(other, old));
+  *(float *)anet_tensor_data(other) += 0.5F;
+  CHECK_OK(anet_net_node(net, norm, &node));
+  snprintf(name, sizeof name, "ladder/%d/%s.mean", (int)number, node.name);
+  CHECK_OK(anet_bundle_set_tensor(bundle, name, other));
+  anet_tensor_release(other);
+  anet_net_release(net);
+}
+
+/* A bundle with this text as its ladder. */
+static anet_bundle *bundle_with(anet_supernet *supernet, const char *ladder)
+{
+  anet_bundle *bundle;
+  CHECK_OK(anet_bundle_new(&bundle));
+  CHECK_OK(anet_bundle_set_supernet(bundle, supernet));
+  CHECK_OK(anet_bundle_set_text(bundle, "ladder", ladder));
+  return bundle;
+}
+
+static void answer(anet_plan *plan, float *out)
+{
+  static float image[PIXELS];
+  const float *in = image;
+  anet_workspace *work;
+  for (int32_t i = 0; i < PIXELS; i++) image[i] = (float)(i % 7) / 3 - 1;
+  CHECK_OK(anet_workspace_new(plan, NULL, &work));
+  CHECK_OK(anet_run(plan, work, &in, &out, 1));
+  anet_workspace_release(work);
+}
+
+static void answer_of(anet_net *net, float *out)
+{
+  anet_plan *plan;
+  CHECK_OK(anet_plan_new(net, 1, &plan));
+  answer(plan, out);
+  anet_plan_release(plan);
+}
+
+/* ---- tests ----------------------------------------------------------------------------------- */
+
+/* The oracle; the oracle recalibrated, faster by chance and less accurate; a subnet that skips. */
+static const char three[] =
+    "{\"rungs\": ["
+    "{\"genome\": \"000\", \"predicted_ms\": 3, \"measured_ms\": 3.5, \"score\": 0.9, \"calibrated\": false},"
+    "{\"genome\": \"000\", \"predicted_ms\": 2, \"measured_ms\": 2.5, \"score\": 0.8, \"calibrated\": true},"
+    "{\"genome\": \"100\", \"predicted_ms\": 1, \"measured_ms\": 1.5, \"score\": 0.7, \"calibrated\": false}]}";
+
+TEST(a_ladder_comes_back_sorted_and_with_its_statistics)
+{
+  anet_supernet *supernet = small_supernet();
+  anet_bundle *bundle = bundle_with(supernet, three);
+  anet_ladder *ladder;
+  float oracle[CLASSES], want[CLASSES], got[CLASSES];
+  set_statistic(bundle, supernet, 2);
+  answer_of(anet_supernet_oracle(supernet), oracle);
+  CHECK_OK(anet_bundle_ladder(bundle, 1, &ladder));
+  CHECK_EQ_I(anet_ladder_count(ladder), 3);
+  for (int32_t i = 0; i < 3; i++) {
+    anet_rung rung;
+    anet_net *net;
+    CHECK_OK(anet_ladder_get(ladder, 2 - i, &rung));
+    CHECK_NEAR(rung.predicted_ms, 3 - i, 0);
+    CHECK_NEAR(rung.measured_ms, 3.5 - i, 0);
+    CHECK_NEAR(rung.accuracy, i == 0 ? 0.9 : i == 1 ? 0.8 : 0.7, 0);
+    CHECK_EQ_S(rung.genome, i == 2 ? "100" : "000");
+    CHECK_OK(anet_bundle_rung(bundle, supernet, i, &net));
+    answer_of(net, want);
+    answer(anet_ladder_plan(ladder, 2 - i), got);
+    CHECK(memcmp(want, got, sizeof want) == 0);
+    CHECK_EQ_I(memcmp(oracle, got, sizeof oracle) == 0, i == 0);
+    anet_net_release(net);
+  }
+  anet_ladder_release(ladder);
+  anet_bundle_release(bundle);
+  anet_supernet_release(supernet);
+}
+
+TEST(what_is_wrong_is_said)
+{
+  static const struct {
+    const char *ladder, *message;
+    int status;
+  } wrong[] = {
+      {"{}", "'rungs' is missing", ANET_FORMAT},
+      {"{\"rungs\": [{}]}", "'genome' is missing", ANET_FORMAT},
+      {"{\"rungs\": [{\"genome\": \"00000\", \"predicted_ms\": 1, \"measured_ms\": 1, \"score\": 1}]}", "00000", ANET_RANGE},
+      {"{\"rungs\": [{\"genome\": \"000\", \"predicted_ms\": 1, \"measured_ms\": \"1\", \"score\": 1}]}",
+       "'measured_ms' is a string", ANET_FORMAT},
+      {"{\"rungs\": [{\"genome\": \"000\", \"predicted_ms\": 1, \"measured_ms\": 0, \"score\": 1}]}", "measured time 0 ms",
+       ANET_RANGE},
+  };
+  anet_supernet *supernet = small_supernet();
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    anet_bundle *bundle = bundle_with(supernet, wrong[i].ladder);
+    anet_ladder *ladder;
+    CHECK_FAILS(anet_bundle_ladder(bundle, 1, &ladder), wrong[i].status, wrong[i].message);
+    CHECK(!ladder);
+    anet_bundle_release(bundle);
+  }
+  anet_supernet_release(supernet);
+}
+
+TEST(absent_and_beyond_are_named)
+{
+  anet_supernet *supernet = small_supernet();
+  anet_bundle *bundle = bundle_with(supernet, three);
+  anet_ladder *ladder;
+  anet_net *net;
+  CHECK_EQ_I(anet_bundle_rung(bundle, supernet, 3, &net), ANET_RANGE);
+  CHECK_EQ_I(anet_bundle_rung(bundle, supernet, -1, &net), ANET_RANGE);
+  CHECK_OK(anet_bundle_set_text(bundle, "ladder", NULL));
+  CHECK_EQ_I(anet_bundle_rung(bundle, supernet, 0, &net), ANET_ABSENT);
+  CHECK_EQ_I(anet_bundle_ladder(bundle, 1, &ladder), ANET_ABSENT);
+  anet_bundle_release(bundle);
+  anet_supernet_release(supernet);
+}
+
+TEST(a_statistic_of_another_shape_is_refused)
+{
+  const anet_shape shape = {1, {3}};
+  anet_supernet *supernet = small_supernet();
+  anet_bundle *bundle = bundle_with(supernet, three);
+  anet_ladder *ladder;
+  anet_tensor *odd;
+  set_statistic(bundle, supernet, 2);
+  CHECK_OK(anet_tensor_new(ANET_F32, &shape, &odd));
+  for (int32_t i = 0; i < anet_bundle_tensors(bundle); i++) {
+    const char *name = anet_bundle_tensor_name(bundle, i);
+    if (strncmp(name, "ladder/", 7) == 0) CHECK_OK(anet_bundle_set_tensor(bundle, name, odd));
+  }
+  CHECK_EQ_I(anet_bundle_ladder(bundle, 1, &ladder), ANET_SHAPE);
+  anet_tensor_release(odd);
+  anet_bundle_release(bundle);
+  anet_supernet_release(supernet);
+}
+
+static int open_ladder(void *bundle)
+{
+  anet_ladder *ladder;
+  const int rc = anet_bundle_ladder(bundle, 1, &ladder);
+  anet_ladder_release(ladder);
+  return rc;
+}
+
+TEST(each_allocation_may_fail)
+{
+  anet_supernet *supernet = small_supernet();
+  anet_bundle *bundle = bundle_with(supernet, three);
+  set_statistic(bundle, supernet, 2);
+  test_each_allocation(open_ladder, bundle);
+  anet_bundle_release(bundle);
+  anet_supernet_release(supernet);
+}
+
+TEST_MAIN(CASE(a_ladder_comes_back_sorted_and_with_its_statistics), CASE(what_is_wrong_is_said),
+          CASE(absent_and_beyond_are_named), CASE(a_statistic_of_another_shape_is_refused),
+          CASE(each_allocation_may_fail))
