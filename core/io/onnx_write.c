@@ -60,7 +60,7 @@ static void gather_append(ProtobufCBuffer *buffer, size_t bytes, const uint8_t *
     append(buffer, bytes, data);
     return;
   }
-  memcpy(g->data + g->used, data, bytes);
+  if (bytes) memcpy(g->data + g->used, data, bytes); /* nothing may be at NULL */
   g->used += bytes;
 }
 
