@@ -12,16 +12,18 @@ local M = {}
 local Load = {}
 Load.__index = Load
 
--- Busy processes that end by themselves after a while, should nobody stop them.
-local function new_load(seconds) return setmetatable({seconds = seconds, pids = {}}, Load) end
+-- Busy processes that end by themselves after `seconds` of processor time, should nobody stop them.
+function M.load(seconds) return setmetatable({seconds = seconds, pids = {}}, Load) end
 
+-- The process that is stopped is the busy one itself: one that only watched it could be gone too early to take it along.
 function Load:set(count)
   while #self.pids > count do os.execute('kill ' .. table.remove(self.pids) .. ' 2>/dev/null') end
   while #self.pids < count do
-    local pipe = io.popen(('timeout %d sh -c "while :; do :; done" >/dev/null 2>&1 & echo $!'):format(self.seconds))
+    local pipe = io.popen(('sh -c "ulimit -t %d; while :; do :; done" >/dev/null 2>&1 & echo $!'):format(self.seconds))
     self.pids[#self.pids + 1] = pipe:read '*l'
     pipe:close()
   end
+  return self
 end
 
 -- ---- summaries --------------------------------------------------------------------------------------------
@@ -105,7 +107,7 @@ function M.run(ui, list, dataset, input, policy, options, pool)
   local classes = dataset:classes()
   local images = tensor.new{options.batch, input.height, input.width, input.channels}
   local targets = tensor.new{options.batch, classes}
-  local load = new_load(600)
+  local load = M.load(600)
   local trace, right, seen, batches = {}, 0, 0, math.floor(dataset:count() / options.batch)
   core.must(batches > 0, 'stream: %d images are fewer than a frame of %d', dataset:count(), options.batch)
   local ok, failure = pcall(function()

@@ -127,6 +127,20 @@ test.case('a stream tells the time of every frame, those of a switch too', funct
   for _, t in ipairs(result.trace) do test.check(t.ms > 0, ('frame %d took %g ms'):format(t.frame, t.ms)) end
 end)
 
+-- The busy processes of this test are known by their limit of 7331 seconds.
+test.case('busy processes are gone as soon as they are told to stop', function()
+  local load = require('anet.stream').load(7331)
+  for _ = 1, 50 do load:set(2):set(0) end
+  os.execute 'sleep 0.2'
+  local pipe = io.popen 'grep -l "ulimit -t 7331" /proc/[0-9]*/cmdline 2>/dev/null'
+  for path in pipe:lines() do
+    local command = io.open(path)
+    local words = command and command:read '*a' or ''
+    test.check(not words:find '^sh%z%-c%zulimit', path .. ' still runs')
+  end
+  pipe:close()
+end)
+
 test.case('picks become rungs, which travel in a bundle with their own norms', function()
   local e, picks = search('front:probe=20', data, settings.budgets)
   local list = road.measure_rungs(ui, s, times, e, picks, data, input, settings, tiny.pool)
