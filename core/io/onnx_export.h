@@ -18,12 +18,19 @@ typedef struct anet__onnx_export {
 
 /* Appends what computes value `value`. */
 typedef int anet__onnx_exporter(anet__onnx_export *ex, int32_t value);
-anet__onnx_exporter *anet__onnx_exporter_find(anet__op_id op);
+anet__onnx_exporter *anet__onnx_exporter_find(anet__op_id op); /* onnx_export_ops.c; NULL: nothing */
 /* Of ops whose values are whole numbers or booleans to ONNX (onnx_export_whole.c). */
 anet__onnx_exporter anet__onnx_export_trunc, anet__onnx_export_compare, anet__onnx_export_where,
     anet__onnx_export_top_k, anet__onnx_export_gather;
 
 /* ---- building (onnx_emit.c); names are of the pool, NULL: it failed, pool.rc says why ------------ */
+
+/* What a builder gives must be there; where there is an exporter `ex`. */
+#define ANET_MADE(call)                                                                            \
+  do {                                                                                             \
+    if (!(call)) return ex->model.pool.rc;                                                         \
+  } while (0)
+
 
 /* A node of ONNX's op that reads `in` and makes `out` (NULL: a name is made). Gives out's name. */
 const char *anet__onnx_emit(anet__onnx_export *ex, const char *op, const char *out,

@@ -7,11 +7,6 @@
 
 typedef anet__onnx_export exporter;
 
-#define MADE(call)                                                                                 \
-  do {                                                                                             \
-    if (!(call)) return ex->model.pool.rc;                                                         \
-  } while (0)
-
 static const anet__node *at(const exporter *ex, int32_t value)
 {
   return anet__net_at(ex->net, value);
@@ -25,7 +20,7 @@ static const char *input(const exporter *ex, int32_t value, int32_t index)
 int anet__onnx_export_trunc(exporter *ex, int32_t value)
 {
   const char *whole = anet__onnx_emit_cast(ex, input(ex, value, 0), ANET_ONNX_INT64, NULL);
-  MADE(whole && anet__onnx_emit_cast(ex, whole, ANET_ONNX_FLOAT, at(ex, value)->name));
+  ANET_MADE(whole && anet__onnx_emit_cast(ex, whole, ANET_ONNX_FLOAT, at(ex, value)->name));
   return ANET_OK;
 }
 
@@ -37,7 +32,7 @@ int anet__onnx_export_compare(exporter *ex, int32_t value)
                    : node->op == ANET_OP_LESS ? "Less"
                                               : "LessOrEqual";
   const char *truth = anet__onnx_emit(ex, op, NULL, in, 2);
-  MADE(truth && anet__onnx_emit_cast(ex, truth, ANET_ONNX_FLOAT, node->name));
+  ANET_MADE(truth && anet__onnx_emit_cast(ex, truth, ANET_ONNX_FLOAT, node->name));
   return ANET_OK;
 }
 
@@ -45,7 +40,7 @@ int anet__onnx_export_where(exporter *ex, int32_t value)
 {
   const char *in[3] = {anet__onnx_emit_cast(ex, input(ex, value, 0), ANET_ONNX_BOOL, NULL),
                        input(ex, value, 1), input(ex, value, 2)};
-  MADE(in[0] && anet__onnx_emit(ex, "Where", at(ex, value)->name, in, 3));
+  ANET_MADE(in[0] && anet__onnx_emit(ex, "Where", at(ex, value)->name, in, 3));
   return ANET_OK;
 }
 
@@ -55,12 +50,12 @@ int anet__onnx_export_top_k(exporter *ex, int32_t value)
   const int64_t count[1] = {node->attr.size};
   const bool places = node->attr.mode == ANET_TOP_PLACES;
   const char *in[2] = {input(ex, value, 0), anet__onnx_emit_row(ex, value, "k", count, 1)};
-  MADE(anet__onnx_emit(ex, "TopK", places ? NULL : node->name, in, 2));
+  ANET_MADE(anet__onnx_emit(ex, "TopK", places ? NULL : node->name, in, 2));
   ANET_TRY(anet__onnx_emit_int(ex, "axis", anet__onnx_axis_at(ex, value)));
   ANET_TRY(anet__onnx_emit_int(ex, "largest", node->attr.begin == ANET_TOP_LARGEST));
   const char *place = anet__onnx_emit_second(ex);
-  MADE(place);
-  if (places) MADE(anet__onnx_emit_cast(ex, place, ANET_ONNX_FLOAT, node->name));
+  ANET_MADE(place);
+  if (places) ANET_MADE(anet__onnx_emit_cast(ex, place, ANET_ONNX_FLOAT, node->name));
   return ANET_OK;
 }
 
@@ -82,10 +77,10 @@ static int gather_line(exporter *ex, int32_t value)
   anet__onnx_array *a;
   const char *in[2] = {input(ex, value, 0),
                        anet__onnx_emit_array(ex, value, "places", false, 1, count, &a)};
-  MADE(in[1]);
+  ANET_MADE(in[1]);
   for (index[axis] = 0; index[axis] < count[0]; index[axis]++)
     a->i[index[axis]] = (int64_t)anet_tensor_get(places->param[0], index);
-  MADE(anet__onnx_emit(ex, "Gather", node->name, in, 2));
+  ANET_MADE(anet__onnx_emit(ex, "Gather", node->name, in, 2));
   return anet__onnx_emit_int(ex, "axis", anet__onnx_axis_at(ex, value));
 }
 
@@ -99,11 +94,11 @@ static int gather_table(exporter *ex, int32_t value)
   if (table->rank != 2 || node->attr.axis != 1 || !is_line(node, &at(ex, node->in[1])->shape))
     return anet_fail(ANET_UNSUPPORTED, "it gathers from a constant that is no table of lines");
   const char *in[2] = {input(ex, value, 0), anet__onnx_emit_row(ex, value, "table", whole, 2)};
-  MADE(in[0] = in[1] ? anet__onnx_emit(ex, "Reshape", NULL, in, 2) : NULL);
+  ANET_MADE(in[0] = in[1] ? anet__onnx_emit(ex, "Reshape", NULL, in, 2) : NULL);
   const char *places[2] = {input(ex, value, 1), anet__onnx_emit_row(ex, value, "row", row, 2)};
-  MADE(places[0] = places[1] ? anet__onnx_emit(ex, "Reshape", NULL, places, 2) : NULL);
-  MADE(in[1] = anet__onnx_emit_cast(ex, places[0], ANET_ONNX_INT64, NULL));
-  MADE(anet__onnx_emit(ex, "Gather", node->name, in, 2));
+  ANET_MADE(places[0] = places[1] ? anet__onnx_emit(ex, "Reshape", NULL, places, 2) : NULL);
+  ANET_MADE(in[1] = anet__onnx_emit_cast(ex, places[0], ANET_ONNX_INT64, NULL));
+  ANET_MADE(anet__onnx_emit(ex, "Gather", node->name, in, 2));
   return anet__onnx_emit_int(ex, "axis", 0);
 }
 
@@ -122,11 +117,11 @@ int anet__onnx_export_gather(exporter *ex, int32_t value)
   for (int32_t i = 0; i < rank; i++) dim[anet__onnx_axis_of(rank, i)] = node->shape.dim[i];
   const char *in[2] = {input(ex, value, 1)};
   if (!anet__shape_equal(places, &node->shape)) {
-    MADE(in[1] = anet__onnx_emit_row(ex, value, "shape", dim, rank + 1));
-    MADE(in[0] = anet__onnx_emit(ex, "Expand", NULL, in, 2));
+    ANET_MADE(in[1] = anet__onnx_emit_row(ex, value, "shape", dim, rank + 1));
+    ANET_MADE(in[0] = anet__onnx_emit(ex, "Expand", NULL, in, 2));
   }
-  MADE(in[1] = anet__onnx_emit_cast(ex, in[0], ANET_ONNX_INT64, NULL));
+  ANET_MADE(in[1] = anet__onnx_emit_cast(ex, in[0], ANET_ONNX_INT64, NULL));
   in[0] = input(ex, value, 0);
-  MADE(anet__onnx_emit(ex, "GatherElements", node->name, in, 2));
+  ANET_MADE(anet__onnx_emit(ex, "GatherElements", node->name, in, 2));
   return anet__onnx_emit_int(ex, "axis", anet__onnx_axis_at(ex, value));
 }
