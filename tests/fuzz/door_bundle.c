@@ -16,22 +16,8 @@ const double door_ratio = 1000;
 static void open_file(const uint8_t *data, size_t bytes)
 {
   anet_bundle *bundle = NULL;
-  anet_net *net = NULL, *rung = NULL;
-  anet_supernet *supernet = NULL;
-  anet_table *table = NULL;
-  anet_input input;
   if (anet_bundle_open(fuzz_file(data, bytes), &bundle)) return;
-  (void)anet_bundle_input(bundle, &input);
-  (void)anet_bundle_table(bundle, &table);
-  if (!anet_bundle_net(bundle, &net)) fuzz_visit(net);
-  if (!anet_bundle_supernet(bundle, &supernet)) {
-    fuzz_visit(anet_supernet_oracle(supernet));
-    (void)anet_bundle_rung(bundle, supernet, 0, &rung);
-  }
-  anet_supernet_release(supernet);
-  anet_net_release(net);
-  anet_net_release(rung);
-  anet_table_release(table);
+  fuzz_visit_bundle(bundle);
   anet_bundle_release(bundle);
 }
 

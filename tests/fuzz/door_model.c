@@ -1,5 +1,5 @@
 /* The texts of a bundle, unwrapped so that damage meets them directly: a JSON object of texts
- * ("net", "supernet", "windows", "input", "table"), and "tensors", a list of {"names": [...],
+ * ("net", "supernet", "windows", "input", "table", "ladder"), and "tensors", a list of {"names": [...],
  * "shape": [...]}. */
 #include <stdlib.h>
 #include <string.h>
@@ -55,23 +55,9 @@ void door_open(const uint8_t *data, size_t bytes)
 {
   json_t *json = json_loadb((const char *)data, bytes, 0, NULL);
   anet_bundle *bundle = NULL;
-  anet_net *net = NULL, *rung = NULL;
-  anet_supernet *supernet = NULL;
-  anet_table *table = NULL;
-  anet_input input;
   if (!json || anet_bundle_new(&bundle)) return json_decref(json);
   fill(bundle, json);
-  (void)anet_bundle_input(bundle, &input);
-  (void)anet_bundle_table(bundle, &table);
-  if (!anet_bundle_net(bundle, &net)) fuzz_visit(net);
-  if (!anet_bundle_supernet(bundle, &supernet)) {
-    fuzz_visit(anet_supernet_oracle(supernet));
-    (void)anet_bundle_rung(bundle, supernet, 0, &rung);
-  }
-  anet_supernet_release(supernet);
-  anet_net_release(net);
-  anet_net_release(rung);
-  anet_table_release(table);
+  fuzz_visit_bundle(bundle);
   anet_bundle_release(bundle);
   json_decref(json);
 }

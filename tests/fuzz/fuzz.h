@@ -27,4 +27,8 @@ _Noreturn void fuzz_stop(const char *what);
 struct anet_net;
 void fuzz_visit(struct anet_net *net);
 
+/* Reads all that a bundle may hold, and does with its nets the same. */
+struct anet_bundle;
+void fuzz_visit_bundle(struct anet_bundle *bundle);
+
 #endif

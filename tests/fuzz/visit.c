@@ -46,3 +46,22 @@ void fuzz_visit(anet_net *net)
   if (!anet_plan_new(net, 1, &plan) && cheap) run(plan);
   anet_plan_release(plan);
 }
+
+void fuzz_visit_bundle(anet_bundle *bundle)
+{
+  anet_net *net = NULL, *rung = NULL;
+  anet_supernet *supernet = NULL;
+  anet_table *table = NULL;
+  anet_input input;
+  (void)anet_bundle_input(bundle, &input);
+  (void)anet_bundle_table(bundle, &table);
+  if (!anet_bundle_net(bundle, &net)) fuzz_visit(net);
+  if (!anet_bundle_supernet(bundle, &supernet)) {
+    fuzz_visit(anet_supernet_oracle(supernet));
+    (void)anet_bundle_rung(bundle, supernet, 0, &rung);
+  }
+  anet_supernet_release(supernet);
+  anet_net_release(net);
+  anet_net_release(rung);
+  anet_table_release(table);
+}
