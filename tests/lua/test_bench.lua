@@ -1,23 +1,12 @@
 -- The zoo's networks are those of their papers; `anet bench` says what it timed.
 local test = dofile 'tests/support/test.lua'
+local command = dofile 'tests/support/command.lua'
 local anet = require 'anet'
 local bench = require 'anet.bench'
-local json = require 'anet.json'
 
--- Standard output of `anet bench …`, and its status.
-local function run(arguments)
-  local pipe = io.popen(("'%s' bench %s 2>&1; echo \"status $?\""):format(arg[-1], arguments))
-  local output = pipe:read '*a'
-  pipe:close()
-  local text, status = output:match('^(.*)status (%d+)\n$')
-  return text, tonumber(status)
-end
+local function run(arguments) return command.run('bench ' .. arguments) end
 
-local function result(arguments)
-  local output, status = run(arguments .. ' --json --quiet')
-  test.equal(status, 0)
-  return json.decode(output) or {}
-end
+local function result(arguments) return command.run_json('bench ' .. arguments .. ' --quiet') end
 
 -- Parameters as published (torchvision's tables; MobileNetV1: Howard et al. 2017, 4.2 M), and millions of
 -- multiply-adds.
@@ -109,4 +98,5 @@ test.case('the worker that stands beside other engines', function()
   end
 end)
 
+os.execute('rm -r ' .. command.folder)
 return test.finish()

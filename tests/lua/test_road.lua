@@ -1,6 +1,7 @@
 -- The road on a device: searching, rungs, and mistakes on the command line.
 local test = dofile 'tests/support/test.lua'
 local tiny = dofile 'tests/support/tiny.lua'
+local command = dofile 'tests/support/command.lua'
 local anet = require 'anet'
 local road = require 'anet.road'
 local rungs = require 'anet.rungs'
@@ -174,9 +175,7 @@ end)
 
 -- ---- the command line -------------------------------------------------------------------------------------
 
-local folder = os.tmpname()
-os.remove(folder)
-os.execute('mkdir -p ' .. folder)
+local folder, run = command.folder, command.run
 local net_file, supernet_file, images_folder = folder .. '/net.anet', folder .. '/supernet.anet', folder .. '/images'
 assert(anet.bundle():set_net(oracle):set_input(input):save(net_file))
 assert(anet.bundle():set_supernet(s):set_input(input):set_latency(times):save(supernet_file))
@@ -188,14 +187,6 @@ for label, name in ipairs{'train/dark', 'train/grey', 'train/bright', 'test/dark
     local image = anet.tensor({8, 8, 1}, 'u8'):fill(40 * label + i)
     assert(anet.image.save(image, ('%s/%s/%d.png'):format(images_folder, name, i)))
   end
-end
-
-local function run(arguments)
-  local pipe = io.popen(("'%s' %s 2>&1; echo \"status $?\""):format(arg[-1], arguments))
-  local output = pipe:read '*a'
-  pipe:close()
-  local text, status = output:match('^(.*)status (%d+)\n$')
-  return text, tonumber(status)
 end
 
 -- It fails with one line that mentions each word.

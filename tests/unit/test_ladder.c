@@ -1,6 +1,5 @@
 /* Ladders in bundles: what a search left, opened by a C program. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "support/fault.h"
 #include "support/zoo.h"
