@@ -25,6 +25,13 @@ static void *grow_block(void *old, size_t old_bytes, size_t bytes)
   return block;
 }
 
+/* A PNG whose first IDAT is empty makes stb_image copy nothing to NULL, which memcpy must not be asked for. */
+static void *copy(void *to, const void *from, size_t bytes)
+{
+  return bytes ? memcpy(to, from, bytes) : to;
+}
+
+#define memcpy copy
 #define STBI_MALLOC new_block
 #define STBI_REALLOC_SIZED grow_block
 #define STBI_FREE anet__free
