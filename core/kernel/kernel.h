@@ -30,6 +30,7 @@ typedef struct anet__conv_args {
   const float *const *tap; /* (rows, taps) each points to cin floats */
   int32_t rows, taps, cin, cout;
   const float *packed;     /* weights as conv_pack lays them out */
+  const float *ahead;      /* those of the call that follows, laid out alike: asked for meanwhile. NULL: none */
   float *out;              /* (rows, cout), leading dimension out_ld */
   size_t out_ld;
   anet__post post;

@@ -134,7 +134,7 @@ static anet__post post_at(const anet__post *whole, run r, size_t o)
 
 /* Pixels first .. first+rows-1, whose pointers are in `tap`, of one unit. */
 static void conv_unit(const anet__sweep *s, const float *const *tap, size_t first, size_t rows,
-                      unit u)
+                      unit u, const float *ahead)
 {
   const anet__filter *f = &s->filter;
   const size_t o = (size_t)u.group * (size_t)f->cout + (size_t)u.begin;
@@ -143,6 +143,7 @@ static void conv_unit(const anet__sweep *s, const float *const *tap, size_t firs
       .cin = f->cin,
       .cout = u.cout,
       .packed = s->packed + unit_offset(s->kernels, f, u),
+      .ahead = ahead,
       .out_ld = s->ld_pixel,
   };
   for (size_t done = 0; done < rows;) {
@@ -168,7 +169,12 @@ static void conv_part(const anet__sweep *s, size_t r0, size_t r1, size_t u0, siz
       anet__taps taps = s->taps;
       taps.base += group * (size_t)s->filter.cin;
       anet__taps_fill(&taps, r, rows, tap);
-      for (; u < last; u++) conv_unit(s, tap, r, rows, unit_at(&s->filter, u));
+      for (; u < last; u++) {
+        const bool more = u + 1 < u1;
+        const unit next = unit_at(&s->filter, u + more);
+        conv_unit(s, tap, r, rows, unit_at(&s->filter, u),
+                  more ? s->packed + unit_offset(s->kernels, &s->filter, next) : NULL);
+      }
     }
   }
 }

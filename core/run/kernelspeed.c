@@ -123,8 +123,15 @@ static void job_run(job *j, kind what, const anet__kernels *k)
   const shape s = j->s;
   const size_t cout = (size_t)s.cout;
   const anet__post post = {.scale = j->scale, .shift = j->scale, .low = 0.0f, .high = 6.0f};
-  const anet__conv_args conv = {j->tap,    j->rows, j->taps, s.cin, s.cout,
-                                j->packed, j->y,    cout,    post};
+  const anet__conv_args conv = {.tap = j->tap,
+                                .rows = j->rows,
+                                .taps = j->taps,
+                                .cin = s.cin,
+                                .cout = s.cout,
+                                .packed = j->packed,
+                                .out = j->y,
+                                .out_ld = cout,
+                                .post = post};
   const anet__conv_grad_args grad = {j->tap, j->rows, j->taps, s.cin, s.cout,
                                      j->y,   cout,    j->dw,   cout};
   const anet__depthwise_args dw = {j->tap, j->rows, j->taps, s.cin, j->w, cout, j->y, cout, post};

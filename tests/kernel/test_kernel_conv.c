@@ -80,9 +80,16 @@ static void run_conv(const anet__kernels *k, const problem *p, int32_t r0, int32
   box packed = box_new(need, 0);
   k->conv_pack(packed.v, p->w.v, p->taps, p->cin, p->cout, (size_t)(p->cin * p->cout),
                (size_t)p->cout, 1);
-  anet__conv_args a = {
-      p->tap + (ptrdiff_t)r0 * p->taps, r1 - r0, p->taps, p->cin, p->cout, packed.v,
-      out->v + (size_t)r0 * p->y_ld,    p->y_ld, p->post};
+  anet__conv_args a = {.tap = p->tap + (ptrdiff_t)r0 * p->taps,
+                       .rows = r1 - r0,
+                       .taps = p->taps,
+                       .cin = p->cin,
+                       .cout = p->cout,
+                       .packed = packed.v,
+                       .ahead = r0 ? packed.v : NULL,
+                       .out = out->v + (size_t)r0 * p->y_ld,
+                       .out_ld = p->y_ld,
+                       .post = p->post};
   if (p->in_place)
     a.post.add = a.out, a.post.add_ld = p->y_ld;
   else if (a.post.add)

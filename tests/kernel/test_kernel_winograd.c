@@ -172,15 +172,15 @@ TEST(filters_become_matrices)
       for (int32_t c = 0; c < cin; c++) one[c * cin + c] = 1.0f, row[c] = one + c * cin;
       k->winograd_pack(packed.v, w.v, m, cin, cout, (size_t)(cin * cout), (size_t)cout, 1);
       for (int32_t p = 0; p < points; p++) {
-        k->conv(&(anet__conv_args){row,
-                                   cin,
-                                   1,
-                                   cin,
-                                   cout,
-                                   packed.v + (size_t)p * matrix,
-                                   got.v,
-                                   (size_t)cout,
-                                   {.low = -INFINITY, .high = INFINITY}});
+        k->conv(&(anet__conv_args){.tap = row,
+                                   .rows = cin,
+                                   .taps = 1,
+                                   .cin = cin,
+                                   .cout = cout,
+                                   .packed = packed.v + (size_t)p * matrix,
+                                   .out = got.v,
+                                   .out_ld = (size_t)cout,
+                                   .post = {.low = -INFINITY, .high = INFINITY}});
         agree_bits("winograd_pack", k->isa, got.v, want.v + p * cin * cout, got.n);
       }
       box_free(&packed, "winograd_pack");
