@@ -1,16 +1,16 @@
 #include "op/winograd.h"
 
+#include "base/pool.h"
 #include "op/work.h"
 
-/* Tiles are taken in rounds of a block a worker. A round has two steps, each shared by the workers:
- * the blocks' pixels become points; then, for a block and a unit of output channels, the matrices
- * of all points are multiplied and the products become pixels. A product of one tile depends on
- * nothing but that tile, so neither blocks nor workers change a bit. */
+/* Tiles go in blocks: a block's pixels become points; then, for each unit of output channels, the matrices
+ * of all points are multiplied and the products become pixels. Where there are tiles enough every worker
+ * takes blocks of its own, and what it writes it reads; else all share a block, first its tiles, then its
+ * units. A product of one tile depends on nothing but that tile, so neither changes a bit. */
 enum {
   UNIT = 64,            /* output channels that are done at a time: whole panels on every ISA */
   LEAST_BLOCK = 16,     /* tiles of a block: the weights it streams are to be worth it */
   MOST_BLOCK = 56,      /* and their pixel pointers are to fit ANET_TAP_ROOM */
-  BLOCK_STEP = 14,      /* whole register tiles */
   BLOCK_FLOATS = 160000 /* points of a block that the second-level cache holds */
 };
 
@@ -75,34 +75,40 @@ void anet__winograd_pack(const anet__kernels *kernels, anet_pool *pool, const an
 
 typedef struct grid {
   int32_t lines, columns; /* of tiles in an image */
-  size_t tiles;           /* of all images */
-  int32_t block;          /* tiles of a block */
-  int32_t round;          /* tiles of a round, a whole number of blocks */
+  int32_t tiles, blocks;  /* of all images */
+  int32_t block;          /* the most tiles of a block */
+  bool apart;             /* a worker a block */
 } grid;
 
 static grid grid_of(const anet__winograd *w, int32_t workers)
 {
   grid g = {.lines = (w->out_shape->dim[0] + w->m - 1) / w->m,
             .columns = (w->out_shape->dim[1] + w->m - 1) / w->m};
-  g.tiles = (size_t)w->images * (size_t)g.lines * (size_t)g.columns;
   const int32_t fit = BLOCK_FLOATS / (points(w->m) * w->filter.cin);
   const int32_t most = ANET_MAX(LEAST_BLOCK, ANET_MIN(fit, MOST_BLOCK));
-  g.block = g.tiles <= (size_t)most ? (int32_t)g.tiles : most / BLOCK_STEP * BLOCK_STEP;
-  g.round = (int32_t)ANET_MIN((size_t)g.block * (size_t)workers, g.tiles);
+  g.tiles = w->images * g.lines * g.columns;
+  g.blocks = (g.tiles + most - 1) / most;
+  g.apart = g.tiles >= LEAST_BLOCK * workers;
+  if (g.apart) g.blocks = (g.blocks + workers - 1) / workers * workers;
+  g.block = (g.tiles + g.blocks - 1) / g.blocks;
   return g;
 }
 
 /* Scratch, as offsets in floats. */
 typedef struct layout {
-  size_t points, product, floats;
+  size_t points, product;         /* of the first worker */
+  size_t per_points, per_product; /* from one worker's to the next's */
+  size_t floats;
 } layout;
 
 static layout layout_of(const anet__winograd *w, const grid *g, int32_t workers)
 {
-  const size_t n = (size_t)points(w->m), width = (size_t)ANET_MIN(UNIT, w->filter.cout);
-  layout l = {0};
-  l.points = anet__take(&l.floats, n * (size_t)g->round * (size_t)w->filter.cin);
-  l.product = anet__take(&l.floats, (size_t)workers * n * (size_t)g->block * width);
+  const size_t n = (size_t)points(w->m) * (size_t)g->block;
+  layout l = {.per_points = g->apart ? n * (size_t)w->filter.cin : 0,
+              .per_product = n * (size_t)ANET_MIN(UNIT, w->filter.cout)};
+  const size_t holders = g->apart ? (size_t)workers : 1;
+  l.points = anet__take(&l.floats, holders * n * (size_t)w->filter.cin);
+  l.product = anet__take(&l.floats, (size_t)workers * l.per_product);
   return l;
 }
 
@@ -117,11 +123,27 @@ typedef struct job {
   const anet__winograd *w;
   const anet__kernels *kernels;
   grid grid;
-  anet__taps taps;         /* of tiles: n x n pixels, m apart */
-  size_t first;            /* tile of the round */
-  int32_t count, blocks;   /* tiles and blocks of the round */
-  float *points, *product; /* (n * n, round, cin); (workers, n * n, block, unit) */
+  layout layout;
+  anet__taps taps; /* of tiles: n x n pixels, m apart */
 } job;
+
+/* Some tiles, their points and room for their products. */
+typedef struct block {
+  const job *job;
+  int32_t first, tiles;
+  float *points, *product; /* (n * n, tiles, cin); (n * n, tiles, unit) */
+} block;
+
+static block block_at(const job *j, int32_t index, int32_t worker)
+{
+  block b = {.job = j};
+  int32_t end;
+  anet__slice(j->grid.tiles, index, j->grid.blocks, &b.first, &end);
+  b.tiles = end - b.first;
+  b.points = j->w->scratch + j->layout.points + (size_t)worker * j->layout.per_points;
+  b.product = j->w->scratch + j->layout.product + (size_t)worker * j->layout.per_product;
+  return b;
+}
 
 static anet__taps tile_taps(const anet__winograd *w, const grid *g)
 {
@@ -142,18 +164,19 @@ static anet__taps tile_taps(const anet__winograd *w, const grid *g)
 
 static void to_points(const void *context, size_t begin, size_t end)
 {
-  const job *j = context;
+  const block *b = context;
+  const job *j = b->job;
   const float *tap[ANET_TAP_ROOM];
   const size_t step = anet__taps_fit(&j->taps), cin = (size_t)j->w->filter.cin;
   for (size_t t = begin; t < end; t += step) {
     const size_t tiles = ANET_MIN(step, end - t);
-    anet__taps_fill(&j->taps, j->first + t, tiles, tap);
+    anet__taps_fill(&j->taps, (size_t)b->first + t, tiles, tap);
     j->kernels->winograd_in(&(anet__winograd_in_args){.tap = tap,
                                                       .m = j->w->m,
                                                       .tiles = (int32_t)tiles,
                                                       .channels = (int32_t)cin,
-                                                      .v = j->points + t * cin,
-                                                      .ld_point = (size_t)j->grid.round * cin,
+                                                      .v = b->points + t * cin,
+                                                      .ld_point = (size_t)b->tiles * cin,
                                                       .ld_tile = cin});
   }
 }
@@ -161,27 +184,29 @@ static void to_points(const void *context, size_t begin, size_t end)
 /* ---- products, and back to pixels
  * ------------------------------------------------------------------------ */
 
-/* The products of all points of `tiles` tiles from `from` on in the round, for one unit. */
-static void multiply(const job *j, int32_t from, int32_t tiles, int32_t unit, int32_t cout,
-                     float *product)
+/* The products of all points, for one unit. */
+static void multiply(const block *b, int32_t unit, int32_t cout)
 {
-  const anet__filter *f = &j->w->filter;
-  const size_t cin = (size_t)f->cin, matrix = j->kernels->conv_pack_size(1, f->cin, cout);
+  const anet__winograd *w = b->job->w;
+  const anet__kernels *k = b->job->kernels;
+  const size_t cin = (size_t)w->filter.cin, tiles = (size_t)b->tiles;
+  const size_t matrix = k->conv_pack_size(1, w->filter.cin, cout);
   const float *row[MOST_BLOCK];
   anet__conv_args args = {.tap = row,
-                          .rows = tiles,
+                          .rows = b->tiles,
                           .taps = 1,
-                          .cin = f->cin,
+                          .cin = w->filter.cin,
                           .cout = cout,
+                          .packed = w->packed + (size_t)unit * unit_floats(k, &w->filter, w->m, UNIT),
+                          .out = b->product,
                           .out_ld = (size_t)cout,
                           .post = anet__post_none()};
-  const float *packed = j->w->packed + (size_t)unit * unit_floats(j->kernels, f, j->w->m, UNIT);
-  for (int32_t p = 0; p < points(j->w->m); p++) {
-    const float *v = j->points + ((size_t)p * (size_t)j->grid.round + (size_t)from) * cin;
-    for (int32_t t = 0; t < tiles; t++) row[t] = v + (size_t)t * cin;
-    args.packed = packed + (size_t)p * matrix;
-    args.out = product + (size_t)p * (size_t)tiles * (size_t)cout;
-    j->kernels->conv(&args);
+  for (int32_t p = 0; p < points(w->m); p++) {
+    for (size_t t = 0; t < tiles; t++) row[t] = b->points + ((size_t)p * tiles + t) * cin;
+    args.ahead = args.packed + matrix; /* of the next point, or of the next unit */
+    k->conv(&args);
+    args.packed = args.ahead;
+    args.out += tiles * (size_t)cout;
   }
 }
 
@@ -202,19 +227,19 @@ static void spots(const job *j, size_t first, int32_t tiles, anet__winograd_spot
   }
 }
 
-static void to_pixels(const job *j, int32_t from, int32_t tiles, int32_t unit, int32_t cout,
-                      const float *product)
+static void to_pixels(const block *b, int32_t unit, int32_t cout)
 {
+  const job *j = b->job;
   const anet__winograd *w = j->w;
   const size_t o = (size_t)unit * UNIT;
   anet__winograd_spot spot[MOST_BLOCK];
-  spots(j, j->first + (size_t)from, tiles, spot);
-  anet__winograd_out_args args = {.product = product,
-                                  .ld_point = (size_t)tiles * (size_t)cout,
+  spots(j, (size_t)b->first, b->tiles, spot);
+  anet__winograd_out_args args = {.product = b->product,
+                                  .ld_point = (size_t)b->tiles * (size_t)cout,
                                   .ld_tile = (size_t)cout,
                                   .spot = spot,
                                   .m = w->m,
-                                  .tiles = tiles,
+                                  .tiles = b->tiles,
                                   .channels = cout,
                                   .out = w->out + o,
                                   .ld_line = (size_t)w->out_shape->dim[1] * w->out_ld,
@@ -226,34 +251,44 @@ static void to_pixels(const job *j, int32_t from, int32_t tiles, int32_t unit, i
   j->kernels->winograd_out(&args);
 }
 
-/* Part i is unit i / blocks of block i % blocks, so that neighbours in time share weights. */
-static void products(void *context, int32_t part, int32_t worker)
+static void do_unit(const block *b, int32_t unit)
 {
-  const job *j = context;
-  const anet__filter *f = &j->w->filter;
-  const size_t room =
-      (size_t)points(j->w->m) * (size_t)j->grid.block * (size_t)ANET_MIN(UNIT, f->cout);
-  const int32_t unit = part / j->blocks, from = part % j->blocks * j->grid.block;
-  const int32_t tiles = ANET_MIN(j->grid.block, j->count - from);
-  const int32_t cout = ANET_MIN(UNIT, f->cout - unit * UNIT);
-  float *product = j->product + (size_t)worker * room;
-  multiply(j, from, tiles, unit, cout, product);
-  to_pixels(j, from, tiles, unit, cout, product);
+  const int32_t cout = ANET_MIN(UNIT, b->job->w->filter.cout - unit * UNIT);
+  multiply(b, unit, cout);
+  to_pixels(b, unit, cout);
+}
+
+/* ---- all of them
+ * ----------------------------------------------------------------------------------------- */
+
+static void block_alone(void *context, int32_t part, int32_t worker)
+{
+  const block b = block_at(context, part, worker);
+  to_points(&b, 0, (size_t)b.tiles);
+  for (int32_t unit = 0; unit < units(&b.job->w->filter); unit++) do_unit(&b, unit);
+}
+
+static void unit_of_shared(void *context, int32_t part, int32_t worker)
+{
+  const block *shared = context;
+  block b = *shared;
+  b.product += (size_t)worker * b.job->layout.per_product;
+  do_unit(&b, part);
 }
 
 void anet__winograd_run(const anet__kernels *kernels, anet_pool *pool, const anet__winograd *w)
 {
   const int32_t workers = anet__pool_workers(pool);
   job j = {.w = w, .kernels = kernels, .grid = grid_of(w, workers)};
-  const layout l = layout_of(w, &j.grid, workers);
+  j.layout = layout_of(w, &j.grid, workers);
   j.taps = tile_taps(w, &j.grid);
-  j.points = w->scratch + l.points;
-  j.product = w->scratch + l.product;
-  for (; j.first < j.grid.tiles; j.first += (size_t)j.grid.round) {
-    j.count = (int32_t)ANET_MIN((size_t)j.grid.round, j.grid.tiles - j.first);
-    j.blocks = (j.count + j.grid.block - 1) / j.grid.block;
-    anet__split(pool, (size_t)j.count, (size_t)points(w->m) * (size_t)w->filter.cin * 2, to_points,
-                &j);
-    anet__pool_run(pool, products, &j, j.blocks * units(&w->filter));
+  if (j.grid.apart) {
+    anet__pool_run(pool, block_alone, &j, j.grid.blocks);
+    return;
+  }
+  for (int32_t i = 0; i < j.grid.blocks; i++) {
+    block b = block_at(&j, i, 0);
+    anet__split(pool, (size_t)b.tiles, (size_t)points(w->m) * (size_t)w->filter.cin * 2, to_points, &b);
+    anet__pool_run(pool, unit_of_shared, &b, units(&w->filter));
   }
 }
