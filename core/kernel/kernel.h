@@ -237,6 +237,7 @@ typedef enum anet__act {
 typedef struct anet__kernels {
   anet__isa isa;
   int32_t lanes;
+  int32_t rows; /* of the register tile that conv spends its time in */
 #define X(result, name, args) result(*name) args;
   ANET_KERNEL_MAP(X)
 #undef X

@@ -440,6 +440,7 @@ void anet__ref_adam(const anet__adam_args *a)
 
 const anet__kernels anet__kernels_ref = {.isa = ANET_ISA_REF,
                                          .lanes = 1,
+                                         .rows = 1,
 #define X(result, name, args) .name = anet__ref_##name,
                                          ANET_KERNEL_MAP(X)
 #undef X

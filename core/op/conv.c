@@ -127,7 +127,7 @@ static layout forward_layout(const anet__call *c)
   } else {
     const anet__taps taps = anet__taps_window(c->attr, &c->in_shape[0], &c->out_shape);
     l.copy = anet__take(&l.floats, joined(c) ? anet__taps_join_floats(&taps, c->n)
-                                             : anet__taps_spread_floats(&taps, c->n));
+                                             : anet__taps_spread_floats(&taps, c->n, c->kernels->rows));
   }
   return l;
 }
@@ -206,7 +206,7 @@ static void conv_sweep(const anet__call *c, const float *packed, const float *ou
     s.filter.cin *= c->attr->kernel[1];
     s.filter.taps = c->attr->kernel[0];
   } else {
-    anet__taps_spread(c->pool, &s.taps, c->n, scratch);
+    anet__taps_spread(c->pool, &s.taps, c->n, c->kernels->rows, scratch);
   }
   anet__sweep_even(&s, c->out, c->out_ld ? c->out_ld : (size_t)c->attr->channels);
   anet__sweep_conv(c->pool, &s);

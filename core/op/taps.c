@@ -104,9 +104,11 @@ void anet__taps_fill(const anet__taps *t, size_t first, size_t rows, const float
 
 enum { PAGE_FLOATS = 1024, ROOM = 16, FEW = 8 };
 
-static bool collides(const anet__taps *t)
+/* Any cache has room for FEW rows in a set. */
+static bool collides(const anet__taps *t, int32_t rows)
 {
-  return t->pixel * (size_t)t->stride[1] % PAGE_FLOATS == 0 && t->out[0] * t->out[1] > FEW;
+  return t->pixel * (size_t)t->stride[1] % PAGE_FLOATS == 0 &&
+         ANET_MIN(t->out[0] * t->out[1], rows) > FEW;
 }
 
 /* Every output pixel reads one input pixel, none of them padding. */
@@ -124,10 +126,10 @@ static const int32_t *spread_size(const anet__taps *t)
   return picks(t) ? t->out : t->in;
 }
 
-size_t anet__taps_spread_floats(const anet__taps *t, int32_t images)
+size_t anet__taps_spread_floats(const anet__taps *t, int32_t images, int32_t rows)
 {
   const int32_t *size = spread_size(t);
-  if (!collides(t)) return 0;
+  if (!collides(t, rows)) return 0;
   return (size_t)images * (size_t)size[0] * (size_t)size[1] * (t->pixel + ROOM);
 }
 
@@ -154,11 +156,11 @@ static void spread_lines(const void *context, size_t begin, size_t end)
   }
 }
 
-void anet__taps_spread(anet_pool *pool, anet__taps *t, int32_t images, float *copy)
+void anet__taps_spread(anet_pool *pool, anet__taps *t, int32_t images, int32_t rows, float *copy)
 {
   const int32_t *size = spread_size(t);
   const spread s = {t, copy};
-  if (!collides(t)) return;
+  if (!collides(t, rows)) return;
   anet__split(pool, (size_t)images * (size_t)size[0], (size_t)size[1] * t->pixel, spread_lines, &s);
   if (picks(t))
     for (int32_t i = 0; i < 2; i++) t->in[i] = t->out[i], t->stride[i] = 1;
