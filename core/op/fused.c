@@ -10,7 +10,8 @@ enum {
   WHOLE_FLOATS = 128 << 10, /* lines of an image that is one strip */
   UNIT = 64,                /* output channels of the projection at a time */
   MOST_LINES = 256,         /* of its input that a strip reads */
-  LEAST_LINES = 14          /* a worker: it expands the lines around its own once more */
+  LEAST_LINES = 14,         /* a worker: it expands the lines around its own once more */
+  WIDE_ALONE = 20           /* pixels of a line that make it pay without an expansion */
 };
 
 /* ---- geometry ---------------------------------------------------------------------------------
@@ -101,7 +102,7 @@ bool anet__fused_pays(const anet__fused *c)
 {
   const int32_t workers = anet__pool_workers(c->project->pool);
   const int32_t lines = c->project->n * c->depthwise->out_shape.dim[0];
-  if (width_out(c) < ANET_LINES_WIDE) return false;
+  if (width_out(c) < (c->expand ? (int32_t)ANET_LINES_WIDE : (int32_t)WIDE_ALONE)) return false;
   return workers == 1 || lines >= LEAST_LINES * workers;
 }
 

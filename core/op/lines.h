@@ -5,7 +5,7 @@
 #include "op/sweep.h"
 
 /* Of narrower images the ends of lines, which go pixel by pixel, are too many. */
-enum { ANET_LINES_WIDE = 20 };
+enum { ANET_LINES_WIDE = 12 };
 bool anet__lines_fit(const anet__taps *taps); /* no dilation, strides and kernel of a usual size */
 /* As anet__sweep_depthwise, of a dense output. */
 void anet__lines_depthwise(anet_pool *pool, const anet__sweep *sweep);
