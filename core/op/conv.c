@@ -126,8 +126,9 @@ static layout forward_layout(const anet__call *c)
     l.winograd = anet__take(&l.floats, anet__winograd_scratch(&w, c->pool));
   } else {
     const anet__taps taps = anet__taps_window(c->attr, &c->in_shape[0], &c->out_shape);
-    l.copy = anet__take(&l.floats, joined(c) ? anet__taps_join_floats(&taps, c->n)
-                                             : anet__taps_spread_floats(&taps, c->n, c->kernels->rows));
+    l.copy =
+        anet__take(&l.floats, joined(c) ? anet__taps_join_floats(&taps, c->n)
+                                        : anet__taps_spread_floats(&taps, c->n, c->kernels->rows));
   }
   return l;
 }

@@ -41,9 +41,9 @@ static inline size_t anet__taps_fit(const anet__taps *t)
 void anet__taps_fill(const anet__taps *t, size_t first, size_t rows, const float **tap);
 
 /* Pixels that lie a multiple of a page apart share one set of the first-level cache, and a register
- * tile of many `rows` of them drives itself out of it. Such a window is given a copy of its images, or
- * of the pixels that it reads where it has one tap, with room between pixels. Floats of that copy, 0
- * where none is needed. */
+ * tile of many `rows` of them drives itself out of it. Such a window is given a copy of its images,
+ * or of the pixels that it reads where it has one tap, with room between pixels. Floats of that
+ * copy, 0 where none is needed. */
 size_t anet__taps_spread_floats(const anet__taps *t, int32_t images, int32_t rows);
 /* Fills the copy and makes the window read it. */
 void anet__taps_spread(anet_pool *pool, anet__taps *t, int32_t images, int32_t rows, float *copy);

@@ -3,10 +3,11 @@
 #include "base/pool.h"
 #include "op/work.h"
 
-/* Tiles go in blocks: a block's pixels become points; then, for each unit of output channels, the matrices
- * of all points are multiplied and the products become pixels. Where there are tiles enough every worker
- * takes blocks of its own, and what it writes it reads; else all share a block, first its tiles, then its
- * units. A product of one tile depends on nothing but that tile, so neither changes a bit. */
+/* Tiles go in blocks: a block's pixels become points; then, for each unit of output channels, the
+ * matrices of all points are multiplied and the products become pixels. Where there are tiles
+ * enough every worker takes blocks of its own, and what it writes it reads; else all share a block,
+ * first its tiles, then its units. A product of one tile depends on nothing but that tile, so
+ * neither changes a bit. */
 enum {
   UNIT = 64,            /* output channels that are done at a time: whole panels on every ISA */
   LEAST_BLOCK = 16,     /* tiles of a block: the weights it streams are to be worth it */
@@ -197,7 +198,8 @@ static void multiply(const block *b, int32_t unit, int32_t cout)
                           .taps = 1,
                           .cin = w->filter.cin,
                           .cout = cout,
-                          .packed = w->packed + (size_t)unit * unit_floats(k, &w->filter, w->m, UNIT),
+                          .packed =
+                              w->packed + (size_t)unit * unit_floats(k, &w->filter, w->m, UNIT),
                           .out = b->product,
                           .out_ld = (size_t)cout,
                           .post = anet__post_none()};
@@ -288,7 +290,8 @@ void anet__winograd_run(const anet__kernels *kernels, anet_pool *pool, const ane
   }
   for (int32_t i = 0; i < j.grid.blocks; i++) {
     block b = block_at(&j, i, 0);
-    anet__split(pool, (size_t)b.tiles, (size_t)points(w->m) * (size_t)w->filter.cin * 2, to_points, &b);
+    anet__split(pool, (size_t)b.tiles, (size_t)points(w->m) * (size_t)w->filter.cin * 2, to_points,
+                &b);
     anet__pool_run(pool, unit_of_shared, &b, units(&w->filter));
   }
 }
