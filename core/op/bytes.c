@@ -214,22 +214,47 @@ static size_t pixels_of(const window *w)
   return (size_t)w->out[0] * (size_t)w->out[1];
 }
 
+/* Output pixels are the input's, one by one: no need to count lines. */
+static bool straight(const window *w)
+{
+  return taps_of(w) == 1 && w->stride[0] == 1 && w->stride[1] == 1 && !w->pad[0] && !w->pad[1] &&
+         w->in[0] == w->out[0] && w->in[1] == w->out[1];
+}
+
+/* The taps of the pixel whose window begins in line y and column x. Returns where the next one's go. */
+static const uint8_t **fill_pixel(const job *j, const uint8_t *image, int32_t y, int32_t x,
+                                  const uint8_t **tap)
+{
+  const window *w = &j->w;
+  for (int32_t i = 0; i < w->kernel[0]; i++) {
+    const int32_t row = y + i * w->step[0];
+    const bool in = row >= 0 && row < w->in[0];
+    const uint8_t *line = image + (in ? (size_t)row * (size_t)w->in[1] * (size_t)w->cin : 0);
+    for (int32_t k = 0; k < w->kernel[1]; k++) {
+      const int32_t column = x + k * w->step[1];
+      const bool there = in && column >= 0 && column < w->in[1];
+      *tap++ = there ? line + (size_t)column * (size_t)w->cin : j->outside;
+    }
+  }
+  return tap;
+}
+
 /* Pointers of output pixels first .. first+rows-1, counted over all images. */
 static void fill_taps(const job *j, size_t first, size_t rows, const uint8_t **tap)
 {
   const window *w = &j->w;
-  const size_t size = pixels_of(w), image = (size_t)w->in[0] * (size_t)w->in[1];
-  for (size_t r = first; r < first + rows; r++) {
-    const uint8_t *base = j->in + r / size * image * (size_t)w->cin;
-    const int32_t y = (int32_t)(r % size) / w->out[1] * w->stride[0] - w->pad[0];
-    const int32_t x = (int32_t)(r % size) % w->out[1] * w->stride[1] - w->pad[1];
-    for (int32_t i = 0; i < w->kernel[0]; i++)
-      for (int32_t k = 0; k < w->kernel[1]; k++) {
-        const int32_t row = y + i * w->step[0], column = x + k * w->step[1];
-        const bool in = row >= 0 && row < w->in[0] && column >= 0 && column < w->in[1];
-        const size_t at = (size_t)row * (size_t)w->in[1] + (size_t)column;
-        *tap++ = in ? base + at * (size_t)w->cin : j->outside;
-      }
+  if (straight(w)) {
+    for (size_t r = 0; r < rows; r++) tap[r] = j->in + (first + r) * (size_t)w->cin;
+    return;
+  }
+  const size_t size = pixels_of(w), image = (size_t)w->in[0] * (size_t)w->in[1] * (size_t)w->cin;
+  const uint8_t *base = j->in + first / size * image;
+  int32_t y = (int32_t)(first % size) / w->out[1], x = (int32_t)(first % size) % w->out[1];
+  for (size_t r = 0; r < rows; r++) {
+    tap = fill_pixel(j, base, y * w->stride[0] - w->pad[0], x * w->stride[1] - w->pad[1], tap);
+    if (++x < w->out[1]) continue;
+    x = 0;
+    if (++y == w->out[0]) y = 0, base += image;
   }
 }
 
