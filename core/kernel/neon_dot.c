@@ -5,9 +5,7 @@
 #include "kernel/int8.h"
 
 enum { INT8_GROUP = 4, INT8_OFFSET = 128 };
-/* clang-format off */
-#define ANET_INT8_TILES(X) X(12) X(6) X(4) X(2) X(1)
-/* clang-format on */
+#define ANET_INT8_TILES(X, v) ANET_UP_TO_12(X, v)
 
 typedef struct int8_x {
   vi v[1];

@@ -4,9 +4,7 @@
 #include "kernel/int8.h"
 
 enum { INT8_GROUP = 2, INT8_OFFSET = 0 };
-/* clang-format off */
-#define ANET_INT8_TILES(X) X(4) X(2) X(1)
-/* clang-format on */
+#define ANET_INT8_TILES(X, v) ANET_UP_TO_4(X, v)
 
 typedef struct int8_x {
   vi v[2];

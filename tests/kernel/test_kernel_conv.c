@@ -188,12 +188,16 @@ TEST(conv_every_width)
   }
 }
 
+/* Of tiles of every width, whole and not, and past the first panel. */
 TEST(conv_every_height)
 {
-  for (int32_t rows = 0; rows <= 43; rows++) {
-    reseed(2000 + rows);
-    conv_case(rows, 3, 3, roll(1, 40), rows % 32, 0);
-  }
+  for (int32_t rows = 0; rows <= 43; rows++)
+    for (int32_t vectors = 0; vectors < 5; vectors++) {
+      reseed(2000 + rows * 5 + vectors);
+      const int32_t first = vectors * MAX_LANES;
+      conv_case(rows, 3, 3, rows % 2 ? first + MAX_LANES : roll(first + 1, first + MAX_LANES),
+                rows % 32, 0);
+    }
 }
 
 TEST(conv_every_depth)
