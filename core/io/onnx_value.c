@@ -1,5 +1,6 @@
 /* The values of a graph while it is imported: looking them up, binding them, and storing them in
  * the order that an op wants. */
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -70,8 +71,11 @@ int anet__onnx_get_ints(anet__onnx_import *im, const anet__onnx_node *node, cons
     ANET_TRY(anet__onnx_get_array(im, node, index, &array));
     if (!array) return ANET_OK;
     *count = (int32_t)ANET_MIN(array->count, (size_t)INT32_MAX);
-    for (int32_t i = 0; i < ANET_MIN(*count, most); i++)
+    for (int32_t i = 0; i < ANET_MIN(*count, most); i++) {
+      if (array->real && !(fabs((double)array->f[i]) < 0x1p53))
+        return anet_fail(ANET_FORMAT, "'%s' has %g, want whole numbers", name, (double)array->f[i]);
       out[i] = array->real ? (int64_t)array->f[i] : array->i[i];
+    }
   }
   if (*count <= most) return ANET_OK;
   return anet_fail(ANET_FORMAT, "'%s' has %d numbers, want at most %d", name, *count, most);
