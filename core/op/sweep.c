@@ -160,20 +160,20 @@ static void conv_unit(const anet__sweep *s, const float *const *tap, size_t firs
 /* Pixels [r0, r1) of units [u0, u1). */
 static void conv_part(const anet__sweep *s, size_t r0, size_t r1, size_t u0, size_t u1)
 {
+  const anet__filter *f = &s->filter;
   const float *tap[ANET_TAP_ROOM];
-  const size_t step = anet__taps_fit(&s->taps), per_group = (size_t)blocks(&s->filter);
+  const size_t step = anet__taps_fit(&s->taps), per_group = (size_t)blocks(f);
   for (size_t r = r0; r < r1; r += step) {
     const size_t rows = ANET_MIN(step, r1 - r);
     for (size_t u = u0; u < u1;) {
       const size_t group = u / per_group, last = ANET_MIN(u1, (group + 1) * per_group);
       anet__taps taps = s->taps;
-      taps.base += group * (size_t)s->filter.cin;
+      taps.base += group * (size_t)f->cin;
       anet__taps_fill(&taps, r, rows, tap);
       for (; u < last; u++) {
-        const bool more = u + 1 < u1;
-        const unit next = unit_at(&s->filter, u + more);
-        conv_unit(s, tap, r, rows, unit_at(&s->filter, u),
-                  more ? s->packed + unit_offset(s->kernels, &s->filter, next) : NULL);
+        const float *ahead = NULL;
+        if (u + 1 < u1) ahead = s->packed + unit_offset(s->kernels, f, unit_at(f, u + 1));
+        conv_unit(s, tap, r, rows, unit_at(f, u), ahead);
       }
     }
   }
