@@ -237,7 +237,8 @@ typedef enum anet__act {
 typedef struct anet__kernels {
   anet__isa isa;
   int32_t lanes;
-  int32_t rows; /* of the register tile that conv spends its time in */
+  int32_t rows;  /* of the register tile that conv spends its time in */
+  int32_t panel; /* output channels of a panel of packed weights; 0: all of them lie interleaved */
 #define X(result, name, args) result(*name) args;
   ANET_KERNEL_MAP(X)
 #undef X

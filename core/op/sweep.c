@@ -49,10 +49,10 @@ size_t anet__filter_floats(const anet__kernels *k, const anet__filter *f)
   return (size_t)f->groups * group_floats(k, f);
 }
 
-/* Vector tables lay panels of 2 or 4 vectors out one after the other; ref has none. */
+/* Half a block, where whole panels make it up. */
 int32_t anet__filter_panel(const anet__kernels *k)
 {
-  return k->lanes > 1 && 4 * k->lanes < BLOCK ? BLOCK / 2 : BLOCK;
+  return k->panel && BLOCK / 2 % k->panel == 0 ? BLOCK / 2 : BLOCK;
 }
 
 size_t anet__filter_offset(const anet__kernels *k, const anet__filter *f, int32_t channel)
