@@ -103,6 +103,8 @@ int anet__onnx_array_new(anet__onnx_pool *pool, bool real, int32_t rank, const i
                          anet__onnx_array **out);
 double anet__onnx_at(const anet__onnx_array *a, size_t index);
 void anet__onnx_put(anet__onnx_array *a, size_t index, double value);
+/* Element `index` as a place of an axis of `size`, which may be counted from the end: 0 .. size - 1, or ANET_RANGE. */
+int anet__onnx_place(const anet__onnx_array *a, size_t index, int64_t size, size_t *place);
 /* "(1, 3, 224, 224)"; text of ANET_SHAPE_TEXT bytes. */
 const char *anet__onnx_dims_text(int32_t rank, const int64_t *dim, char *text);
 float anet__onnx_half(uint16_t bits);

@@ -125,6 +125,15 @@ void anet__onnx_put(anet__onnx_array *a, size_t index, double value)
     a->i[index] = (int64_t)value;
 }
 
+int anet__onnx_place(const anet__onnx_array *a, size_t index, int64_t size, size_t *place)
+{
+  const double given = anet__onnx_at(a, index), from = given < 0 ? given + (double)size : given;
+  if (!(from >= 0 && from < (double)size))
+    return anet_fail(ANET_RANGE, "place %g of an axis of %lld", given, (long long)size);
+  *place = (size_t)from;
+  return ANET_OK;
+}
+
 /* IEEE 754 half precision; subnormals are multiples of 2^-24. */
 float anet__onnx_half(uint16_t bits)
 {

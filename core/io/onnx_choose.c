@@ -33,13 +33,12 @@ enum { MOST_RUNS = 8 };
 static int read_places(anet__onnx_import *im, const anet__onnx_array *index, int64_t size,
                        int64_t **out)
 {
+  size_t at;
   int64_t *place = anet__onnx_take(&im->model.pool, index->count, sizeof *place);
   if (!place) return im->model.pool.rc;
   for (size_t i = 0; i < index->count; i++) {
-    const double given = anet__onnx_at(index, i), from = given < 0 ? given + (double)size : given;
-    if (!(from >= 0 && from < (double)size))
-      return anet_fail(ANET_RANGE, "place %g of an axis of %lld", given, (long long)size);
-    place[i] = (int64_t)from;
+    ANET_TRY(anet__onnx_place(index, i, size, &at));
+    place[i] = (int64_t)at;
   }
   *out = place;
   return ANET_OK;

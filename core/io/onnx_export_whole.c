@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "io/onnx_export.h"
+#include "op/gather.h"
 
 typedef anet__onnx_export exporter;
 
@@ -71,6 +72,7 @@ static bool is_line(const anet__node *node, const anet_shape *places)
 static int gather_line(exporter *ex, int32_t value)
 {
   const anet__node *node = at(ex, value), *places = at(ex, node->in[1]);
+  const anet_shape *of = &at(ex, node->in[0])->shape;
   const int32_t axis = places->shape.rank - 1 - node->attr.axis;
   const int64_t count[1] = {places->shape.dim[axis]};
   int32_t index[ANET_MAX_RANK] = {0};
@@ -79,7 +81,8 @@ static int gather_line(exporter *ex, int32_t value)
                        anet__onnx_emit_array(ex, value, "places", false, 1, count, &a)};
   ANET_MADE(in[1]);
   for (index[axis] = 0; index[axis] < count[0]; index[axis]++)
-    a->i[index[axis]] = (int64_t)anet_tensor_get(places->param[0], index);
+    a->i[index[axis]] = (int64_t)anet__gather_place(
+        (float)anet_tensor_get(places->param[0], index), (size_t)of->dim[axis]);
   ANET_MADE(anet__onnx_emit(ex, "Gather", node->name, in, 2));
   return anet__onnx_emit_int(ex, "axis", anet__onnx_axis_at(ex, value));
 }

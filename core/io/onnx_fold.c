@@ -230,14 +230,11 @@ static int fold_gather(importer *im, const onnx_node *node)
   for (int32_t i = axis + 1; i < a->rank; i++) inner *= (size_t)a->dim[i];
   for (size_t o = 0; o < outer; o++)
     for (size_t k = 0; k < index->count; k++) {
-      int64_t at = (int64_t)anet__onnx_at(index, k);
-      if (at < 0) at += a->dim[axis];
-      if (at < 0 || at >= a->dim[axis])
-        return anet_fail(ANET_RANGE, "index %lld of an axis of %lld", (long long)at,
-                         (long long)a->dim[axis]);
+      size_t at;
+      ANET_TRY(anet__onnx_place(index, k, a->dim[axis], &at));
       for (size_t i = 0; i < inner; i++)
         copy_at(out, (o * index->count + k) * inner + i, a,
-                (o * (size_t)a->dim[axis] + (size_t)at) * inner + i);
+                (o * (size_t)a->dim[axis] + at) * inner + i);
     }
   return give(im, node, out);
 }

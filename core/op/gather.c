@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "op/gather.h"
 #include "op/work.h"
 
 static int gather_shape(const anet_attr *a, const anet_shape *in, int32_t inputs, anet_shape *out)
@@ -50,11 +51,11 @@ static walk walk_of(const anet__call *c)
   return w;
 }
 
-static size_t place_of(const walk *w, float place)
+size_t anet__gather_place(float place, size_t count)
 {
-  const float whole = truncf(place), from = whole < 0 ? whole + (float)w->count : whole;
+  const float whole = truncf(place), from = whole < 0 ? whole + (float)count : whole;
   if (!(from > 0)) return 0;
-  return from < (float)w->count ? (size_t)from : w->count - 1;
+  return from < (float)count ? (size_t)from : count - 1;
 }
 
 /* Where row `row` of the output (all axes but the last) begins in an image's data and places. */
@@ -80,11 +81,12 @@ static void gather_rows(const void *context, size_t begin, size_t end)
     const float *x = c->in[0] + r / rows * size + from, *place = c->in[1] + r / rows * places + at;
     float *to = c->out + r * w.size[last];
     if (w.index[last] == 0 && w.data[last] == 1) { /* a whole row of one place */
-      memcpy(to, x + place_of(&w, *place) * w.stride, w.size[last] * sizeof *to);
+      memcpy(to, x + anet__gather_place(*place, w.count) * w.stride, w.size[last] * sizeof *to);
       continue;
     }
     for (size_t i = 0; i < w.size[last]; i++)
-      to[i] = x[i * w.data[last] + place_of(&w, place[i * w.index[last]]) * w.stride];
+      to[i] =
+          x[i * w.data[last] + anet__gather_place(place[i * w.index[last]], w.count) * w.stride];
   }
 }
 
@@ -111,7 +113,8 @@ static void grad_images(const void *context, size_t begin, size_t end)
       const float *place = c->in[1] + n * places + at;
       const float *dy = g->dout + (n * rows + r) * w.size[last];
       for (size_t i = 0; i < w.size[last]; i++)
-        dx[to + i * w.data[last] + place_of(&w, place[i * w.index[last]]) * w.stride] += dy[i];
+        dx[to + i * w.data[last] +
+           anet__gather_place(place[i * w.index[last]], w.count) * w.stride] += dy[i];
     }
   }
 }

@@ -19,6 +19,7 @@ enum {
   CUTS = 96,    /* ranges tried on each side */
   LEVELS = 255
 };
+static const double LEAST_SPAN = 1e-30; /* of a range whose levels floats can divide */
 
 typedef struct gauge {
   float least, most; /* and 0 lies between them */
@@ -62,7 +63,7 @@ static anet__range best_range(const gauge *g)
       const double error = h > l ? error_of(g, l, h) : INFINITY;
       if (error < least) least = error, low = l, high = h;
     }
-  if (!(high > low)) high = low + 1; /* nothing but zeros */
+  if (!(high - low > LEAST_SPAN)) low = 0, high = 1; /* nothing but zeros */
   return (anet__range){(float)low, (float)high};
 }
 
@@ -77,11 +78,12 @@ static void see_extremes(gauge *g, const float *x, size_t n)
   }
 }
 
+/* In double, which holds the distance of any two floats and what divides it. */
 static void see_counts(gauge *g, const float *x, size_t n)
 {
-  const float scale = g->most > g->least ? BINS / (g->most - g->least) : 0;
+  const double least = g->least, span = g->most - least, scale = span > 0 ? BINS / span : 0;
   for (size_t i = 0; i < n; i++)
-    g->count[ANET_MIN(BINS - 1, (int32_t)((x[i] - g->least) * scale))]++;
+    g->count[ANET_MIN(BINS - 1, (int32_t)((x[i] - least) * scale))]++;
 }
 
 static int check_finite(const float *x, size_t n, const char *name)

@@ -202,6 +202,8 @@ def onnx_wrong():
     onnx("wrong_kinds", [node("Constant", "", "a", value_floats=[1, 2]), node("Add", "x,a", "y")])
     onnx("wrong_scales", [node("Upsample", "x", "y", scales=[1, 1, 2, 2])], opset=7)
     onnx("wrong_range", [node("Range", "e,e,e", "a"), node("Add", "x,a", "y")], [empty])
+    onnx("wrong_places", [node("Gather", "w,i", "s", axis=0), node("Add", "x,s", "y")],
+         [floats("w", 6), tensor("i", [1], [float("nan")])])
     shaped("wrong_twice", "Unsqueeze", ["a"], ints("a", 1, 1))
     shaped("wrong_nothing", "ConvTranspose", ["w"], tensor("w", [4, 1 << 28, 0, 0], [], 1))
     shaped("wrong_groups", "Conv", ["w"], floats("w", 4, 4, 1, 1), group=(1 << 62) + 1)

@@ -221,22 +221,30 @@ TEST(values_in_bytes_take_a_quarter)
 
 enum { SIDE = 1200 };
 
-static anet__range range_of(float (*value)(size_t))
+/* A net whose conv reads these values, in bytes. */
+static int quantize_values(float (*value)(size_t), anet_net **bytes)
 {
-  anet_net *net = NULL, *bytes = NULL;
+  anet_net *net = NULL;
   int32_t x;
   float *in = malloc(SIDE * SIDE * sizeof *in);
   for (size_t i = 0; i < SIDE * SIDE; i++) in[i] = value(i);
   CHECK_OK(anet_net_new(&net));
   CHECK_OK(anet_net_input(net, "x", &(anet_shape){3, {SIDE, SIDE, 1}}, &x));
   CHECK_OK(anet_net_output(net, put(net, "conv", (anet_attr){.kernel = {1, 1}, .channels = 1}, x)));
-  CHECK_OK(anet_net_quantize(net, in, 1, NULL, &bytes));
+  const int rc = anet_net_quantize(net, in, 1, NULL, bytes);
+  anet_net_release(net);
+  free(in);
+  return rc;
+}
+
+static anet__range range_of(float (*value)(size_t))
+{
+  anet_net *bytes = NULL;
+  CHECK_OK(quantize_values(value, &bytes));
   const int32_t q = anet_net_find(bytes, "x.bytes");
   CHECK(q >= 0);
   const anet__range range = {bytes->node[q].attr.alpha, bytes->node[q].attr.beta};
   anet_net_release(bytes);
-  anet_net_release(net);
-  free(in);
   return range;
 }
 
@@ -257,14 +265,30 @@ static float nothing(size_t i)
   return 0;
 }
 
+/* Each is a float, their distance is none. */
+static float far_apart(size_t i)
+{
+  return i % 2 ? 3e38F : -3e38F;
+}
+
+/* Too close for levels that floats hold. */
+static float next_to_nothing(size_t i)
+{
+  return i % 2 ? 0x1p-149F : 0;
+}
+
 TEST(ranges_cut_what_is_rare)
 {
   const anet__range all = range_of(even), some = range_of(outlier), none = range_of(nothing);
+  const anet__range least = range_of(next_to_nothing);
   CHECK_NEAR(all.low, -0.25, 0.01);
   CHECK_NEAR(all.high, 0.75, 0.01);
   CHECK(some.low == 0);
   CHECK_NEAR(some.high, 1 / (1 + SIDE * SIDE / (12.0 * LEVELS * LEVELS)), 0.01);
   CHECK(none.low == 0 && none.high > 0);
+  CHECK(least.low == 0 && least.high == none.high);
+  anet_net *bytes;
+  CHECK_FAILS(quantize_values(far_apart, &bytes), ANET_RANGE, "-3e+38 to 3e+38");
 }
 
 TEST(bad_input_is_refused)

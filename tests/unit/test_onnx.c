@@ -436,6 +436,32 @@ TEST(numbers_become_attributes)
   anet_net_release(net);
 }
 
+/* Places that a net holds go out as what they stand for: whole, and within the axis. */
+TEST(places_go_out_as_they_act)
+{
+  const float place[5] = {NAN, -1, 1.5F, 99, -99};
+  const float in[5] = {10, 11, 12, 13, 14}, want[5] = {10, 14, 11, 14, 10}, *data[1] = {in};
+  char path[SCRATCH_PATH];
+  anet_net *net = NULL, *back = NULL;
+  int32_t x, places, y;
+  test_scratch_path(folder, "places.onnx", path);
+  CHECK_OK(anet_net_new(&net));
+  CHECK_OK(anet_net_input(net, "x", &(anet_shape){1, {5}}, &x));
+  CHECK_OK(anet_net_add(net, "constant", "places", &(anet_attr){.dim = {5}}, NULL, 0, &places));
+  CHECK_OK(anet_net_add(net, "gather", "y", NULL, (int32_t[]){x, places}, 2, &y));
+  CHECK_OK(anet_net_output(net, y));
+  CHECK_OK(anet_net_init(net, 1));
+  for (int32_t i = 0; i < 5; i++) anet_tensor_set(anet_net_param(net, places, 0), &i, place[i]);
+  CHECK_OK(anet_net_export_onnx(net, path, NULL));
+  CHECK_OK(anet_net_import_onnx(path, NULL, &back, NULL));
+  const outcome here = run_net(net, data, 1), there = run_net(back, data, 1);
+  for (int32_t i = 0; i < 5; i++) CHECK(here.out[i] == want[i] && there.out[i] == want[i]);
+  free(here.out);
+  free(there.out);
+  anet_net_release(back);
+  anet_net_release(net);
+}
+
 /* ---- what is refused ------------------------------------------------------------------------ */
 
 TEST(refusals_name_the_thing)
@@ -456,6 +482,13 @@ TEST(refusals_name_the_thing)
   draft_node(&d, "Conv", "x w", "y");
   draft_array(&d, "w", 4, (int64_t[]){1, 1, 3, 3}, w, NULL);
   draft_refused(&d, ANET_SHAPE, "(1, 1, 3, 3)");
+  float nan[2] = {0, NAN};
+  draft_new(&d, 13, 4, image);
+  draft_node(&d, "Gather", "w places", "some");
+  draft_node(&d, "Add", "x some", "y");
+  draft_array(&d, "w", 1, (int64_t[]){5}, w, NULL);
+  draft_array(&d, "places", 1, (int64_t[]){2}, nan, NULL);
+  draft_refused(&d, ANET_RANGE, "an axis of 5");
   draft_new(&d, 13, 4, image);
   draft_node(&d, "Relu", "x", "other");
   draft_refused(&d, ANET_FORMAT, "'y'");
@@ -658,6 +691,7 @@ int main(int argc, char **argv)
       CASE(shortcuts_that_pad_channels),
       CASE(clips_become_what_they_are),
       CASE(numbers_become_attributes),
+      CASE(places_go_out_as_they_act),
       CASE(refusals_name_the_thing),
       CASE(small_files_get_little_memory),
       CASE(damaged_files_are_refused_cleanly),
