@@ -166,11 +166,19 @@ typedef struct anet__adam_args {
   X(HARD_SIGMOID, hard_sigmoid) /* clamp(x / 6 + 1/2, 0, 1) */                              \
   X(HARD_SWISH, hard_swish)     /* x * hard_sigmoid(x) */                                   \
   X(SWISH, swish)               /* x * sigmoid(x) */                                        \
-  X(LEAKY_RELU, leaky_relu)     /* x > 0 ? x : alpha * x */
+  X(LEAKY_RELU, leaky_relu)     /* x > 0 ? x : alpha * x */                                 \
+  X(ELU, elu)                   /* x > 0 ? x : alpha * (exp(x) - 1) */                      \
+  X(GELU, gelu)                 /* x * (1 + erf(x / sqrt(2))) / 2 */                        \
+  X(MISH, mish)                 /* x * tanh(softplus(x)) */                                 \
+  X(SOFTPLUS, softplus)         /* log(1 + exp(x)) */                                       \
+  X(TANH, tanh)                                                                             \
+  X(ERF, erf)                                                                               \
+  X(EXP, exp)
 typedef enum anet__act {
 #define X(upper, lower) ANET_ACT_##upper,
   ANET_ACT_MAP(X)
 #undef X
+  ANET_ACT_GELU_TANH, /* gelu as mode 1 approximates it: x * sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)) */
   ANET_ACT_COUNT
 } anet__act;
 

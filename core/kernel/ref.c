@@ -322,6 +322,18 @@ static float hard_sigmoid(float x)
   return clamp(x * (1.0f / 6.0f) + 0.5f, 0.0f, 1.0f);
 }
 
+static float softplus(float x)
+{
+  return fmaxf(x, 0.0f) + log1pf(expf(-fabsf(x)));
+}
+
+static const float ROOT_HALF = 0.70710678f, ROOT_8_OVER_PI = 1.59576912f;
+
+static float gelu_tanh_gate(float x)
+{
+  return sigmoid(ROOT_8_OVER_PI * x * (1.0f + 0.044715f * x * x));
+}
+
 static float act_one(float x, anet__act kind, float alpha)
 {
   switch (kind) {
@@ -335,6 +347,22 @@ static float act_one(float x, anet__act kind, float alpha)
       return x * sigmoid(x);
     case ANET_ACT_LEAKY_RELU:
       return x > 0.0f ? x : alpha * x;
+    case ANET_ACT_ELU:
+      return x > 0.0f ? x : alpha * expm1f(x);
+    case ANET_ACT_GELU: /* 1 + erf(z) = erfc(-z), which does not cancel */
+      return 0.5f * x * erfcf(-ROOT_HALF * x);
+    case ANET_ACT_GELU_TANH:
+      return x * gelu_tanh_gate(x);
+    case ANET_ACT_MISH:
+      return x * tanhf(softplus(x));
+    case ANET_ACT_SOFTPLUS:
+      return softplus(x);
+    case ANET_ACT_TANH:
+      return tanhf(x);
+    case ANET_ACT_ERF:
+      return erff(x);
+    case ANET_ACT_EXP:
+      return expf(x);
     default:
       return x;
   }
@@ -343,7 +371,7 @@ static float act_one(float x, anet__act kind, float alpha)
 /* At the corners of the piecewise linear kinds: the slope of the outer side. */
 static float act_slope(float x, anet__act kind, float alpha)
 {
-  const float s = sigmoid(x);
+  const float s = sigmoid(x), gate = gelu_tanh_gate(x), t = tanhf(x), m = tanhf(softplus(x));
   switch (kind) {
     case ANET_ACT_SIGMOID:
       return s * (1.0f - s);
@@ -355,6 +383,22 @@ static float act_slope(float x, anet__act kind, float alpha)
       return s + x * s * (1.0f - s);
     case ANET_ACT_LEAKY_RELU:
       return x > 0.0f ? 1.0f : alpha;
+    case ANET_ACT_ELU:
+      return x > 0.0f ? 1.0f : alpha * expf(x);
+    case ANET_ACT_GELU:
+      return 0.5f * erfcf(-ROOT_HALF * x) + 0.39894228f * x * expf(-0.5f * x * x);
+    case ANET_ACT_GELU_TANH:
+      return gate + x * gate * (1.0f - gate) * ROOT_8_OVER_PI * (1.0f + 0.134145f * x * x);
+    case ANET_ACT_MISH:
+      return x > 20.0f ? 1.0f : m + x * (1.0f - m * m) * s;
+    case ANET_ACT_SOFTPLUS:
+      return s;
+    case ANET_ACT_TANH:
+      return 1.0f - t * t;
+    case ANET_ACT_ERF:
+      return 1.12837917f * expf(-x * x);
+    case ANET_ACT_EXP:
+      return expf(x);
     default:
       return 1.0f;
   }

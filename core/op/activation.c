@@ -1,6 +1,6 @@
-/* relu, relu6, clip, leaky_relu, sigmoid, hard_sigmoid, hard_swish, swish: element by element, any
- * shape. attr: alpha (leaky_relu; clip, with beta: its bounds). Clamps take their gradient from the
- * output, others from the input. */
+/* relu, relu6, clip, and what ANET_ACT_MAP lists: element by element, any shape. attr: alpha
+ * (leaky_relu, elu; clip, with beta: its bounds), mode (gelu: 1 approximates by tanh). Clamps take
+ * their gradient from the output, others from the input. */
 #include <math.h>
 
 #include "base/error.h"
@@ -57,15 +57,20 @@ static void clamp_backward(const anet__grad_call *g, float low, float high)
   if (g->din[0]) anet__split(g->call.pool, anet__total(&g->call), CLAMP_COST, clamp_grad_run, &j);
 }
 
+static anet__act kind_of(const anet_attr *attr, anet__act kind)
+{
+  return kind == ANET_ACT_GELU && attr->mode ? ANET_ACT_GELU_TANH : kind;
+}
+
 static void act_forward(const anet__call *c, anet__act kind)
 {
-  const job j = {.call = c, .kind = kind};
+  const job j = {.call = c, .kind = kind_of(c->attr, kind)};
   anet__split(c->pool, anet__total(c), ACT_COST, act_run, &j);
 }
 
 static void act_backward(const anet__grad_call *g, anet__act kind)
 {
-  const job j = {.call = &g->call, .grad = g, .kind = kind};
+  const job j = {.call = &g->call, .grad = g, .kind = kind_of(g->call.attr, kind)};
   if (g->din[0]) anet__split(g->call.pool, anet__total(&g->call), ACT_COST, act_grad_run, &j);
 }
 

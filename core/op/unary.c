@@ -1,63 +1,23 @@
 /* Functions of one number, element by element, any shape; attr: alpha a, beta b where the formula
- * names them, mode (gelu: 1 approximates by tanh). Those that training passes often have kernels
- * and are in activation.c; these are plain loops. */
+ * names them. Those that networks pass often have kernels and are in activation.c; these are plain
+ * loops. */
 #include <math.h>
 
 #include "op/work.h"
 
 enum { COST = 16 };
 
-static float softplus_of(float x)
-{
-  return fmaxf(x, 0.0F) + log1pf(expf(-fabsf(x)));
-}
-
-static float sigmoid_of(float x)
-{
-  return x >= 0 ? 1.0F / (1.0F + expf(-x)) : expf(x) / (1.0F + expf(x));
-}
-
-static float mish_slope(float x)
-{
-  const float t = tanhf(softplus_of(x));
-  return t + x * (1.0F - t * t) * sigmoid_of(x);
-}
-
-static const float ROOT_HALF = 0.70710678F, ROOT_2_OVER_PI = 0.79788456F;
-
-static float gelu_of(float x, int32_t mode)
-{
-  if (mode) return 0.5F * x * (1.0F + tanhf(ROOT_2_OVER_PI * (x + 0.044715F * x * x * x)));
-  return 0.5F * x * (1.0F + erff(x * ROOT_HALF));
-}
-
-static float gelu_slope(float x, int32_t mode)
-{
-  if (!mode)
-    return 0.5F * (1.0F + erff(x * ROOT_HALF)) + 0.5F * ROOT_2_OVER_PI * x * expf(-0.5F * x * x);
-  const float t = tanhf(ROOT_2_OVER_PI * (x + 0.044715F * x * x * x));
-  return 0.5F * (1.0F + t) +
-         0.5F * x * (1.0F - t * t) * ROOT_2_OVER_PI * (1.0F + 0.134145F * x * x);
-}
-
 /* clang-format off
  * X(name, f(x), f'(x)) */
 #define UNARY_MAP(X)                                                                               \
   X(affine, a *x + b, a)                                                                           \
-  X(elu, x > 0 ? x : a * expm1f(x), x > 0 ? 1.0F : a * expf(x))                                    \
-  X(gelu, gelu_of(x, mode), gelu_slope(x, mode))                                                   \
-  X(mish, x *tanhf(softplus_of(x)), mish_slope(x))                                                 \
-  X(softplus, softplus_of(x), sigmoid_of(x))                                                       \
-  X(tanh, tanhf(x), 1.0F - tanhf(x) * tanhf(x))                                                    \
   X(softsign, x / (1.0F + fabsf(x)), 1.0F / ((1.0F + fabsf(x)) * (1.0F + fabsf(x))))               \
   X(threshold, x > a ? x : 0.0F, x > a ? 1.0F : 0.0F)                                              \
   X(sqrt, sqrtf(x), 0.5F / sqrtf(x))                                                               \
-  X(exp, expf(x), expf(x))                                                                         \
   X(log, logf(x), 1.0F / x)                                                                        \
   X(abs, fabsf(x), x > 0 ? 1.0F : x < 0 ? -1.0F : 0.0F)                                            \
   X(reciprocal, 1.0F / x, -1.0F / (x * x))                                                         \
   X(power, powf(x, a), a *powf(x, a - 1.0F))                                                       \
-  X(erf, erff(x), 1.12837917F * expf(-x * x))                                                      \
   X(sin, sinf(x), cosf(x))                                                                         \
   X(cos, cosf(x), -sinf(x))                                                                        \
   X(floor, floorf(x), 0.0F)                                                                        \
@@ -72,7 +32,6 @@ static float gelu_slope(float x, int32_t mode)
   {                                                                                                \
     const anet__call *c = context;                                                                 \
     ANET_UNUSED const float a = c->attr->alpha, b = c->attr->beta;                                 \
-    ANET_UNUSED const int32_t mode = c->attr->mode;                                                \
     for (size_t i = begin; i < end; i++) {                                                         \
       const float x = c->in[0][i];                                                                 \
       c->out[i] = f;                                                                               \
@@ -86,7 +45,6 @@ static float gelu_slope(float x, int32_t mode)
   {                                                                                                \
     const anet__grad_call *g = context;                                                            \
     ANET_UNUSED const float a = g->call.attr->alpha, b = g->call.attr->beta;                       \
-    ANET_UNUSED const int32_t mode = g->call.attr->mode;                                           \
     for (size_t i = begin; i < end; i++) {                                                         \
       ANET_UNUSED const float x = g->call.in[0][i];                                                \
       const float v = g->dout[i] * (slope);                                                        \

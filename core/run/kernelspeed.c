@@ -255,6 +255,7 @@ typedef struct pile {
   X(clamp_grad, 3, k->clamp_grad(p->y, p->a, p->b, RUN, 0, 6, 0))                                  \
   X(act_sigmoid, 2, k->act(p->y, p->a, RUN, ANET_ACT_SIGMOID, 0))                                  \
   X(act_hard_swish, 2, k->act(p->y, p->a, RUN, ANET_ACT_HARD_SWISH, 0))                            \
+  X(act_gelu, 2, k->act(p->y, p->a, RUN, ANET_ACT_GELU, 0))                                        \
   X(act_grad_swish, 3, k->act_grad(p->y, p->a, p->b, RUN, ANET_ACT_SWISH, 0, 0))                   \
   X(softmax, 2, k->softmax(p->y, p->a, ROWS, CHANNELS, 1))                                         \
   X(dot, 2, p->sum[0] = k->dot(p->a, p->b, RUN))                                                   \
