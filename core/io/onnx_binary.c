@@ -177,6 +177,14 @@ static int spread_both(anet__onnx_import *im, const anet__onnx_node *node, anet_
   return anet__onnx_reshape(im, node, &v[1], &shape);
 }
 
+/* Which of the two the other is stored like: one that has all axes, and no constant if both do. */
+static int32_t larger_of(const anet__onnx_import *im, const anet__onnx_value *v)
+{
+  const bool first = covers(&v[0].layout, &v[1].layout), second = covers(&v[1].layout, &v[0].layout);
+  const bool constant = anet__net_at(im->net, v[0].node)->op == ANET_OP_CONSTANT;
+  return first && !(second && constant) ? 0 : 1;
+}
+
 /* Store v[0] and v[1] alike; with `row`, the smaller may stay one row of channels, and is v[1]
  * then. */
 static int align(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *v, bool row)
@@ -189,7 +197,7 @@ static int align(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_
   for (int32_t i = 0; i < 2; i++)
     if (!refine(&v[0].layout, &v[1].layout)) ANET_TRY(anet__onnx_store_natural(im, node, &v[i]));
   const bool batch = v[0].layout.batch || v[1].layout.batch;
-  const int32_t big = covers(&v[0].layout, &v[1].layout) ? 0 : 1;
+  const int32_t big = larger_of(im, v);
   if (!covers(&v[big].layout, &v[1 - big].layout)) return spread_both(im, node, v);
   anet__onnx_value *small = &v[1 - big];
   ANET_TRY(follow(im, node, &v[big], small, has));

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "graph/simplify.h"
 #include "io/onnx_border.h"
 #include "io/onnx_ops.def"
 #include "io/onnx_partial.h"
@@ -258,6 +259,16 @@ static int add_output(anet__onnx_import *im, const char *name)
   return anet_net_output(im->net, value.node);
 }
 
+static int simplify(anet__onnx_import *im)
+{
+  anet_net *simple;
+  ANET_TRY(anet__net_simplify(im->net, &simple));
+  if (!simple) return ANET_OK;
+  anet_net_release(im->net);
+  im->net = simple;
+  return ANET_OK;
+}
+
 static int build(anet__onnx_import *im)
 {
   anet__onnx_model *m = &im->model;
@@ -275,7 +286,8 @@ static int build(anet__onnx_import *im)
   if (im->partial) ANET_TRY(anet__onnx_cut_end(im));
   if (m->outputs == 0) return anet_fail(ANET_FORMAT, "it has no outputs");
   for (int32_t i = 0; i < m->outputs; i++) ANET_TRY(add_output(im, m->output[i].name));
-  return im->partial || (im->desc && im->desc->outputs) ? anet__onnx_trim(im) : ANET_OK;
+  if (im->partial || (im->desc && im->desc->outputs)) ANET_TRY(anet__onnx_trim(im));
+  return simplify(im);
 }
 
 /* ---- the public face ------------------------------------------------------------------------ */
