@@ -32,6 +32,7 @@ test.case('help', function()
     output, status = run(verb .. ' --help')
     test.equal(status, 0)
     test.mentions(output, 'usage: anet ' .. verb)
+    if output:find '%-%-out' then test.mentions(output, '-o, --out') end
   end
   output, status = run('', 'true |')
   test.equal(status, 2)

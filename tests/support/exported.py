@@ -4,7 +4,8 @@
 What an exporter does to a network is here, for the importer and the block finder to undo: norms folded into
 convolutions or left, relu6 as Clip with its limits as inputs, Swish as Sigmoid and Mul, Gelu as its Erf, LayerNorm in
 its parts, linear layers on (N, H, W, C) between transpositions, shortcuts that slice and pad, squeeze-excite by ReduceMean
-or GlobalAveragePool. A NAME.npy beside each NAME.onnx is an input. Needs python3-onnx."""
+or GlobalAveragePool. A NAME.npy beside each NAME.onnx is an input. Those whose names end in _full are as wide and large
+as the architecture, for measurements. Needs python3-onnx."""
 import sys
 
 import numpy as np
@@ -218,16 +219,16 @@ def mobilenet_v3():
     return g, (10,)
 
 
-def efficientnet_b0():
-    g = Graph(64)
-    x = g.swish(g.conv('input', 8, 3, 2))
+def efficientnet_b0(full=False):
+    g, times = (Graph(224), 2) if full else (Graph(64), 1)
+    x = g.swish(g.conv('input', 32 if full else 8, 3, 2))
     for factor, channels, count, stride, kernel in ((1, 8, 1, 1, 3), (6, 12, 2, 2, 3), (6, 20, 2, 2, 5), (6, 40, 3, 2, 3),
                                                     (6, 56, 3, 1, 5), (6, 96, 4, 2, 5), (6, 160, 1, 1, 3)):
         for block in range(count):
             inner = max(g.channels(x) // 4, 4)
-            x = inverted(g, x, factor * g.channels(x), channels, kernel, 1 if block else stride, g.swish,
+            x = inverted(g, x, factor * g.channels(x), times * channels, kernel, 1 if block else stride, g.swish,
                          lambda v: g.squeeze_excite(v, inner, g.swish, lambda u: g.add('Sigmoid', u), 'ReduceMean'))
-    g.classify(g.swish(g.conv(x, 64, 1)))
+    g.classify(g.swish(g.conv(x, 1280 if full else 64, 1)))
     return g, (10,)
 
 
@@ -260,8 +261,8 @@ def vgg11():
     return g, (10,)
 
 
-def convnext_t(opset):
-    g = Graph(32, opset)
+def convnext_t(opset, full=False):
+    g, times = (Graph(224, opset), 12) if full else (Graph(32, opset), 1)
     permute = lambda v, order: g.add('Transpose', v, perm=order)
 
     def norm(x):
@@ -270,8 +271,8 @@ def convnext_t(opset):
         g.shapes[y] = shape
         return y
 
-    x = norm(g.conv('input', 8, 4, 4, norm=False))
-    for depth, width in zip((3, 3, 9, 3), (8, 16, 32, 64)):
+    x = norm(g.conv('input', 8 * times, 4, 4, norm=False))
+    for depth, width in zip((3, 3, 9, 3), (8 * times, 16 * times, 32 * times, 64 * times)):
         if width != g.channels(x):
             x = g.conv(norm(x), width, 2, 2, norm=False)
         for _ in range(depth):
@@ -282,9 +283,9 @@ def convnext_t(opset):
             x, shape = g.add('Add', y, x), g.shapes[x]
             g.shapes[x] = shape
     x = g.add('GlobalAveragePool', x)
-    g.shapes[x] = 64, 1, 1
+    g.shapes[x] = width, 1, 1
     x = g.add('Flatten', norm(x), axis=1)
-    g.add('Gemm', x, g.weight(10, 64), g.array(np.zeros(10)), transB=1)
+    g.add('Gemm', x, g.weight(10, width), g.array(np.zeros(10)), transB=1)
     return g, (10,)
 
 
@@ -340,7 +341,8 @@ NETWORKS = {
     'regnet_y_400mf': lambda: regnet((1, 3, 6, 6), (16, 32, 64, 128), 8, True),
     'convnext_t': lambda: convnext_t(13), 'convnext_t_17': lambda: convnext_t(17), 'unet': unet,
 }
-OTHERS = {'detector': detector}
+OTHERS = {'detector': detector, 'efficientnet_b0_full': lambda: efficientnet_b0(True),
+          'convnext_t_full': lambda: convnext_t(13, True)}
 
 if __name__ == '__main__':
     folder, *names = sys.argv[1:]

@@ -52,7 +52,7 @@ return {
   summary = 'norm statistics anew, or a network in bytes, from images without labels',
   arguments = {{name = 'model', help = 'bundle of a network or a supernet'}},
   flags = {
-    {name = 'out', value = 'FILE', default = 'calibrated.anet', help = 'bundle to write'},
+    {name = 'out', short = 'o', value = 'FILE', default = 'calibrated.anet', help = 'bundle to write'},
     {name = 'int8', help = 'run in bytes: measure ranges; a supernet without --genome gets such an option a block'},
     {name = 'genome', value = 'G', help = 'subnet of a supernet; the oracle where not given'},
     {name = 'data', value = 'PATH', default = 'fashion-mnist', help = 'images'},

@@ -135,7 +135,7 @@ return {
     {name = 'held-out', value = 'N', type = 'integer', min = 1, default = 200, help = 'random subnets that tell the error of predictions'},
     {name = 'budgets', value = 'LIST', default = '90%,80%,70%,60%,50%,40%', help = 'of latency'},
     {name = 'frames', value = 'N', type = 'integer', min = 10, default = 400, help = 'of the stream'},
-    {name = 'out', value = 'FOLDER', default = 'demo', help = "for the report and the supernet; '' for none"},
+    {name = 'out', short = 'o', value = 'FOLDER', default = 'demo', help = "for the report and the supernet; '' for none"},
     {name = 'seed', value = 'N', type = 'integer', min = 0, default = 1, help = 'of all randomness'},
     {name = 'threads', value = 'N', type = 'integer', min = 0, max = 1024, default = 0, help = '0: all processors'},
   },

@@ -61,7 +61,7 @@ return {
   summary = "train a supernet's options from its oracle",
   arguments = {{name = 'supernet', optional = true, help = "bundle that 'anet elastify' wrote"}},
   flags = {
-    {name = 'out', value = 'FILE', default = 'distilled.anet', help = 'bundle to write; FILE.ckpt while training'},
+    {name = 'out', short = 'o', value = 'FILE', default = 'distilled.anet', help = 'bundle to write; FILE.ckpt while training'},
     {name = 'policy', value = 'NAME', default = 'adaptive', help = 'schedule policy: name or FILE.lua, :key=value,… sets its options'},
     {name = 'data', value = 'PATH', default = 'fashion-mnist', help = 'training images'},
     {name = 'limit', value = 'N', type = 'integer', min = 1, help = 'use only the first N of them'},

@@ -43,7 +43,7 @@ return {
   summary = 'make a supernet of a pretrained network',
   arguments = {{name = 'model', help = 'bundle of a network (the oracle)'}},
   flags = {
-    {name = 'out', value = 'FILE', default = 'supernet.anet', help = 'bundle to write'},
+    {name = 'out', short = 'o', value = 'FILE', default = 'supernet.anet', help = 'bundle to write'},
     {name = 'policy', value = 'NAME', default = 'adaptive', help = 'schedule policy: name or FILE.lua, :key=value,… sets its options'},
     {name = 'data', value = 'PATH', default = 'fashion-mnist', help = "images that tell which channels matter; '' none"},
     {name = 'images', value = 'N', type = 'integer', min = 1, default = 512, help = 'how many of them'},

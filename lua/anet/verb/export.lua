@@ -48,7 +48,7 @@ return {
   summary = 'write one subnet or the oracle in a file of its own',
   arguments = {{name = 'model', help = 'bundle of a supernet or a network'}},
   flags = {
-    {name = 'out', value = 'FILE', help = 'file to write (exported.anet, exported.onnx or exported.c)'},
+    {name = 'out', short = 'o', value = 'FILE', help = 'file to write (exported.anet, exported.onnx or exported.c)'},
     {name = 'format', value = 'F', choices = {'anet', 'onnx', 'c'}, help = "as the file's name ends where not given"},
     {name = 'name', value = 'NAME', help = "of C: what its functions and macros begin with; the file's name where not given"},
     {name = 'weights', value = 'HOW', choices = {'inside', 'blob'}, help = 'of C: in the file, or in one beside it (.bin) that the program reads'},

@@ -79,7 +79,7 @@ return {
   summary = 'make a bundle of an ONNX model',
   arguments = {{name = 'model', help = 'ONNX file; its external data lies beside it'}},
   flags = {
-    {name = 'out', value = 'FILE', default = 'imported.anet', help = 'bundle to write'},
+    {name = 'out', short = 'o', value = 'FILE', default = 'imported.anet', help = 'bundle to write'},
     {name = 'mean', value = 'M,…', default = '0', help = 'mean of the images it was trained on, one number or one a channel'},
     {name = 'std', value = 'S,…', default = '1', help = 'their standard deviation'},
     {name = 'scale', value = 'N', type = 'number', min = 1e-6, default = 1,

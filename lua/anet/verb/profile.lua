@@ -28,7 +28,7 @@ return {
   summary = 'measure every option of a supernet on this machine',
   arguments = {{name = 'supernet', help = 'bundle of a supernet; the table is added to it'}},
   flags = {
-    {name = 'out', value = 'FILE', help = 'write to another bundle'},
+    {name = 'out', short = 'o', value = 'FILE', help = 'write to another bundle'},
     {name = 'batch', value = 'N', type = 'integer', min = 1, max = 4096, default = 1, help = 'images a run'},
     {name = 'rounds', value = 'N', type = 'integer', min = 3, max = 100000, default = 30, help = 'interleaved rounds'},
     {name = 'held-out', value = 'N', type = 'integer', min = 1, max = 10000, default = 50, help = 'random subnets that tell the error'},

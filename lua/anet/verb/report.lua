@@ -36,6 +36,6 @@ end
 return {
   summary = 'plots and a page of a ladder or of a run',
   arguments = {{name = 'source', help = "bundle with a ladder, or the FILE.json that 'anet demo --json' printed"}},
-  flags = {{name = 'out', value = 'FOLDER', default = 'report', help = 'where front.png, trace.png and report.html go'}},
+  flags = {{name = 'out', short = 'o', value = 'FOLDER', default = 'report', help = 'where front.png, trace.png and report.html go'}},
   run = run,
 }

@@ -62,7 +62,7 @@ return {
   summary = 'find the best subnets for budgets of latency on this machine',
   arguments = {{name = 'supernet', help = 'bundle of a supernet; the ladder is added to it'}},
   flags = {
-    {name = 'out', value = 'FILE', help = 'write to another bundle'},
+    {name = 'out', short = 'o', value = 'FILE', help = 'write to another bundle'},
     {name = 'budgets', value = 'LIST', default = '90%,80%,70%,60%,50%,40%', help = 'times like 0.5ms, or shares of the oracle like 60%'},
     {name = 'policy', value = 'NAME', default = 'front', help = 'search policy: name or FILE.lua, :key=value,… sets its options'},
     {name = 'data', value = 'PATH', default = 'fashion-mnist', help = "the device's own images"},

@@ -5,7 +5,7 @@ local text = require 'anet.text'
 local C = require('anet.core').C
 
 local flags = {
-  {name = 'out', value = 'FILE', default = 'model.anet', help = 'bundle to write; FILE.ckpt while training'},
+  {name = 'out', short = 'o', value = 'FILE', default = 'model.anet', help = 'bundle to write; FILE.ckpt while training'},
   {name = 'data', value = 'PATH', default = 'fashion-mnist', help = 'training and test images'},
   {name = 'size', value = 'N', type = 'integer', min = 1, help = 'rows and columns to scale images of a folder to'},
   {name = 'limit', value = 'N', type = 'integer', min = 1, help = 'use only the first N training images'},
