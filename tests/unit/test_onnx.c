@@ -515,29 +515,36 @@ TEST(pieces_become_the_op_that_they_are)
   }
 }
 
-/* Over the channels, as a file has it that moves them last and back. */
+static float norm_gamma[3] = {1, 2, 3}, norm_beta[3] = {0, 1, -1}, norm_epsilon[1] = {0.125F};
+
+/* A layer norm over the channels, as a file has it that moves them last and back. */
+static void draft_norm(draft *d)
+{
+  static const int64_t last[4] = {0, 2, 3, 1}, back[4] = {0, 3, 1, 2}, axis[1] = {-1};
+  static float two[1] = {2};
+  draft_new(d, 13, 4, image);
+  draft_ints(draft_node(d, "Transpose", "x", "t"), "perm", last, 4);
+  draft_ints(draft_node(d, "ReduceMean", "t", "mean"), "axes", axis, 1);
+  draft_node(d, "Sub", "t mean", "less");
+  draft_node(d, "Pow", "less two", "square");
+  draft_ints(draft_node(d, "ReduceMean", "square", "variance"), "axes", axis, 1);
+  draft_node(d, "Add", "variance epsilon", "more");
+  draft_node(d, "Sqrt", "more", "root");
+  draft_node(d, "Div", "less root", "even");
+  draft_node(d, "Mul", "even gamma", "scaled");
+  draft_node(d, "Add", "scaled beta", "shifted");
+  draft_ints(draft_node(d, "Transpose", "shifted", "y"), "perm", back, 4);
+  draft_array(d, "two", 0, NULL, two, NULL);
+  draft_array(d, "epsilon", 0, NULL, norm_epsilon, NULL);
+  draft_array(d, "gamma", 1, (int64_t[]){3}, norm_gamma, NULL);
+  draft_array(d, "beta", 1, (int64_t[]){3}, norm_beta, NULL);
+}
+
 TEST(a_layer_norm_in_pieces)
 {
-  const int64_t last[4] = {0, 2, 3, 1}, back[4] = {0, 3, 1, 2}, axis[1] = {-1};
-  float two[1] = {2}, epsilon[1] = {0.125F}, gamma[3] = {1, 2, 3}, beta[3] = {0, 1, -1};
   float in[60], *data[1] = {in};
   draft d;
-  draft_new(&d, 13, 4, image);
-  draft_ints(draft_node(&d, "Transpose", "x", "t"), "perm", last, 4);
-  draft_ints(draft_node(&d, "ReduceMean", "t", "mean"), "axes", axis, 1);
-  draft_node(&d, "Sub", "t mean", "less");
-  draft_node(&d, "Pow", "less two", "square");
-  draft_ints(draft_node(&d, "ReduceMean", "square", "variance"), "axes", axis, 1);
-  draft_node(&d, "Add", "variance epsilon", "more");
-  draft_node(&d, "Sqrt", "more", "root");
-  draft_node(&d, "Div", "less root", "even");
-  draft_node(&d, "Mul", "even gamma", "scaled");
-  draft_node(&d, "Add", "scaled beta", "shifted");
-  draft_ints(draft_node(&d, "Transpose", "shifted", "y"), "perm", back, 4);
-  draft_array(&d, "two", 0, NULL, two, NULL);
-  draft_array(&d, "epsilon", 0, NULL, epsilon, NULL);
-  draft_array(&d, "gamma", 1, (int64_t[]){3}, gamma, NULL);
-  draft_array(&d, "beta", 1, (int64_t[]){3}, beta, NULL);
+  draft_norm(&d);
   anet_net *net = draft_import(&d);
   bool found = false;
   for (int32_t v = 0; v < net->count; v++) {
@@ -554,27 +561,31 @@ TEST(a_layer_norm_in_pieces)
     for (int32_t c = 0; c < 3; c++) variance += ((double)x[c] - mean) * ((double)x[c] - mean) / 3;
     for (int32_t c = 0; c < 3; c++) {
       const double even = ((double)x[c] - mean) / sqrt(variance + 0.125);
-      CHECK_NEAR(o.out[3 * p + c], even * (double)gamma[c] + (double)beta[c], 2e-6);
+      CHECK_NEAR(o.out[3 * p + c], even * (double)norm_gamma[c] + (double)norm_beta[c], 2e-6);
     }
   }
   free(o.out);
   anet_net_release(net);
 }
 
-/* A grid of anchors lies as the image does, on either side. */
+/* An image less a grid of anchors, 0, 1, 2, … in ONNX's order, or the other way round. */
+static void draft_grid(draft *d, const char *inputs)
+{
+  static float grid[60];
+  for (int32_t i = 0; i < 60; i++) grid[i] = (float)i;
+  draft_new(d, 13, 4, image);
+  draft_node(d, "Sub", inputs, "y");
+  draft_array(d, "grid", 4, (int64_t[]){1, 3, 4, 5}, grid, NULL);
+}
+
 TEST(constants_lie_as_what_they_meet)
 {
   static const char *const inputs[2] = {"x grid", "grid x"};
-  float grid[60], in[60], *data[1] = {in};
-  for (int32_t i = 0; i < 60; i++) {
-    grid[i] = (float)i; /* in ONNX's order */
-    in[i] = 0.5F;
-  }
+  float in[60], *data[1] = {in};
+  for (int32_t i = 0; i < 60; i++) in[i] = 0.5F;
   for (int32_t k = 0; k < 2; k++) {
     draft d;
-    draft_new(&d, 13, 4, image);
-    draft_node(&d, "Sub", inputs[k], "y");
-    draft_array(&d, "grid", 4, (int64_t[]){1, 3, 4, 5}, grid, NULL);
+    draft_grid(&d, inputs[k]);
     anet_net *net = draft_import(&d);
     CHECK_EQ_I(net->count, 3);
     const outcome o = run_net(net, (const float *const *)data, 1);
@@ -775,6 +786,13 @@ TEST(every_allocation_may_fail)
   anet__free(bytes);
   test_each_allocation(import_and_drop, path);
   test_each_allocation(export_and_drop, path);
+  draft d;
+  draft_pieces(&d, pieces[0].nodes);
+  test_each_allocation(import_and_drop, (void *)draft_write(&d, path));
+  draft_norm(&d);
+  test_each_allocation(import_and_drop, (void *)draft_write(&d, path));
+  draft_grid(&d, "x grid");
+  test_each_allocation(import_and_drop, (void *)draft_write(&d, path));
 }
 
 /* ---- arrays --------------------------------------------------------------------------------- */
