@@ -179,6 +179,17 @@ def onnx_seeds():
     onnx("volume_back", [node("ConvTranspose", "x,w", "y", strides=[2, 2, 2])], [floats("w", 2, 1, 2, 2, 2)], volume)
     onnx("volume_pool", [node("AveragePool", "x", "y", kernel_shape=[2, 2, 2], ceil_mode=1)], (), volume)
     onnx("matrices", [node("Gemm", "x,z,c", "y", alpha=0.5, transB=1)], [floats("c", 1)], (3, 3), inputs="x,z")
+    onnx("silu", [node("Sigmoid", "x", "s"), node("Mul", "x,s", "y")])
+    onnx("hard_swish_pieces", [node("Add", "x,t", "a"), node("Clip", "a,z,s", "b"), node("Mul", "x,b", "c"), node("Div", "c,s", "y")],
+         [tensor("t", [], [3.0]), tensor("z", [], [0.0]), tensor("s", [], [6.0])])
+    onnx("mish_pieces", [node("Softplus", "x", "s"), node("Tanh", "s", "t"), node("Mul", "x,t", "y")])
+    onnx("gelu_pieces", [node("Div", "x,r", "a"), node("Erf", "a", "e"), node("Add", "e,o", "f"), node("Mul", "x,f", "h"),
+                         node("Mul", "h,k", "y")], [tensor("r", [], [1.4142135]), tensor("o", [], [1.0]), tensor("k", [], [0.5])])
+    onnx("layer_pieces", [node("Transpose", "x", "t", perm=[0, 2, 3, 1]), node("ReduceMean", "t", "m", axes=[-1]), node("Sub", "t,m", "d"),
+                          node("Pow", "d,k", "p"), node("ReduceMean", "p", "v", axes=[-1]), node("Add", "v,e", "u"), node("Sqrt", "u", "r"),
+                          node("Div", "d,r", "n"), node("Mul", "n,g", "w"), node("Transpose", "w", "y", perm=[0, 3, 1, 2])],
+         [tensor("k", [], [2.0]), tensor("e", [], [0.125]), floats("g", 4)])
+    onnx("grid", [node("Sigmoid", "x", "s"), node("Add", "g,s", "y")], [floats("g", 1, 4, 6, 6)])
     outside = tensor("w", [2], [1.0, 2.0])[:-13] + blob(13, blob(1, "location") + blob(2, "w.bin")) + number(14, 1) + blob(8, "w")
     onnx("external", [node("Add", "x,w", "y")], [outside], ("N", 2))
     onnx("old", [node("Reshape", "x", "a", shape=[0, 24, 6]), node("Softmax", "a", "y", axis=1)], opset=1)
