@@ -21,14 +21,14 @@ static const anet__node *at(const anet_net *net, int32_t value)
   return anet__net_at(net, value);
 }
 
-static int put(simplifier *s, int32_t value, const char *op, const anet_attr *attr, const int32_t *in,
-               int32_t inputs)
+static int put(simplifier *s, int32_t value, const char *op, const anet_attr *attr,
+               const int32_t *in, int32_t inputs)
 {
   s->changed = true;
   return anet_net_add(s->made, op, at(s->net, value)->name, attr, in, inputs, &s->map[value]);
 }
 
-/* ---- lines -------------------------------------------------------------------------------------- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 /* Constants of files are rounded: 1.4142135, 0.1666667. */
 static bool near(float x, float want)
@@ -65,9 +65,9 @@ static bool is_line_of(const anet_net *net, int32_t v, int32_t x, float a, float
          near(node->attr.beta, b);
 }
 
-/* ---- activations -------------------------------------------------------------------------------- */
+/* ---- activations ----------------------------------------------------------------------------- */
 
-/* x * (a g + b), or a g + b alone, with g = outer(inner(d x + e)). inner IDENTITY: there is none. */
+/* x * (a g + b), or a g + b alone, with g = outer(inner(d x + e)). inner IDENTITY: none. */
 typedef struct form {
   bool product;
   anet__op_id outer, inner;
@@ -96,7 +96,8 @@ static bool is_inner(const anet_net *net, const form *f, int32_t v, int32_t x)
   return is_line_of(net, v, x, f->d, f->e);
 }
 
-static const form *find_form(const anet_net *net, bool product, const line *g, float scale, int32_t x)
+static const form *find_form(const anet_net *net, bool product, const line *g, float scale,
+                             int32_t x)
 {
   for (int32_t i = 0; i < ANET_COUNT(forms); i++) {
     const form *f = &forms[i];
@@ -146,12 +147,13 @@ static int put_activation(simplifier *s, int32_t value, bool *done)
   return put(s, value, f->op, NULL, &s->map[x], 1);
 }
 
-/* ---- layer norm --------------------------------------------------------------------------------- */
+/* ---- layer norm ------------------------------------------------------------------------------ */
 
 /* The value whose numbers these are, in the same order. */
 static int32_t plain(const anet_net *net, int32_t v)
 {
-  while (at(net, v)->op == ANET_OP_RESHAPE || at(net, v)->op == ANET_OP_FLATTEN) v = at(net, v)->in[0];
+  while (at(net, v)->op == ANET_OP_RESHAPE || at(net, v)->op == ANET_OP_FLATTEN)
+    v = at(net, v)->in[0];
   return v;
 }
 
@@ -160,7 +162,8 @@ static size_t size_of(const anet_net *net, int32_t v)
   return anet__shape_size(&at(net, v)->shape);
 }
 
-/* v: one number a row, repeated along the rows' `channels` numbers. Gives the value of one each; -1: it is none. */
+/* v: one number a row, repeated along the rows' `channels` numbers. Gives the value of one each;
+ * -1: it is none. */
 static int32_t repeated(const anet_net *net, int32_t v, int32_t channels)
 {
   v = plain(net, v);
@@ -169,7 +172,8 @@ static int32_t repeated(const anet_net *net, int32_t v, int32_t channels)
   const anet_shape *to = &node->shape, *from = &at(net, node->in[0])->shape;
   const int32_t last = to->rank - 1;
   if (to->dim[last] != channels || from->dim[last] != 1) return -1;
-  return size_of(net, v) == size_of(net, node->in[0]) * (size_t)channels ? plain(net, node->in[0]) : -1;
+  return size_of(net, v) == size_of(net, node->in[0]) * (size_t)channels ? plain(net, node->in[0])
+                                                                         : -1;
 }
 
 /* v: the mean of each row of `channels` numbers. Gives what it is the mean of; -1: it is none. */
@@ -222,7 +226,7 @@ static int put_norm(simplifier *s, int32_t value, bool *done)
   return ANET_OK;
 }
 
-/* ---- constants ---------------------------------------------------------------------------------- */
+/* ---- constants ------------------------------------------------------------------------------- */
 
 static int move(const anet__node *node, const anet_tensor *from, anet_tensor **out)
 {
@@ -255,7 +259,7 @@ static int put_constant(simplifier *s, int32_t value, bool *done)
   return rc;
 }
 
-/* ---- the walk ----------------------------------------------------------------------------------- */
+/* ---- the walk -------------------------------------------------------------------------------- */
 
 static int put_node(simplifier *s, int32_t value)
 {

@@ -180,7 +180,8 @@ static int spread_both(anet__onnx_import *im, const anet__onnx_node *node, anet_
 /* Which of the two the other is stored like: one that has all axes, and no constant if both do. */
 static int32_t larger_of(const anet__onnx_import *im, const anet__onnx_value *v)
 {
-  const bool first = covers(&v[0].layout, &v[1].layout), second = covers(&v[1].layout, &v[0].layout);
+  const bool first = covers(&v[0].layout, &v[1].layout),
+             second = covers(&v[1].layout, &v[0].layout);
   const bool constant = anet__net_at(im->net, v[0].node)->op == ANET_OP_CONSTANT;
   return first && !(second && constant) ? 0 : 1;
 }

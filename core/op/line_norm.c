@@ -36,7 +36,8 @@ static double add_up(const double *sum)
   return (sum[0] + sum[4] + (sum[2] + sum[6])) + (sum[1] + sum[5] + (sum[3] + sum[7]));
 }
 
-static inline void moments(const float *x, size_t count, size_t step, double *mean, double *variance)
+static inline void moments(const float *x, size_t count, size_t step, double *mean,
+                           double *variance)
 {
   double sum[SUMS] = {0}, square[SUMS] = {0};
   const size_t whole = count - count % SUMS;

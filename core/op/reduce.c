@@ -132,8 +132,8 @@ static void reduce_max_grad(const void *context, size_t begin, size_t end)
   }
 }
 
-/* The product of all others, with no division by a zero among them: where there is one, it alone has
- * a slope; where there are more, none has. */
+/* The product of all others, with no division by a zero among them: where there is one, it alone
+ * has a slope; where there are more, none has. */
 static void reduce_prod_line(const float *x, float *dx, const view *v, double dout)
 {
   double others = dout;

@@ -33,8 +33,7 @@ typedef struct measuring {
   bool counting; /* second pass */
 } measuring;
 
-/* ---- a range
- * ----------------------------------------------------------------------------------------- */
+/* ---- a range --------------------------------------------------------------------------------- */
 
 static double middle(const gauge *g, int32_t bin)
 {
@@ -67,8 +66,7 @@ static anet__range best_range(const gauge *g)
   return (anet__range){(float)low, (float)high};
 }
 
-/* ---- measuring
- * --------------------------------------------------------------------------------------- */
+/* ---- measuring ------------------------------------------------------------------------------- */
 
 static void see_extremes(gauge *g, const float *x, size_t n)
 {
@@ -183,8 +181,7 @@ int anet_net_quantize(anet_net *net, const float *in, int32_t count, anet_pool *
   return rc;
 }
 
-/* ---- supernets
- * --------------------------------------------------------------------------------------- */
+/* ---- supernets ------------------------------------------------------------------------------- */
 
 /* The options that there are, each with its piece. */
 static int take_options(const anet_supernet *from, anet_supernet *to)
