@@ -140,6 +140,8 @@ static int complete(const anet_net *net, anet__node *node, const anet__node *len
   if (node->op != ANET_OP_INPUT) {
     for (int32_t i = 0; i < node->inputs; i++) in[i] = net->node[node->in[i]].shape;
     ANET_TRY(anet__op_get(node->op)->shape(&node->attr, in, node->inputs, &node->shape));
+    if (node->shape.rank < 1)
+      return anet_fail(ANET_SHAPE, "what it makes would have no axes, want one or more");
     ANET_TRY(take_params(node, in, lender));
   }
   if (!anet__shape_count(&node->shape, &count) || count > INT32_MAX)

@@ -88,7 +88,7 @@ int anet__onnx_store_natural(anet__onnx_import *im, const anet__onnx_node *node,
  * counted from the last. */
 int anet__onnx_store_axis(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *v,
                           int32_t axis, int32_t *at);
-/* Under another shape of as many elements, in the same order. */
+/* Under another shape of as many elements, in the same order; a scalar's is (1). */
 int anet__onnx_reshape(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *v,
                        const anet_shape *shape);
 /* A constant as a value of the net. */

@@ -231,6 +231,7 @@ int anet__onnx_op_expand(anet__onnx_import *im, const anet__onnx_node *node)
     shape.dim[i] = own < 0 ? 1 : (int32_t)anet__layout_dim(&x.layout, own);
     attr.dim[i] = (int32_t)dim[a];
   }
+  if (shape.rank == 0) attr.dim[0] = 1;
   ANET_TRY(anet__onnx_reshape(im, node, &x, &shape));
   ANET_TRY(anet__onnx_add(im, node, "", "expand", &attr, &x.node, 1, &x.node));
   ANET_TRY(as_image ? anet__layout_image(true, rank, dim, &layout)

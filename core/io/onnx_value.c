@@ -152,7 +152,9 @@ float *anet__onnx_param(anet__onnx_import *im, int32_t value, int32_t index)
 int anet__onnx_reshape(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *v,
                        const anet_shape *shape)
 {
+  static const anet_shape scalar = {1, {1}};
   anet_attr attr = {0};
+  if (shape->rank == 0) shape = &scalar;
   if (anet__shape_equal(&anet__net_at(im->net, v->node)->shape, shape)) return ANET_OK;
   if (shape->rank == 1)
     return anet__onnx_add(im, node, ".flat", "flatten", NULL, &v->node, 1, &v->node);

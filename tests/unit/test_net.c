@@ -107,6 +107,8 @@ TEST(refuse)
   CHECK_FAILS(anet_net_set_param(net, 1, 1, anet_net_param(net, 2, 0)), ANET_RANGE, "stem");
   CHECK_EQ_I(anet_net_count(net), 9);
   CHECK_EQ_I(anet_net_inputs(net), 1);
+  CHECK_OK(anet_net_input(net, "one", &(anet_shape){1, {1}}, &value));
+  CHECK_FAILS(anet_net_add(net, "reshape", "a", NULL, &value, 1, &value), ANET_SHAPE, "no axes");
   anet_net_release(net);
 }
 

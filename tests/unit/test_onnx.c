@@ -598,6 +598,27 @@ TEST(constants_lie_as_what_they_meet)
   }
 }
 
+/* A scalar has no axes; here it has one, of 1. */
+TEST(scalars_have_an_axis)
+{
+  static const char *const op[] = {"Reshape", "Expand"};
+  int64_t none[1] = {0};
+  const float in[1] = {3}, *data[1] = {in};
+  for (int32_t k = 0; k < 2; k++) {
+    draft d;
+    draft_new(&d, 13, k ? 0 : 1, (int64_t[]){1});
+    draft_node(&d, op[k], "x none", "s");
+    draft_node(&d, "Sqrt", "s", "y");
+    draft_array(&d, "none", 1, (int64_t[]){0}, NULL, none);
+    anet_net *net = draft_import(&d);
+    const outcome o = run_net(net, data, 1);
+    CHECK_EQ_I(o.shape.rank, 1);
+    CHECK_NEAR(o.out[0], sqrt(3.0), 1e-6);
+    free(o.out);
+    anet_net_release(net);
+  }
+}
+
 /* Places that a net holds go out as what they stand for: whole, and within the axis. */
 TEST(places_go_out_as_they_act)
 {
@@ -862,6 +883,7 @@ int main(int argc, char **argv)
       CASE(pieces_become_the_op_that_they_are),
       CASE(a_layer_norm_in_pieces),
       CASE(constants_lie_as_what_they_meet),
+      CASE(scalars_have_an_axis),
       CASE(places_go_out_as_they_act),
       CASE(refusals_name_the_thing),
       CASE(small_files_get_little_memory),
