@@ -1,6 +1,5 @@
 /* Ops that move or regroup elements: Flatten, Reshape, Squeeze, Unsqueeze, Transpose, Concat,
  * Split, Slice, Pad. What only regroups changes the layout alone. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -145,12 +144,13 @@ int anet__onnx_op_transpose(anet__onnx_import *im, const anet__onnx_node *node)
   anet__layout layout;
   ANET_TRY(anet__onnx_get_value(im, node, 0, &x));
   const int32_t rank = x.layout.axes, given = anet__onnx_ints(node, "perm", perm, ANET_ONNX_RANK);
-  for (int32_t a = 0; a < rank; a++) {
+  const bool fits = given == 0 || given == rank;
+  for (int32_t a = 0; a < rank && fits; a++) {
+    if (given && (perm[a] < 0 || perm[a] >= rank)) break;
     axis[a] = given ? (int32_t)perm[a] : rank - 1 - a;
-    if (axis[a] < 0 || axis[a] >= rank) break;
     seen |= 1 << axis[a];
   }
-  if ((given && given != rank) || seen != (1 << rank) - 1)
+  if (!fits || seen != (1 << rank) - 1)
     return anet_fail(ANET_FORMAT, "perm is no order of its input's %d axes", rank);
   if (x.layout.batch && axis[0] != 0)
     return anet__onnx_unsupported("it moves axis 0, the batch, to another place");
@@ -345,6 +345,11 @@ static int pad_mode(const anet__onnx_node *node, int32_t *mode)
   return anet__onnx_unsupported("mode '%s' is none of constant, reflect, edge, wrap", word);
 }
 
+static bool is_short(int64_t pad)
+{
+  return pad >= -INT16_MAX && pad <= INT16_MAX;
+}
+
 /* before[a], after[a] of each axis; negative ones cut. */
 static int read_pads(anet__onnx_import *im, const anet__onnx_node *node, int32_t axes,
                      int64_t *before, int64_t *after, float *value)
@@ -365,7 +370,7 @@ static int read_pads(anet__onnx_import *im, const anet__onnx_node *node, int32_t
     if (chosen >= 0) ANET_TRY(anet__onnx_axis(node, axis[i], axes, &a));
     before[a] = pad[i];
     after[a] = pad[i + count / 2];
-    if (llabs(before[a]) > INT16_MAX || llabs(after[a]) > INT16_MAX)
+    if (!is_short(before[a]) || !is_short(after[a]))
       return anet__onnx_unsupported("it pads axis %d by %lld and %lld, the most is %d", a,
                                     (long long)before[a], (long long)after[a], INT16_MAX);
   }

@@ -665,6 +665,14 @@ TEST(refusals_name_the_thing)
   draft_node(&d, "Conv", "x w", "y");
   draft_array(&d, "w", 4, (int64_t[]){1, 1, 3, 3}, w, NULL);
   draft_refused(&d, ANET_SHAPE, "(1, 1, 3, 3)");
+  static int64_t pads[8] = {0, 0, INT64_MIN, 0, 0, 0, 0, 0};
+  draft_new(&d, 13, 4, image);
+  draft_node(&d, "Pad", "x pads", "y");
+  draft_array(&d, "pads", 1, (int64_t[]){8}, NULL, pads);
+  draft_refused(&d, ANET_UNSUPPORTED, "pads axis 2");
+  draft_new(&d, 13, 4, image);
+  draft_ints(draft_node(&d, "Transpose", "x", "y"), "perm", (int64_t[]){0, 1, 2, (1LL << 32) + 3}, 4);
+  draft_refused(&d, ANET_FORMAT, "perm");
   float nan[2] = {0, NAN};
   draft_new(&d, 13, 4, image);
   draft_node(&d, "Gather", "w places", "some");
