@@ -72,14 +72,28 @@ int32_t anet__net_specs(const anet_net *net, int32_t value, anet__param_spec *sp
   return count;
 }
 
-/* `base`, or with the first suffix "_2", "_3", … that makes it unique; NULL: out of memory. */
-static char *name_new(const anet_net *net, const char *base)
+static bool is_taken(const anet_net *net, char *name, size_t size, const char *base, int32_t number)
 {
-  size_t length = strlen(base), size = length + 16;
+  snprintf(name, size, "%s_%d", base, number);
+  return anet_net_find(net, name) >= 0;
+}
+
+/* Numbers are mostly given without gaps, so the first free one is found by doubling and halving:
+ * a thousand nodes may want the same name. */
+char *anet__net_name_new(const anet_net *net, const char *base)
+{
+  const size_t size = strlen(base) + 16;
+  int32_t taken = 1, number = 2;
   char *name = anet__alloc(size);
   if (!name) return NULL;
-  memcpy(name, base, length + 1);
-  for (int32_t i = 2; anet_net_find(net, name) >= 0; i++) snprintf(name, size, "%s_%d", base, i);
+  memcpy(name, base, strlen(base) + 1);
+  if (anet_net_find(net, name) < 0) return name;
+  for (; is_taken(net, name, size, base, number); number *= 2) taken = number;
+  while (number - taken > 1) {
+    const int32_t middle = taken + (number - taken) / 2;
+    *(is_taken(net, name, size, base, middle) ? &taken : &number) = middle;
+  }
+  snprintf(name, size, "%s_%d", base, number);
   return name;
 }
 
@@ -185,7 +199,7 @@ static int name_choose(const anet_net *net, const char *name, const char *base, 
   *out = NULL;
   if (name && anet_net_find(net, name) >= 0)
     return anet_fail(ANET_RANGE, "%s '%s': the name is taken", base, name);
-  *out = name_new(net, name ? name : base);
+  *out = anet__net_name_new(net, name ? name : base);
   return *out ? ANET_OK : ANET_NOMEM;
 }
 
@@ -222,7 +236,7 @@ static int append(anet_net *net, const anet__node *node, const char *name, const
                      .frozen = node->frozen,
                      .region = node->region};
   if (node->op == ANET_OP_INPUT) ANET_TRY(check_input(net, name, &node->shape));
-  copy.name = name_new(net, name);
+  copy.name = anet__net_name_new(net, name);
   if (!copy.name) return ANET_NOMEM;
   if (node->op == ANET_OP_INPUT) copy.shape = node->shape;
   if (node->inputs) memcpy(copy.in, in, (size_t)node->inputs * sizeof *in);

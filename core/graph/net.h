@@ -34,6 +34,8 @@ static inline const anet__node *anet__net_at(const anet_net *net, int32_t value)
 /* Make the message of a failure one of this node's, "conv 'stem': …" (an op's own message begins
  * with its name, others do not), and give rc back. */
 int anet__node_fail(const anet__node *node, int rc);
+/* `base`, or with a suffix "_2", "_3", … that makes it unique; NULL: out of memory. The caller frees. */
+char *anet__net_name_new(const anet_net *net, const char *base);
 /* Append a copy of `node` whose inputs are `in` and whose parameters are shared with it; a name
  * that is taken gets a suffix. Shapes are inferred anew, parameter shapes checked. */
 int anet__net_append(anet_net *net, const anet__node *node, const int32_t *in, int32_t *value);

@@ -135,11 +135,13 @@ int anet__onnx_add(anet__onnx_import *im, const anet__onnx_node *node, const cha
                    int32_t *value)
 {
   const char *own = node->outputs ? node->output[0] : "";
-  char *name = anet__onnx_text(&im->model.pool, "%s%s", own, suffix);
-  for (int32_t i = 2; name && anet_net_find(im->net, name) >= 0; i++)
-    name = anet__onnx_text(&im->model.pool, "%s%s_%d", own, suffix, i);
-  if (!name) return im->model.pool.rc;
-  return anet_net_add(im->net, op, name[0] ? name : NULL, attr, in, inputs, value);
+  const char *base = anet__onnx_text(&im->model.pool, "%s%s", own, suffix);
+  if (!base) return im->model.pool.rc;
+  char *name = base[0] ? anet__net_name_new(im->net, base) : NULL;
+  if (base[0] && !name) return ANET_NOMEM;
+  const int rc = anet_net_add(im->net, op, name, attr, in, inputs, value);
+  anet__free(name);
+  return rc;
 }
 
 float *anet__onnx_param(anet__onnx_import *im, int32_t value, int32_t index)

@@ -123,6 +123,18 @@ TEST(names)
   CHECK_EQ_S(net->node[1].name, "relu");
   CHECK_EQ_S(net->node[3].name, "relu_3");
   anet_net_release(net);
+  anet_net *many;
+  int32_t last;
+  anet_node node;
+  CHECK_OK(anet_net_new(&many));
+  CHECK_OK(anet_net_input(many, NULL, &(anet_shape){1, {1}}, &last));
+  CHECK_OK(anet_net_add(many, "relu", "relu_9", NULL, &last, 1, &last)); /* in the way of the others */
+  for (int32_t i = 0; i < 100; i++) CHECK_OK(anet_net_add(many, "relu", NULL, NULL, &last, 1, &last));
+  for (int32_t v = 0; v < anet_net_count(many); v++) {
+    CHECK_OK(anet_net_node(many, v, &node));
+    CHECK_EQ_I(anet_net_find(many, node.name), v);
+  }
+  anet_net_release(many);
 }
 
 static bool same_values(const anet_tensor *a, const anet_tensor *b)
