@@ -188,11 +188,13 @@ static int mark_wanted(anet__onnx_import *im)
   return ANET_OK;
 }
 
-/* Why the first node that is missed was left out. */
+/* Why the first node that is missed was left out, or the first input. */
 static const char *first_why(const anet__onnx_import *im)
 {
   for (int32_t i = 0; i < im->model.nodes; i++)
     if (im->why[i] && im->why[i][0] && anet__onnx_in_tail(im, i)) return im->why[i];
+  for (int32_t i = 0; i < im->values; i++)
+    if (im->value[i].left && im->value[i].left[0]) return im->value[i].left;
   return "it";
 }
 
@@ -244,11 +246,22 @@ static int list_outputs(anet__onnx_import *im)
   return ANET_OK;
 }
 
+/* Was nothing left out? An input that was may be an output by itself, with no node between. */
+static bool is_whole(const anet__onnx_import *im)
+{
+  const anet__onnx_model *m = &im->model;
+  bool whole = true;
+  for (int32_t i = 0; i < m->nodes; i++) whole &= im->why[i] == NULL;
+  for (int32_t i = 0; i < m->outputs; i++) {
+    const anet__onnx_value *value = anet__onnx_find(im, m->output[i].name);
+    whole &= !value || !value->left;
+  }
+  return whole;
+}
+
 int anet__onnx_cut_end(anet__onnx_import *im)
 {
-  bool whole = true;
-  for (int32_t i = 0; i < im->model.nodes; i++) whole &= im->why[i] == NULL;
-  if (whole) return ANET_OK;
+  if (is_whole(im)) return ANET_OK;
   ANET_TRY(mark_wanted(im));
   ANET_TRY(check_end(im));
   ANET_TRY(list_outputs(im));
