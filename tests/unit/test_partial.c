@@ -187,6 +187,27 @@ TEST(inputs_go_with_it)
   check_input(ANET_ONNX_INT64);
 }
 
+/* An input that cannot be imported is an output too: that output is lost, with no node between. */
+TEST(an_input_that_is_an_output)
+{
+  char path[SCRATCH_PATH];
+  sketch s;
+  anet_net *net;
+  for (int32_t k = 0; k < 2; k++) {
+    sketch_new(&s);
+    s.in[s.model.inputs++] = (anet__onnx_face){"lost", ANET_ONNX_FLOAT, 4, {1, 2, -1, -1}};
+    sketch_node(&s, "a Conv x w");
+    sketch_output(&s, "lost");
+    if (k == 1) break;
+    sketch_output(&s, "a");
+    CHECK_OK(anet_net_import_onnx(sketch_write(&s, path), &partial, &net, NULL));
+    check_outputs(net, "a");
+    anet_net_release(net);
+  }
+  CHECK_FAILS(anet_net_import_onnx(sketch_write(&s, path), &partial, &net, NULL), ANET_UNSUPPORTED,
+              "input 'lost' has shape (1, 2, ?, ?)");
+}
+
 TEST(outputs_by_name)
 {
   static const char *const want[2] = {"c", "b"}, *const none[1] = {"nothing"};
@@ -355,6 +376,7 @@ int main(int argc, char **argv)
   static const test_case cases[] = {
       CASE(an_end_is_left_out),        CASE(what_is_whole_stays_whole),
       CASE(a_middle_is_refused),       CASE(inputs_go_with_it),
+      CASE(an_input_that_is_an_output),
       CASE(outputs_by_name),           CASE(an_end_comes_back),
       CASE(an_end_that_does_not_fit),  CASE(whole_numbers_do_not_cross),
       CASE(every_allocation_may_fail),
