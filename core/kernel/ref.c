@@ -371,15 +371,17 @@ static float act_one(float x, anet__act kind, float alpha)
 /* At the corners of the piecewise linear kinds: the slope of the outer side. */
 static float act_slope(float x, anet__act kind, float alpha)
 {
-  const float s = sigmoid(x), gate = gelu_tanh_gate(x), t = tanhf(x), m = tanhf(softplus(x));
+  float s; /* what the kind is made of */
   switch (kind) {
     case ANET_ACT_SIGMOID:
+      s = sigmoid(x);
       return s * (1.0f - s);
     case ANET_ACT_HARD_SIGMOID:
       return -3.0f < x && x < 3.0f ? 1.0f / 6.0f : 0.0f;
     case ANET_ACT_HARD_SWISH:
       return x <= -3.0f ? 0.0f : x >= 3.0f ? 1.0f : x * (1.0f / 3.0f) + 0.5f;
     case ANET_ACT_SWISH:
+      s = sigmoid(x);
       return s + x * s * (1.0f - s);
     case ANET_ACT_LEAKY_RELU:
       return x > 0.0f ? 1.0f : alpha;
@@ -388,13 +390,16 @@ static float act_slope(float x, anet__act kind, float alpha)
     case ANET_ACT_GELU:
       return 0.5f * erfcf(-ROOT_HALF * x) + 0.39894228f * x * expf(-0.5f * x * x);
     case ANET_ACT_GELU_TANH:
-      return gate + x * gate * (1.0f - gate) * ROOT_8_OVER_PI * (1.0f + 0.134145f * x * x);
+      s = gelu_tanh_gate(x);
+      return s + x * s * (1.0f - s) * ROOT_8_OVER_PI * (1.0f + 0.134145f * x * x);
     case ANET_ACT_MISH:
-      return x > 20.0f ? 1.0f : m + x * (1.0f - m * m) * s;
+      s = tanhf(softplus(x));
+      return x > 20.0f ? 1.0f : s + x * (1.0f - s * s) * sigmoid(x);
     case ANET_ACT_SOFTPLUS:
-      return s;
+      return sigmoid(x);
     case ANET_ACT_TANH:
-      return 1.0f - t * t;
+      s = tanhf(x);
+      return 1.0f - s * s;
     case ANET_ACT_ERF:
       return 1.12837917f * expf(-x * x);
     case ANET_ACT_EXP:
