@@ -14,9 +14,9 @@ static int conv_transpose_shape(const anet_attr *a, const anet_shape *in, int32_
 {
   char text[ANET_SHAPE_TEXT];
   anet_shape back;
-  anet_attr one = *a;
   size_t count;
   ANET_TRY(anet__want_image("conv_transpose", in));
+  ANET_TRY(anet__window_check("conv_transpose", a));
   if (a->channels < 1 || a->groups < 1 || in->dim[2] % a->groups || a->channels % a->groups)
     return anet_fail(ANET_SHAPE, "conv_transpose: input %s, %d channels, %d groups do not divide",
                      anet__shape_text(in, text), a->channels, a->groups);
@@ -25,16 +25,15 @@ static int conv_transpose_shape(const anet_attr *a, const anet_shape *in, int32_
     const int64_t span = (int64_t)(a->kernel[i] - 1) * a->dilation[i] + 1;
     const int64_t size =
         (int64_t)(in->dim[i] - 1) * a->stride[i] + span + a->dim[i] - a->pad[i] - a->pad[i + 2];
-    if (a->dim[i] < 0 || a->kernel[i] < 1 || a->dilation[i] < 1 || size < 1 || size > INT32_MAX)
+    if (a->dim[i] < 0 || size < 1 || size > INT32_MAX)
       return anet_fail(ANET_SHAPE, "conv_transpose: of input %s it would make %lld %s",
                        anet__shape_text(in, text), (long long)size, i ? "columns" : "rows");
     out->dim[i] = (int32_t)size;
-    one.pad[i + 2] += (int32_t)ANET_MAX(0, span - size - a->pad[i] - a->pad[i + 2]);
   }
   if (!anet__shape_count(out, &count))
     return anet_fail(ANET_SHAPE, "conv_transpose: output %s is too large",
                      anet__shape_text(out, text));
-  return anet__window_shape("conv_transpose", &one, out, in->dim[2], &back);
+  return anet__window_shape("conv_transpose", a, out, in->dim[2], &back);
 }
 
 static int conv_transpose_params(const anet_attr *a, const anet_shape *in, anet__param_spec *spec,

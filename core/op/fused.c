@@ -66,7 +66,7 @@ static cut cut_into(const anet__fused *c, int32_t lines, bool whole)
 static bool has_room(const anet__fused *c, int32_t lines)
 {
   return lines * width_out(c) <= ANET_TAP_ROOM && lines_read(c, lines) <= MOST_LINES &&
-         lines_read(c, lines) * width_in(c) <= ANET_TAP_ROOM;
+         lines_read(c, lines) <= ANET_TAP_ROOM / width_in(c);
 }
 
 static cut cut_of(const anet__fused *c)
@@ -145,17 +145,19 @@ typedef struct strip {
   float *ring, *mid;
 } strip;
 
+/* The lines that it reads are [first_read, end_read): none where it lies in padding alone. */
 static int32_t first_read(const strip *s)
 {
-  const anet_attr *a = s->job->fused->depthwise->attr;
-  return ANET_MAX(s->y0 * a->stride[0] - a->pad[0], 0);
+  const anet__call *d = s->job->fused->depthwise;
+  const int32_t first = s->y0 * d->attr->stride[0] - d->attr->pad[0];
+  return ANET_MAX(ANET_MIN(first, d->in_shape[0].dim[0]), 0);
 }
 
 static int32_t end_read(const strip *s)
 {
   const anet__call *d = s->job->fused->depthwise;
   const int32_t end = (s->y1 - 1) * d->attr->stride[0] - d->attr->pad[0] + d->attr->kernel[0];
-  return ANET_MIN(end, d->in_shape[0].dim[0]);
+  return ANET_MAX(ANET_MIN(end, d->in_shape[0].dim[0]), 0);
 }
 
 static anet__post post_from(const anet__post *whole, size_t channel, size_t add)

@@ -3,6 +3,7 @@
  * statistics. attr: epsilon. */
 #include <math.h>
 
+#include "base/error.h"
 #include "op/work.h"
 
 enum { GAMMA, BETA };
@@ -158,6 +159,13 @@ static void backward(const anet__grad_call *g, line_of *of)
     anet__split(g->call.pool, lines, 8 * anet__total(&g->call) / lines, grad_lines, &j);
 }
 
+static int line_shape(const anet_attr *a, const anet_shape *in, int32_t inputs, anet_shape *out)
+{
+  if (!(a->epsilon > 0))
+    return anet_fail(ANET_RANGE, "epsilon %g must be over 0", (double)a->epsilon);
+  return anet__same_shape(a, in, inputs, out);
+}
+
 static int line_params(const anet_attr *a, const anet_shape *in, anet__param_spec *spec,
                        int32_t *count)
 {
@@ -181,7 +189,7 @@ static int line_params(const anet_attr *a, const anet_shape *in, anet__param_spe
                                      .min_inputs = 1,                                              \
                                      .max_inputs = 1,                                              \
                                      .grad_needs_in = true,                                        \
-                                     .shape = anet__same_shape,                                    \
+                                     .shape = line_shape,                                          \
                                      .params = line_params,                                        \
                                      .forward = lower##_forward,                                   \
                                      .backward = lower##_backward};

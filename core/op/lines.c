@@ -56,8 +56,9 @@ static void lines(const void *context, size_t begin, size_t end)
 
 bool anet__lines_fit(const anet__taps *t)
 {
-  const int32_t most = MOST_LINES - BLOCK_LINES * t->stride[0];
-  return t->out[1] >= ANET_LINES_WIDE && t->step[0] == 1 && t->step[1] == 1 && t->kernel[0] <= most;
+  const int32_t stride = ANET_MIN(t->stride[0], MOST_LINES);
+  return t->out[1] >= ANET_LINES_WIDE && t->step[0] == 1 && t->step[1] == 1 &&
+         (BLOCK_LINES - 1) * stride + t->kernel[0] <= MOST_LINES;
 }
 
 void anet__lines_depthwise(anet_pool *pool, const anet__sweep *s)

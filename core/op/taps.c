@@ -172,9 +172,11 @@ void anet__taps_spread(anet_pool *pool, anet__taps *t, int32_t images, int32_t r
 
 enum { FEW_CHANNELS = 8 };
 
+/* The copy has all that lies between windows: where they step over pixels, it could be any size. */
 bool anet__taps_joins(const anet__taps *t)
 {
-  return t->pixel < FEW_CHANNELS && t->kernel[1] > 1 && t->step[1] == 1;
+  return t->pixel < FEW_CHANNELS && t->kernel[1] > 1 && t->step[1] == 1 &&
+         t->stride[0] <= t->kernel[0] && t->stride[1] <= t->kernel[1];
 }
 
 /* Pixels that lines have to have. */
@@ -194,13 +196,15 @@ size_t anet__taps_join_floats(const anet__taps *t, int32_t images)
   return (size_t)images * (size_t)t->in[0] * (size_t)reach(t) * t->pixel;
 }
 
-/* Lines [begin, end) of all images: zeros, what there is of the line, zeros. */
+/* Lines [begin, end) of all images: zeros, what there is of the line, zeros. Either part may be all
+ * of it: padding may be wider than what the window reaches. */
 static void pad_lines(const void *context, size_t begin, size_t end)
 {
   const spread *s = context;
   const anet__taps *t = s->taps;
-  const int32_t left = ANET_MAX(-t->offset[1], 0), skip = ANET_MAX(t->offset[1], 0);
-  const int32_t width = reach(t), count = ANET_MIN(t->in[1] - skip, width - left);
+  const int32_t width = reach(t), left = ANET_MIN(ANET_MAX(-t->offset[1], 0), width);
+  const int32_t skip = ANET_MIN(ANET_MAX(t->offset[1], 0), t->in[1]);
+  const int32_t count = ANET_MIN(t->in[1] - skip, width - left);
   const size_t before = (size_t)left * t->pixel, middle = (size_t)count * t->pixel;
   const size_t whole = (size_t)width * t->pixel;
   for (size_t line = begin; line < end; line++) {

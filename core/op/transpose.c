@@ -11,11 +11,11 @@ static int transpose_shape(const anet_attr *a, const anet_shape *in, int32_t inp
   int32_t seen = 0;
   *out = (anet_shape){.rank = in->rank};
   for (int32_t i = 0; i < AXES && in->rank <= AXES; i++) {
-    const int32_t axis = a->dim[i] - 1;
-    if ((i < in->rank) != (axis >= 0) || axis >= in->rank) break;
+    const int32_t axis = a->dim[i]; /* from 1 */
+    if ((i < in->rank) != (axis > 0) || axis > in->rank) break;
     if (i >= in->rank) continue;
-    seen |= 1 << axis;
-    out->dim[i] = in->dim[axis];
+    seen |= 1 << (axis - 1);
+    out->dim[i] = in->dim[axis - 1];
   }
   if (in->rank <= AXES && seen == (1 << in->rank) - 1) return ANET_OK;
   return anet_fail(ANET_SHAPE, "transpose: (%d, %d, %d, %d) is no order of the axes of input %s",

@@ -140,13 +140,19 @@ int anet__want_image(const char *op, const anet_shape *in)
                    anet__shape_text(in, text), in->rank);
 }
 
-static int check_window(const char *op, const anet_attr *a)
+/* Places of a window, and a stride beyond one, are sums that int32 holds. */
+enum { MOST_PLACES = 1 << 30 };
+
+int anet__window_check(const char *op, const anet_attr *a)
 {
   static const char *const axis[2] = {"rows", "columns"};
   for (int32_t i = 0; i < 2; i++) {
     if (a->kernel[i] < 1 || a->stride[i] < 1 || a->dilation[i] < 1)
       return anet_fail(ANET_RANGE, "%s: %s: kernel %d, stride %d, dilation %d must be at least 1",
                        op, axis[i], a->kernel[i], a->stride[i], a->dilation[i]);
+    if (a->stride[i] > MOST_PLACES)
+      return anet_fail(ANET_RANGE, "%s: %s: stride %d is over %d", op, axis[i], a->stride[i],
+                       MOST_PLACES);
     if (a->pad[i] < 0 || a->pad[i + 2] < 0)
       return anet_fail(ANET_RANGE, "%s: %s: padding %d, %d is negative", op, axis[i], a->pad[i],
                        a->pad[i + 2]);
@@ -163,13 +169,17 @@ int anet__window_shape(const char *op, const anet_attr *a, const anet_shape *in,
   char text[ANET_SHAPE_TEXT];
   size_t count;
   ANET_TRY(anet__want_image(op, in));
-  ANET_TRY(check_window(op, a));
+  ANET_TRY(anet__window_check(op, a));
   *out = (anet_shape){.rank = 3, .dim = {0, 0, channels}};
   for (int32_t i = 0; i < 2; i++) {
     const int64_t span = (int64_t)(a->kernel[i] - 1) * a->dilation[i] + 1;
     const int64_t room = (int64_t)in->dim[i] + a->pad[i] + a->pad[i + 2];
     const int64_t size = room < span ? 0 : (room - span) / a->stride[i] + 1;
-    if (size < 1 || size > INT32_MAX || room > INT32_MAX)
+    if (room > MOST_PLACES)
+      return anet_fail(ANET_SHAPE, "%s: input %s with padding (%d, %d, %d, %d) is over %d places",
+                       op, anet__shape_text(in, text), a->pad[0], a->pad[1], a->pad[2], a->pad[3],
+                       MOST_PLACES);
+    if (size < 1)
       return anet_fail(ANET_SHAPE,
                        "%s: kernel (%d, %d) with padding (%d, %d, %d, %d) does not fit input %s",
                        op, a->kernel[0], a->kernel[1], a->pad[0], a->pad[1], a->pad[2], a->pad[3],

@@ -39,6 +39,8 @@ void anet__copy(const anet__call *call, float *to, const float *from, size_t cou
 
 /* Checks; they name the op. */
 int anet__want_image(const char *op, const anet_shape *in); /* (height, width, channels) */
+/* Numbers of a window: at least 1, or 0 of padding, and none that overflows. */
+int anet__window_check(const char *op, const anet_attr *attr);
 /* Shape of a window that slides over an image: conv, depthwise, pools. */
 int anet__window_shape(const char *op, const anet_attr *attr, const anet_shape *in,
                        int32_t channels, anet_shape *out);

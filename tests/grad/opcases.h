@@ -35,7 +35,7 @@ static const op_case op_cases[] = {
     {"conv", {K(3, 3), S(2, 2), D(2, 2), P(2, 2, 2, 2), .channels = 4}, 1, 1, {IMAGE(8, 9, 3)}, true, false},
     {"conv", {K(5, 1), S(1, 3), P(2, 0, 2, 0), .channels = 4}, 1, 1, {IMAGE(6, 10, 3)}, true, false},
     {"conv", {K(2, 2), S(3, 3), .channels = 4}, 1, 1, {IMAGE(8, 8, 3)}, true, false},
-    {"conv", {K(2, 1), S(9, 2000000000), P(0, 1, 0, 1), .channels = 4}, 1, 1, {IMAGE(8, 4, 3)}, true, false},
+    {"conv", {K(2, 1), S(9, 1 << 30), P(0, 1, 0, 1), .channels = 4}, 1, 1, {IMAGE(8, 4, 3)}, true, false},
     {"conv", {K(3, 3), P(1, 1, 1, 1), .groups = 3, .channels = 12, .bias = 1}, 2, 1, {IMAGE(5, 6, 6)}, true, false},
     {"conv", {K(3, 3), S(2, 2), P(1, 1, 1, 1), .groups = 2, .channels = 144}, 1, 1, {IMAGE(5, 6, 140)}, true, false},
     {"conv", {K(7, 7), S(2, 2), P(3, 3, 3, 3), .channels = 8}, 1, 1, {IMAGE(13, 13, 3)}, true, false},

@@ -232,17 +232,84 @@ static void check_case(const op_case *what, const anet__kernels *kernels, double
   op_run_free(&run);
 }
 
+/* On every instruction set of this machine. */
+static void check_on_all(const op_case *what, double seed)
+{
+  measured slopes;
+  bool first = true;
+  for (int32_t isa = 0; isa < ANET_ISA_COUNT; isa++) {
+    const anet__kernels *kernels = anet__kernels_for((anet__isa)isa);
+    if (!kernels) continue;
+    check_case(what, kernels, seed, &slopes, first);
+    first = false;
+  }
+}
+
 TEST(every_op_forward_and_backward)
 {
-  for (int32_t k = 0; k < ANET_COUNT(op_cases); k++) {
-    measured slopes;
-    bool first = true;
-    for (int32_t isa = 0; isa < ANET_ISA_COUNT; isa++) {
-      const anet__kernels *kernels = anet__kernels_for((anet__isa)isa);
-      if (!kernels) continue;
-      check_case(&op_cases[k], kernels, 1000 + k, &slopes, first);
-      first = false;
-    }
+  for (int32_t k = 0; k < ANET_COUNT(op_cases); k++) check_on_all(&op_cases[k], 1000 + k);
+}
+
+/* ---- windows of any kind ----------------------------------------------------------------------
+ */
+
+static int32_t one_of(anet_rng *rng, const int32_t *choice, int32_t count)
+{
+  return choice[anet__rng_below(rng, (uint32_t)count)];
+}
+#define ONE_OF(rng, ...)                                                                           \
+  one_of(rng, (const int32_t[]){__VA_ARGS__}, ANET_COUNT(((const int32_t[]){__VA_ARGS__})))
+
+/* Most are of the usual kind in one direction at least; the others step over the whole image, lie
+ * in padding alone, or reach from one side to the other between two taps. */
+static op_case random_window(anet_rng *rng)
+{
+  static const char *const ops[] = {"conv",     "conv",     "conv",          "depthwise",
+                                    "max_pool", "avg_pool", "conv_transpose"};
+  const char *op = ops[anet__rng_below(rng, ANET_COUNT(ops))];
+  op_case c = {.op = op, .n = ONE_OF(rng, 1, 2, 3), .inputs = 1, .training = true};
+  anet_attr *a = &c.attr;
+  c.in[0] =
+      (anet_shape){3, {ONE_OF(rng, 1, 2, 5, 9), ONE_OF(rng, 1, 2, 5, 9), ONE_OF(rng, 1, 3, 6, 17)}};
+  for (int32_t i = 0; i < 2; i++) {
+    const bool usual = anet__rng_below(rng, 2);
+    a->kernel[i] = usual ? ONE_OF(rng, 1, 2, 3) : ONE_OF(rng, 1, 2, 3, 5, 11);
+    a->stride[i] = usual ? ONE_OF(rng, 1, 2) : ONE_OF(rng, 1, 3, 7, 66, 1 << 30, INT32_MAX);
+    a->dilation[i] = usual ? 1 : ONE_OF(rng, 1, 2, 8, 40, INT16_MAX, INT32_MAX);
+    a->pad[i] = usual ? ONE_OF(rng, 0, 1) : ONE_OF(rng, 0, 1, 4, 20, 93, INT16_MAX, 1 << 30);
+    a->pad[i + 2] = usual ? ONE_OF(rng, 0, 1) : ONE_OF(rng, 0, 1, 4, 20, 93, INT16_MAX, 1 << 29);
+  }
+  a->groups = c.in[0].dim[2] % 3 == 0 ? ONE_OF(rng, 1, 1, 3) : 1;
+  a->channels = strstr(op, "conv") ? a->groups * ONE_OF(rng, 1, 4, 9) : 0;
+  if (!strstr(op, "conv")) a->groups = 1;
+  a->mode = ONE_OF(rng, 0, 1);
+  a->bias = ONE_OF(rng, 0, 1);
+  return c;
+}
+
+/* Does it fit, and is it small enough for naive loops? */
+static bool can_be_checked(const op_case *c)
+{
+  const double most = 20000;
+  anet__op_id id;
+  anet_shape out;
+  anet_attr a = c->attr;
+  if (!anet__op_find(c->op, &id)) return false;
+  anet__attr_default(&a);
+  if (anet__op_get(id)->shape(&a, c->in, 1, &out)) return false;
+  const double taps = (double)a.kernel[0] * a.kernel[1];
+  return (double)anet__shape_size(&out) * taps * c->n <= most;
+}
+
+TEST(windows_of_any_kind)
+{
+  enum { WINDOWS = 400 };
+  anet_rng rng;
+  anet_rng_seed(&rng, 1);
+  for (int32_t k = 0; k < WINDOWS;) {
+    const op_case c = random_window(&rng);
+    if (!can_be_checked(&c)) continue;
+    check_on_all(&c, k++);
   }
 }
 
@@ -258,4 +325,4 @@ TEST(every_op_has_a_case)
   }
 }
 
-TEST_MAIN(CASE(every_op_forward_and_backward), CASE(every_op_has_a_case))
+TEST_MAIN(CASE(every_op_forward_and_backward), CASE(windows_of_any_kind), CASE(every_op_has_a_case))

@@ -18,13 +18,11 @@ static int32_t put(anet_net *net, const char *op, anet_attr attr, int32_t in)
 }
 
 /* Stem of 3 channels, inverted residual with a shortcut, strides, awkward channels, head. */
-static anet_net *mobile_net(void)
+static anet_net *net_of_windows(anet_attr square, anet_attr wide)
 {
   anet_net *net = NULL;
   int32_t x, y, in[2];
-  const anet_attr square = {.kernel = {3, 3}, .stride = {2, 2}, .pad = {1, 1, 1, 1}, .channels = 13};
   const anet_attr expand = {.kernel = {1, 1}, .channels = 37}, project = {.kernel = {1, 1}, .channels = 13, .bias = 1};
-  const anet_attr wide = {.kernel = {5, 5}, .stride = {2, 2}, .pad = {2, 2, 2, 2}};
   const anet_attr window = {.kernel = {3, 3}, .stride = {1, 1}, .pad = {1, 1, 1, 1}};
   CHECK_OK(anet_net_new(&net));
   CHECK_OK(anet_net_input(net, "image", &(anet_shape){3, {19, 17, 3}}, &x));
@@ -39,6 +37,19 @@ static anet_net *mobile_net(void)
   CHECK_OK(anet_net_output(net, put(net, "linear", (anet_attr){.channels = 7, .bias = 1}, x)));
   CHECK_OK(anet_net_init(net, 4));
   return net;
+}
+
+static anet_net *mobile_net(void)
+{
+  return net_of_windows((anet_attr){.kernel = {3, 3}, .stride = {2, 2}, .pad = {1, 1, 1, 1}, .channels = 13},
+                        (anet_attr){.kernel = {5, 5}, .stride = {2, 2}, .pad = {2, 2, 2, 2}});
+}
+
+/* Most windows lie in padding alone. */
+static anet_net *far_net(void)
+{
+  return net_of_windows((anet_attr){.kernel = {3, 3}, .stride = {9, 17}, .pad = {33, 50, 41, 61}, .channels = 13},
+                        (anet_attr){.kernel = {5, 5}, .stride = {7, 30}, .pad = {40, 90, 20, 40}});
 }
 
 static float *noise(size_t count, double seed)
@@ -129,9 +140,9 @@ static double difference(const float *a, const float *b, size_t count)
 /* ---- plans ------------------------------------------------------------------------------------ */
 
 /* A sum may round to the next level where floats round otherwise; what such a level does to the logits is small. */
-TEST(whole_numbers_give_what_floats_give)
+static void check_whole_numbers(anet_net *net)
 {
-  anet_net *net = mobile_net(), *bytes = NULL;
+  anet_net *bytes = NULL;
   float *in = images_of(net);
   int32_t fast = 0, slow = 0;
   CHECK_OK(anet_net_quantize(net, in, IMAGES, NULL, &bytes));
@@ -149,6 +160,12 @@ TEST(whole_numbers_give_what_floats_give)
   anet_net_release(floats);
   anet_net_release(bytes);
   anet_net_release(net);
+}
+
+TEST(whole_numbers_give_what_floats_give)
+{
+  check_whole_numbers(mobile_net());
+  check_whole_numbers(far_net());
 }
 
 /* What leaves for others has weights as plans round them, and shares the rest. */

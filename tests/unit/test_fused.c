@@ -9,12 +9,14 @@
 static const struct shape {
   int32_t height, width, cin, hidden, cout, kernel, stride, n;
   bool expand, residual;
+  int32_t more; /* padding beyond half the kernel */
 } shapes[] = {
-    {7, 22, 5, 40, 9, 3, 1, 1, true, false},      {24, 20, 16, 96, 16, 3, 1, 2, true, true},
-    {33, 40, 8, 70, 24, 3, 2, 1, true, false},    {112, 112, 3, 33, 70, 5, 2, 1, true, false},
-    {21, 21, 6, 24, 6, 5, 1, 3, true, true},      {30, 24, 32, 32, 17, 3, 1, 2, false, false},
-    {41, 43, 20, 20, 130, 3, 2, 1, false, false}, {1, 20, 4, 8, 4, 3, 1, 1, true, true},
-    {60, 60, 24, 256, 24, 3, 1, 1, true, true},
+    {7, 22, 5, 40, 9, 3, 1, 1, true, false, 0},      {24, 20, 16, 96, 16, 3, 1, 2, true, true, 0},
+    {33, 40, 8, 70, 24, 3, 2, 1, true, false, 0},    {112, 112, 3, 33, 70, 5, 2, 1, true, false, 0},
+    {21, 21, 6, 24, 6, 5, 1, 3, true, true, 0},      {30, 24, 32, 32, 17, 3, 1, 2, false, false, 0},
+    {41, 43, 20, 20, 130, 3, 2, 1, false, false, 0}, {1, 20, 4, 8, 4, 3, 1, 1, true, true, 0},
+    {60, 60, 24, 256, 24, 3, 1, 1, true, true, 0},   {7, 22, 5, 40, 9, 3, 1, 2, true, false, 30},
+    {5, 6, 5, 20, 9, 5, 40, 1, true, false, 200},    {5, 6, 20, 20, 9, 3, 17, 1, false, false, 93},
 };
 
 typedef struct trio {
@@ -35,7 +37,7 @@ static anet_shape image(int32_t height, int32_t width, int32_t channels)
 
 static void prepare(trio *t, const struct shape *s, anet_pool *pool)
 {
-  const int32_t pad = s->kernel / 2;
+  const int32_t pad = s->kernel / 2 + s->more;
   const op_case expand = {.op = "conv",
                           .attr = {.kernel = {1, 1}, .channels = s->hidden, .bias = 1},
                           .n = s->n,

@@ -70,6 +70,20 @@ TEST(wrong_shapes_are_named)
               "channels 0");
   CHECK_FAILS(shape_of("conv", (anet_attr){.kernel = {64, 64}, .channels = 8}, &image, 1, &out),
               ANET_UNSUPPORTED, "2048");
+  CHECK_FAILS(shape_of("conv",
+                       (anet_attr){.kernel = {1, 1}, .stride = {1, INT32_MAX}, .channels = 8},
+                       &image, 1, &out),
+              ANET_RANGE, "columns: stride 2147483647 is over 1073741824");
+  CHECK_FAILS(
+      shape_of(
+          "conv",
+          (anet_attr){.kernel = {1, 1}, .pad = {0, 1 << 30}, .stride = {1, 1 << 30}, .channels = 8},
+          &image, 1, &out),
+      ANET_SHAPE, "over 1073741824 places");
+  CHECK_FAILS(shape_of("conv_transpose",
+                       (anet_attr){.kernel = {2, 2}, .stride = {1, -3}, .channels = 8}, &image, 1,
+                       &out),
+              ANET_RANGE, "stride -3");
   CHECK_FAILS(shape_of("linear", (anet_attr){.channels = 8}, &image, 1, &out), ANET_SHAPE,
               "(5, 6, 4)");
   CHECK_FAILS(shape_of("add", (anet_attr){.mode = 0}, pair, 2, &out), ANET_SHAPE,
@@ -95,6 +109,12 @@ TEST(wrong_shapes_are_named)
               "(7, 0)");
   CHECK_FAILS(shape_of("dropout", (anet_attr){.alpha = 1}, &image, 1, &out), ANET_RANGE, "1");
   CHECK_FAILS(shape_of("norm", (anet_attr){.epsilon = -1}, &image, 1, &out), ANET_RANGE, "-1");
+  CHECK_FAILS(shape_of("layer_norm", (anet_attr){.epsilon = -1}, &image, 1, &out), ANET_RANGE,
+              "-1");
+  CHECK_FAILS(shape_of("instance_norm", (anet_attr){.epsilon = -1}, &image, 1, &out), ANET_RANGE,
+              "-1");
+  CHECK_FAILS(shape_of("transpose", (anet_attr){.dim = {2, INT32_MIN, 1}}, &image, 1, &out),
+              ANET_SHAPE, "-2147483648");
   CHECK_FAILS(shape_of("softmax", (anet_attr){.axis = -1}, &image, 1, &out), ANET_RANGE, "-1");
 }
 

@@ -13,9 +13,20 @@ static float noise(anet_rng *rng, float low, float high)
   return low + (high - low) * (float)anet_rng_uniform(rng);
 }
 
+/* One that steps over the image, and lies in padding alone where it does not. */
+static anet_attr far_window(anet_rng *rng, int32_t channels)
+{
+  anet_attr a = {.kernel = {anet_rng_int(rng, 1, 5), anet_rng_int(rng, 1, 5)},
+                 .channels = channels};
+  for (int32_t i = 0; i < 4; i++) a.pad[i] = anet_rng_int(rng, 0, 60);
+  for (int32_t i = 0; i < 2; i++) a.stride[i] = anet_rng_int(rng, 8, 60);
+  return a;
+}
+
 /* More often than not one that keeps height and width, so that additions find partners. */
 static anet_attr window(anet_rng *rng, int32_t channels)
 {
+  if (anet_rng_int(rng, 0, 15) == 0) return far_window(rng, channels);
   int32_t k = anet_rng_int(rng, 1, 3), p = anet_rng_int(rng, 0, k / 2), stride = 1;
   if (anet_rng_int(rng, 0, 2))
     p = (k |= 1) / 2;
