@@ -48,6 +48,7 @@ static size_t lay_out(const anet__draft *draft, float *base)
 static void start_fold(const anet__step *step)
 {
   const float *bias = has_bias(step) ? anet__f32(step->param[PARAM_BIAS]) : NULL;
+  if (!step->scale && !step->shift) return;
   for (size_t c = 0; c < channels(step); c++) {
     if (step->scale) step->scale[c] = 1;
     if (step->shift) step->shift[c] = bias ? bias[c] : 0;

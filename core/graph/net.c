@@ -29,6 +29,7 @@ void anet_net_release(anet_net *net)
   if (!net || atomic_fetch_sub(&net->refs, 1) > 1) return;
   anet__net_truncate(net, 0);
   anet__free(net->node);
+  anet__free(net->newest);
   anet__free(net);
 }
 
@@ -51,7 +52,10 @@ static void node_clear(anet__node *node)
 
 void anet__net_truncate(anet_net *net, int32_t count)
 {
-  while (net->count > count) node_clear(&net->node[--net->count]);
+  while (net->count > count) {
+    anet__net_name_drop(net, net->count - 1);
+    node_clear(&net->node[--net->count]);
+  }
   while (net->inputs && net->input[net->inputs - 1] >= count) net->inputs--;
 }
 
@@ -70,31 +74,6 @@ int32_t anet__net_specs(const anet_net *net, int32_t value, anet__param_spec *sp
   anet__net_in_shapes(net, value, in);
   if (anet__op_get(node->op)->params(&node->attr, in, spec, &count)) return 0;
   return count;
-}
-
-static bool is_taken(const anet_net *net, char *name, size_t size, const char *base, int32_t number)
-{
-  snprintf(name, size, "%s_%d", base, number);
-  return anet_net_find(net, name) >= 0;
-}
-
-/* Numbers are mostly given without gaps, so the first free one is found by doubling and halving:
- * a thousand nodes may want the same name. */
-char *anet__net_name_new(const anet_net *net, const char *base)
-{
-  const size_t size = strlen(base) + 16;
-  int32_t taken = 1, number = 2;
-  char *name = anet__alloc(size);
-  if (!name) return NULL;
-  memcpy(name, base, strlen(base) + 1);
-  if (anet_net_find(net, name) < 0) return name;
-  for (; is_taken(net, name, size, base, number); number *= 2) taken = number;
-  while (number - taken > 1) {
-    const int32_t middle = taken + (number - taken) / 2;
-    *(is_taken(net, name, size, base, middle) ? &taken : &number) = middle;
-  }
-  snprintf(name, size, "%s_%d", base, number);
-  return name;
 }
 
 static int check_inputs(const anet_net *net, const anet__node *node)
@@ -171,6 +150,7 @@ static int push(anet_net *net, anet__node *node, const anet__node *lender, int32
   int rc = complete(net, node, lender);
   if (!rc) rc = anet__grow(&grown, &net->capacity, net->count, sizeof *net->node);
   net->node = grown;
+  if (!rc) rc = anet__net_name_room(net);
   if (rc) {
     anet__node_fail(node, rc);
     node_clear(node);
@@ -178,7 +158,8 @@ static int push(anet_net *net, anet__node *node, const anet__node *lender, int32
   }
   if (node->op == ANET_OP_INPUT) net->input[net->inputs++] = net->count;
   *value = net->count;
-  net->node[net->count++] = *node;
+  net->node[net->count] = *node;
+  anet__net_name_add(net, net->count++);
   return ANET_OK;
 }
 

@@ -6,7 +6,8 @@
 
 typedef struct anet__node {
   anet__op_id op;
-  char *name;                          /* unique in the net; owned */
+  char *name;                          /* unique in the net; owned; anet__net_rename changes it */
+  int32_t older;                       /* the node before this one in its list of names; -1: none */
   int32_t inputs, in[ANET_MAX_INPUTS]; /* in[i] < this node's number */
   anet_attr attr;                      /* defaults filled in */
   anet_shape shape;                    /* of one image */
@@ -22,6 +23,7 @@ struct anet_net {
   atomic_int refs;
   anet__node *node; /* (count), owned */
   int32_t count, capacity;
+  int32_t *newest, lists; /* (lists), owned: where lists of names begin; netnames.c */
   int32_t inputs, input[ANET_MAX_INPUTS];
   int32_t outputs, output[ANET_MAX_OUTPUTS];
 };
@@ -36,6 +38,11 @@ static inline const anet__node *anet__net_at(const anet_net *net, int32_t value)
 int anet__node_fail(const anet__node *node, int rc);
 /* `base`, or with a suffix "_2", "_3", … that makes it unique; NULL: out of memory. The caller frees. */
 char *anet__net_name_new(const anet_net *net, const char *base);
+int anet__net_rename(anet_net *net, int32_t value, const char *name); /* to one that is free */
+/* Room for one more name; the node's name is, or is no longer, found. What adds and drops nodes calls them. */
+int anet__net_name_room(anet_net *net);
+void anet__net_name_add(anet_net *net, int32_t value);
+void anet__net_name_drop(anet_net *net, int32_t value);
 /* Append a copy of `node` whose inputs are `in` and whose parameters are shared with it; a name
  * that is taken gets a suffix. Shapes are inferred anew, parameter shapes checked. */
 int anet__net_append(anet_net *net, const anet__node *node, const int32_t *in, int32_t *value);

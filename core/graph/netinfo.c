@@ -29,13 +29,6 @@ int32_t anet_net_output_at(const anet_net *net, int32_t index)
   return index >= 0 && index < net->outputs ? net->output[index] : -1;
 }
 
-int32_t anet_net_find(const anet_net *net, const char *name)
-{
-  for (int32_t v = 0; v < net->count; v++)
-    if (strcmp(net->node[v].name, name) == 0) return v;
-  return -1;
-}
-
 static double node_macs(const anet_net *net, int32_t value)
 {
   const anet__node *node = anet__net_at(net, value);

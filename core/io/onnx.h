@@ -16,6 +16,8 @@ typedef struct anet__onnx_pool {
   size_t left; /* bytes */
   int rc;      /* of the last call that failed */
 } anet__onnx_pool;
+/* What the model takes elsewhere counts as well: numbers that the file does not hold. */
+int anet__onnx_spend(anet__onnx_pool *pool, size_t count, size_t size);
 void *anet__onnx_take(anet__onnx_pool *pool, size_t count, size_t size); /* zeroed; NULL: pool->rc says why */
 char *anet__onnx_text(anet__onnx_pool *pool, const char *format, ...) ANET_PRINTF(2, 3);
 void anet__onnx_pool_free(anet__onnx_pool *pool);

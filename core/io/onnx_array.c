@@ -12,27 +12,32 @@
 /* ---- memory ------------------------------------------------------------------------------------
  */
 
+int anet__onnx_spend(anet__onnx_pool *pool, size_t count, size_t size)
+{
+  size_t bytes;
+  if (!anet__mul(count, size, &bytes) || bytes > pool->left)
+    return pool->rc =
+               anet_fail(ANET_RANGE, "it asks for %zu times %zu bytes, more than such a file may",
+                         count, size);
+  pool->left -= bytes;
+  return ANET_OK;
+}
+
 void *anet__onnx_take(anet__onnx_pool *pool, size_t count, size_t size)
 {
   void *list = pool->at;
-  size_t bytes;
-  if (!anet__mul(count, size, &bytes) || bytes > pool->left) {
-    pool->rc = anet_fail(ANET_RANGE, "it asks for %zu times %zu bytes, more than such a file may",
-                         count, size);
-    return NULL;
-  }
+  if (anet__onnx_spend(pool, count, size)) return NULL;
   const int rc = anet__grow(&list, &pool->capacity, pool->count, sizeof *pool->at);
   pool->at = list;
   if (rc) {
     pool->rc = rc;
     return NULL;
   }
-  void *memory = anet__alloc(bytes);
+  void *memory = anet__alloc(count * size);
   if (!memory) {
     pool->rc = ANET_NOMEM;
     return NULL;
   }
-  pool->left -= bytes;
   return pool->at[pool->count++] = memory;
 }
 

@@ -228,6 +228,11 @@ int anet__onnx_op_mat_mul(anet__onnx_import *im, const anet__onnx_node *node)
 
 enum { GAMMA, BETA, MEAN, VAR, NORM_PARAMS };
 
+static float norm_epsilon(const anet__onnx_node *node)
+{
+  return anet__onnx_real(node, "epsilon", 1e-5F);
+}
+
 /* Channels last, as they are in images and rows of features; of a row, in the order it is stored.
  * What has more axes than an image becomes one of a single column. */
 static int store_channels(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *x)
@@ -245,7 +250,7 @@ int anet__onnx_op_batch_normalization(anet__onnx_import *im, const anet__onnx_no
 {
   const anet__onnx_array *param[NORM_PARAMS];
   const float momentum = anet__onnx_real(node, "momentum", 0.9F);
-  const anet_attr attr = {.epsilon = fmaxf(anet__onnx_real(node, "epsilon", 1e-5F), 1e-12F),
+  const anet_attr attr = {.epsilon = fmaxf(norm_epsilon(node), 1e-12F),
                           .momentum = momentum < 1 ? 1 - momentum : 0};
   anet__onnx_value x;
   int32_t value;
@@ -277,13 +282,18 @@ int anet__onnx_op_batch_normalization(anet__onnx_import *im, const anet__onnx_no
   return anet__onnx_bind_node(im, node, 0, value, &x.layout);
 }
 
-/* Scale and shift of so many numbers into parameters 0 and 1 of a node; absent ones are 1 and 0. */
-static int fill_scale(anet__onnx_import *im, const anet__onnx_array *scale,
-                      const anet__onnx_array *shift, int32_t count, int32_t value)
+/* A norm of x that scales and shifts by so many numbers; absent ones are 1 and 0, and one is for
+ * all. */
+static int add_norm(anet__onnx_import *im, const anet__onnx_node *node, const char *suffix,
+                    const char *op, const anet__onnx_array *scale, const anet__onnx_array *shift,
+                    int32_t count, int32_t x, int32_t *value)
 {
   const anet__onnx_array *from[2] = {scale, shift};
+  const anet_attr attr = {.epsilon = norm_epsilon(node)};
+  ANET_TRY(anet__onnx_spend(&im->model.pool, (size_t)count, 2 * sizeof(float)));
+  ANET_TRY(anet__onnx_add(im, node, suffix, op, &attr, &x, 1, value));
   for (int32_t p = 0; p < 2; p++) {
-    float *to = anet__onnx_param(im, value, p);
+    float *to = anet__onnx_param(im, *value, p);
     if (from[p] && from[p]->count != (size_t)count && from[p]->count != 1)
       return anet_fail(ANET_SHAPE, "its %s has %zu numbers, want %d", p ? "shift" : "scale",
                        from[p]->count, count);
@@ -297,22 +307,21 @@ static int fill_scale(anet__onnx_import *im, const anet__onnx_array *scale,
 int anet__onnx_op_instance_normalization(anet__onnx_import *im, const anet__onnx_node *node)
 {
   const anet__onnx_array *scale, *shift;
-  const anet_attr attr = {.epsilon = anet__onnx_real(node, "epsilon", 1e-5F)};
   anet__onnx_value x;
   int32_t value;
   ANET_TRY(anet__onnx_get_value(im, node, 0, &x));
   ANET_TRY(anet__onnx_get_array(im, node, 1, &scale));
   ANET_TRY(anet__onnx_get_array(im, node, 2, &shift));
   ANET_TRY(anet__onnx_store_image(im, node, &x));
-  ANET_TRY(anet__onnx_add(im, node, "", "instance_norm", &attr, &x.node, 1, &value));
-  ANET_TRY(fill_scale(im, scale, shift, anet__net_at(im->net, value)->shape.dim[2], value));
+  const int32_t channels = anet__net_at(im->net, x.node)->shape.dim[2];
+  ANET_TRY(add_norm(im, node, "", "instance_norm", scale, shift, channels, x.node, &value));
   return anet__onnx_bind_image(im, node, value, x.layout.axes, x.layout.batch);
 }
 
 /* The further outputs of LayerNormalization: the mean of every row of x, and one over its
  * deviation. */
 static int layer_statistics(anet__onnx_import *im, const anet__onnx_node *node,
-                            const anet__onnx_value *x, int32_t axis, float epsilon)
+                            const anet__onnx_value *x, int32_t axis)
 {
   int64_t dim[ANET_ONNX_RANK];
   anet__layout layout;
@@ -321,7 +330,7 @@ static int layer_statistics(anet__onnx_import *im, const anet__onnx_node *node,
   for (int32_t a = axis; a < x->layout.axes; a++) dim[a] = 1;
   ANET_TRY(anet__layout_natural(x->layout.batch, x->layout.axes, dim, &layout));
   const anet_attr squared = {.alpha = 2}, root = {.alpha = -0.5F},
-                  line = {.alpha = 1, .beta = epsilon};
+                  line = {.alpha = 1, .beta = norm_epsilon(node)};
   ANET_TRY(anet__onnx_add(im, node, ".mean", "reduce_mean", NULL, &x->node, 1, &mean));
   ANET_TRY(anet__onnx_bind_node(im, node, 1, mean, &layout));
   ANET_TRY(anet__onnx_add(im, node, ".square", "power", &squared, &x->node, 1, &square));
@@ -353,7 +362,6 @@ static int store_rows(anet__onnx_import *im, const anet__onnx_node *node, anet__
 int anet__onnx_op_layer_normalization(anet__onnx_import *im, const anet__onnx_node *node)
 {
   const anet__onnx_array *scale, *shift;
-  const anet_attr attr = {.epsilon = anet__onnx_real(node, "epsilon", 1e-5F)};
   anet__onnx_value x;
   int32_t axis, value, row = 1;
   ANET_TRY(anet__onnx_get_value(im, node, 0, &x));
@@ -365,9 +373,8 @@ int anet__onnx_op_layer_normalization(anet__onnx_import *im, const anet__onnx_no
   ANET_TRY(store_rows(im, node, &x, axis, row));
   bool wanted = false;
   for (int32_t i = 1; i < node->outputs; i++) wanted |= node->output[i][0] != 0;
-  if (wanted) ANET_TRY(layer_statistics(im, node, &x, axis, attr.epsilon));
-  ANET_TRY(anet__onnx_add(im, node, "", "layer_norm", &attr, &x.node, 1, &value));
-  ANET_TRY(fill_scale(im, scale, shift, row, value));
+  if (wanted) ANET_TRY(layer_statistics(im, node, &x, axis));
+  ANET_TRY(add_norm(im, node, "", "layer_norm", scale, shift, row, x.node, &value));
   return anet__onnx_bind_node(im, node, 0, value, &x.layout);
 }
 
@@ -409,6 +416,7 @@ int anet__onnx_op_prelu(anet__onnx_import *im, const anet__onnx_node *node)
   if (slope->count > 1) ANET_TRY(store_channels(im, node, &x));
   const anet_shape *shape = &anet__net_at(im->net, x.node)->shape;
   const int32_t channels = shape->dim[shape->rank - 1];
+  ANET_TRY(anet__onnx_spend(&im->model.pool, (size_t)channels, sizeof(float)));
   ANET_TRY(anet__onnx_add(im, node, "", "prelu", NULL, &x.node, 1, &value));
   float *to = anet__onnx_param(im, value, 0);
   for (int32_t c = 0; c < channels; c++)
@@ -421,7 +429,6 @@ int anet__onnx_op_prelu(anet__onnx_import *im, const anet__onnx_node *node)
 int anet__onnx_op_group_normalization(anet__onnx_import *im, const anet__onnx_node *node)
 {
   const anet__onnx_array *scale, *shift;
-  const anet_attr attr = {.epsilon = anet__onnx_real(node, "epsilon", 1e-5F)};
   const int64_t groups = anet__onnx_int(node, "num_groups", 0);
   int64_t dim[ANET_ONNX_RANK], cut[3];
   anet__onnx_value x, g;
@@ -440,12 +447,13 @@ int anet__onnx_op_group_normalization(anet__onnx_import *im, const anet__onnx_no
   if (!anet__layout_reshape(&x.layout, 3, cut, &g.layout))
     return anet__onnx_unsupported("its groups do not lie together");
   ANET_TRY(anet__onnx_store_image(im, node, &g));
-  ANET_TRY(anet__onnx_add(im, node, ".groups", "instance_norm", &attr, &g.node, 1, &g.node));
-  ANET_TRY(fill_scale(im, NULL, NULL, (int32_t)groups, g.node));
+  ANET_TRY(add_norm(im, node, ".groups", "instance_norm", NULL, NULL, (int32_t)groups, g.node,
+                    &g.node));
   const anet__layout grouped = g.layout;
   if (!anet__layout_reshape(&grouped, x.layout.axes, dim, &g.layout))
     return anet__onnx_unsupported("its groups do not lie together");
   ANET_TRY(anet__onnx_store_image(im, node, &g));
+  ANET_TRY(anet__onnx_spend(&im->model.pool, (size_t)dim[1], 2 * sizeof(float)));
   ANET_TRY(anet__onnx_add(im, node, "", "scale", NULL, &g.node, 1, &g.node));
   const anet__onnx_array *from[2] = {scale, shift};
   for (int32_t p = 0; p < 2; p++) {

@@ -53,11 +53,8 @@ static int read_border(exporter *ex, anet_net *part, int32_t value, const anet_b
   if (!b->foreign) return ANET_OK;
   const char *inner;
   ANET_MADE(inner = anet__onnx_text(&ex->model.pool, "%s.stored", node->name));
-  char *copy = anet__strdup(inner);
-  if (!copy) return ANET_NOMEM;
-  b->name = node->name;
-  node->name = copy;
-  return ANET_OK;
+  b->name = anet__strdup(node->name);
+  return b->name ? anet__net_rename(part, value, inner) : ANET_NOMEM;
 }
 
 /* From the order in which it is stored, over its atoms, to the source's axes. */

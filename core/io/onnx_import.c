@@ -232,11 +232,7 @@ static int free_name(anet__onnx_import *im, const char *name)
   const char *other = anet__onnx_text(&im->model.pool, "%s.inner", name);
   for (int32_t i = 2; other && anet_net_find(im->net, other) >= 0; i++)
     other = anet__onnx_text(&im->model.pool, "%s.inner_%d", name, i);
-  char *copy = other ? anet__strdup(other) : NULL;
-  if (!copy) return ANET_NOMEM;
-  anet__free(im->net->node[owner].name);
-  im->net->node[owner].name = copy;
-  return ANET_OK;
+  return other ? anet__net_rename(im->net, owner, other) : ANET_NOMEM;
 }
 
 /* The node of an output is called as the output is. An input that is an output too keeps its name.

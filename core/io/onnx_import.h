@@ -51,6 +51,9 @@ int anet__onnx_get_value(anet__onnx_import *im, const anet__onnx_node *node, int
 /* As get, of a constant; *out is NULL for an absent optional one. ANET_UNSUPPORTED: it is computed. */
 int anet__onnx_get_array(anet__onnx_import *im, const anet__onnx_node *node, int32_t index,
                          const anet__onnx_array **out);
+/* The number of a constant input that holds one; `other` where it is left out. */
+int anet__onnx_get_number(anet__onnx_import *im, const anet__onnx_node *node, int32_t index,
+                          float other, float *out);
 /* The whole numbers of attribute `name`, or of the constant input `index` (newer opsets); *count is -1
  * where there are neither. */
 int anet__onnx_get_ints(anet__onnx_import *im, const anet__onnx_node *node, const char *name,

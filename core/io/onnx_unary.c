@@ -110,12 +110,7 @@ int anet__onnx_op_hard_sigmoid(anet__onnx_import *im, const anet__onnx_node *nod
 static int read_bound(anet__onnx_import *im, const anet__onnx_node *node, const char *name,
                       int32_t index, float other, float *out)
 {
-  const anet__onnx_array *array;
-  *out = anet__onnx_real(node, name, other);
-  ANET_TRY(anet__onnx_get_array(im, node, index, &array));
-  if (array && array->count != 1)
-    return anet_fail(ANET_SHAPE, "input %d has %zu numbers, want 1", index, array->count);
-  if (array) *out = (float)anet__onnx_at(array, 0);
+  ANET_TRY(anet__onnx_get_number(im, node, index, anet__onnx_real(node, name, other), out));
   *out = fminf(fmaxf(*out, -FLT_MAX), FLT_MAX);
   return ANET_OK;
 }
@@ -133,14 +128,13 @@ int anet__onnx_op_clip(anet__onnx_import *im, const anet__onnx_node *node)
 /* Outside training nothing is dropped, and the mask is true everywhere. */
 int anet__onnx_op_dropout(anet__onnx_import *im, const anet__onnx_node *node)
 {
-  const anet__onnx_array *ratio, *training;
-  anet_attr attr = {.alpha = anet__onnx_real(node, "ratio", 0.5F)};
+  anet_attr attr = {0};
   anet__onnx_value x;
+  float training;
   ANET_TRY(anet__onnx_get_value(im, node, 0, &x));
-  ANET_TRY(anet__onnx_get_array(im, node, 1, &ratio));
-  ANET_TRY(anet__onnx_get_array(im, node, 2, &training));
-  if (ratio) attr.alpha = (float)anet__onnx_at(ratio, 0);
-  if (training && anet__onnx_at(training, 0) != 0 && attr.alpha != 0)
+  ANET_TRY(anet__onnx_get_number(im, node, 1, anet__onnx_real(node, "ratio", 0.5F), &attr.alpha));
+  ANET_TRY(anet__onnx_get_number(im, node, 2, 0, &training));
+  if (training != 0 && attr.alpha != 0)
     return anet__onnx_unsupported("it is in training mode; export the model for inference");
   ANET_TRY(apply(im, node, "", "dropout", &attr, &x));
   ANET_TRY(anet__onnx_bind_node(im, node, 0, x.node, &x.layout));

@@ -60,6 +60,17 @@ int anet__onnx_get_array(anet__onnx_import *im, const anet__onnx_node *node, int
               : anet__onnx_unsupported("input %d, '%s', must be a constant", index, found->name);
 }
 
+int anet__onnx_get_number(anet__onnx_import *im, const anet__onnx_node *node, int32_t index,
+                          float other, float *out)
+{
+  const anet__onnx_array *array;
+  ANET_TRY(anet__onnx_get_array(im, node, index, &array));
+  if (array && array->count != 1)
+    return anet_fail(ANET_SHAPE, "input %d has %zu numbers, want 1", index, array->count);
+  *out = array ? (float)anet__onnx_at(array, 0) : other;
+  return ANET_OK;
+}
+
 int anet__onnx_get_ints(anet__onnx_import *im, const anet__onnx_node *node, const char *name,
                         int32_t index, int64_t *out, int32_t most, int32_t *count)
 {
@@ -242,7 +253,8 @@ int anet__onnx_store(anet__onnx_import *im, const anet__onnx_node *node, anet__o
   int32_t order[ANET_ATOMS];
   anet_shape shape = {.rank = groups};
   if (groups > ANET_MAX_RANK)
-    return anet__onnx_unsupported("it has to lie in memory along %d axes, at most %d", groups, ANET_MAX_RANK);
+    return anet__onnx_unsupported("it has to lie in memory along %d axes, at most %d", groups,
+                                  ANET_MAX_RANK);
   anet__layout_atoms(&v->layout, axis, groups ? end[groups - 1] : 0, order);
   if (!anet__layout_is_order(&v->layout, order)) ANET_TRY(permute(im, node, v, order));
   for (int32_t g = 0; g < groups; g++) {

@@ -3,6 +3,7 @@
 #include "support/test.h"
 #include "base/alloc.h"
 #include "base/json.h"
+#include "base/rng.h"
 #include "graph/net.h"
 
 static const anet_shape image = {3, {8, 8, 3}};
@@ -128,8 +129,10 @@ TEST(names)
   anet_node node;
   CHECK_OK(anet_net_new(&many));
   CHECK_OK(anet_net_input(many, NULL, &(anet_shape){1, {1}}, &last));
-  CHECK_OK(anet_net_add(many, "relu", "relu_9", NULL, &last, 1, &last)); /* in the way of the others */
-  for (int32_t i = 0; i < 100; i++) CHECK_OK(anet_net_add(many, "relu", NULL, NULL, &last, 1, &last));
+  CHECK_OK(
+      anet_net_add(many, "relu", "relu_9", NULL, &last, 1, &last)); /* in the way of the others */
+  for (int32_t i = 0; i < 100; i++)
+    CHECK_OK(anet_net_add(many, "relu", NULL, NULL, &last, 1, &last));
   for (int32_t v = 0; v < anet_net_count(many); v++) {
     CHECK_OK(anet_net_node(many, v, &node));
     CHECK_EQ_I(anet_net_find(many, node.name), v);
@@ -145,6 +148,45 @@ static bool same_values(const anet_tensor *a, const anet_tensor *b)
 }
 
 /* Values depend on the seed and the names alone, and have the deviation that He et al. want. */
+/* Whoever looks a name up finds what a scan would. */
+static void check_found(const anet_net *net)
+{
+  int32_t wrong = 0;
+  for (int32_t v = 0; v < net->count; v++) wrong += anet_net_find(net, net->node[v].name) != v;
+  CHECK_EQ_I(wrong, 0);
+  CHECK_EQ_I(anet_net_find(net, "nobody"), -1);
+}
+
+TEST(names_are_found_whatever_comes_and_goes)
+{
+  anet_net *net;
+  anet_rng rng;
+  int32_t x, had = 0;
+  char name[32];
+  anet_rng_seed(&rng, 1);
+  CHECK_OK(anet_net_new(&net));
+  CHECK_EQ_I(anet_net_find(net, "image"), -1);
+  CHECK_OK(anet_net_input(net, "image", &image, &x));
+  for (int32_t round = 0; round < 30; round++) {
+    for (int32_t i = anet_rng_int(&rng, 0, 60); i > 0; i--)
+      (void)add(net, "relu", i % 3 ? NULL : "same", (anet_attr){0}, net->count - 1);
+    for (int32_t i = 0; i < 5; i++) {
+      const int32_t v = anet_rng_int(&rng, 0, net->count - 1);
+      snprintf(name, sizeof name, "other%d", had++);
+      CHECK_OK(anet__net_rename(net, v, name));
+      CHECK_EQ_I(anet_net_find(net, name), v);
+    }
+    check_found(net);
+    snprintf(name, sizeof name, "%s", net->node[net->count - 1].name);
+    anet__net_truncate(net, anet_rng_int(&rng, 1, net->count));
+    if (net->count == 1) CHECK_EQ_I(anet_net_find(net, "same"), -1);
+    check_found(net);
+  }
+  anet__net_truncate(net, 0);
+  CHECK_EQ_I(anet_net_find(net, name), -1);
+  anet_net_release(net);
+}
+
 TEST(init)
 {
   anet_net *net, *other;
@@ -444,6 +486,6 @@ TEST(every_allocation_fails_once)
   }
 }
 
-TEST_MAIN(CASE(build), CASE(refuse), CASE(names), CASE(init), CASE(windows), CASE(copies),
-          CASE(parts), CASE(json_round_trip), CASE(json_refuses), CASE(json_damage),
-          CASE(every_allocation_fails_once))
+TEST_MAIN(CASE(build), CASE(refuse), CASE(names), CASE(names_are_found_whatever_comes_and_goes),
+          CASE(init), CASE(windows), CASE(copies), CASE(parts), CASE(json_round_trip),
+          CASE(json_refuses), CASE(json_damage), CASE(every_allocation_fails_once))

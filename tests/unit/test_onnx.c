@@ -685,21 +685,41 @@ TEST(refusals_name_the_thing)
   draft_refused(&d, ANET_FORMAT, "'y'");
 }
 
-/* A small file that asks for much: a constant of 2^31 elements a node. */
+static void draft_refused_memory(draft *d)
+{
+  anet_memory before, after;
+  anet_memory_mark();
+  anet_memory_read(&before);
+  draft_refused(d, ANET_RANGE, "more than such a file may");
+  anet_memory_read(&after);
+  CHECK(after.live_bytes <= before.live_bytes);
+  CHECK(after.peak_bytes - before.live_bytes < 1 << 27);
+}
+
+/* Small files that ask for much: a constant of 2^31 elements, and parameters of as many channels. */
 TEST(small_files_get_little_memory)
 {
+  static const char *const norm[][2] = {
+      {"LayerNormalization", "x one one"}, {"LayerNormalization", "x"}, {"PRelu", "x one"}};
   int64_t shape[3] = {65536, 32768, 4};
-  anet_memory before, after;
+  const int64_t row[2] = {-1, 1 << 28}, deep[4] = {-1, 1 << 28, 1, 1};
+  float one = 1;
   draft d;
   draft_new(&d, 13, 4, image);
   draft_node(&d, "ConstantOfShape", "shape", "much");
   draft_node(&d, "Add", "x much", "y");
   draft_array(&d, "shape", 1, (int64_t[]){3}, NULL, shape);
-  anet_memory_read(&before);
-  draft_refused(&d, ANET_RANGE, "more than such a file may");
-  anet_memory_read(&after);
-  CHECK(after.live_bytes <= before.live_bytes);
-  CHECK(after.peak_bytes - before.live_bytes < 1 << 27);
+  draft_refused_memory(&d);
+  for (int32_t i = 0; i < ANET_COUNT(norm); i++) {
+    draft_new(&d, 17, 2, row);
+    draft_node(&d, norm[i][0], norm[i][1], "y");
+    draft_array(&d, "one", 1, (int64_t[]){1}, &one, NULL);
+    draft_refused_memory(&d);
+  }
+  draft_new(&d, 17, 4, deep);
+  draft_node(&d, "InstanceNormalization", "x one one", "y");
+  draft_array(&d, "one", 1, (int64_t[]){1}, &one, NULL);
+  draft_refused_memory(&d);
 }
 
 /* ---- damage --------------------------------------------------------------------------------- */
