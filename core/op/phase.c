@@ -84,16 +84,42 @@ typedef struct phase {
 
 typedef void (*each)(const anet__data_grad *g, const phase *p, float *gathered, float *packed);
 
-/* Runs `run`, if any, for every phase; gives the floats of all their weights. */
+/* The phase whose first tap is k; false: it has an earlier one, or no pixels. There may be far more
+ * phases than taps: those without any are never looked at. */
+static bool phase_from(const anet__data_grad *g, int32_t i, int32_t k, anet__phase_axis *x)
+{
+  const anet_attr *a = g->call->attr;
+  const int32_t s = a->stride[i], size = g->call->in_shape[0].dim[i];
+  const int32_t p = ((k * a->dilation[i] - a->pad[i]) % s + s) % s;
+  if (p >= size) return false;
+  *x = anet__phase_axis_at(a, i, size, p);
+  return x->first == k;
+}
+
+/* Are there pixels that no tap reads? */
+static bool has_gaps(const anet__data_grad *g)
+{
+  const anet_attr *a = g->call->attr;
+  bool gaps = false;
+  for (int32_t i = 0; i < 2; i++) {
+    int32_t found = 0;
+    anet__phase_axis x;
+    for (int32_t k = 0; k < a->kernel[i]; k++) found += phase_from(g, i, k, &x);
+    gaps = gaps || found < ANET_MIN(a->stride[i], g->call->in_shape[0].dim[i]);
+  }
+  return gaps;
+}
+
+/* Runs `run`, if any, for every phase that has taps; gives the floats of all their weights. */
 static size_t phases(const anet__data_grad *g, each run, float *gathered, float *packed)
 {
   const anet_attr *a = g->call->attr;
-  const anet_shape *in = &g->call->in_shape[0];
   size_t floats = 0;
-  for (int32_t py = 0; py < ANET_MIN(a->stride[0], in->dim[0]); py++)
-    for (int32_t px = 0; px < ANET_MIN(a->stride[1], in->dim[1]); px++) {
-      phase p = {.y = anet__phase_axis_at(a, 0, in->dim[0], py),
-                 .x = anet__phase_axis_at(a, 1, in->dim[1], px)};
+  phase p;
+  for (int32_t ky = 0; ky < a->kernel[0]; ky++) {
+    if (!phase_from(g, 0, ky, &p.y)) continue;
+    for (int32_t kx = 0; kx < a->kernel[1]; kx++) {
+      if (!phase_from(g, 1, kx, &p.x)) continue;
       p.taps = p.y.taps * p.x.taps;
       const anet__filter f = transposed(g, p.taps, NULL);
       const size_t size = !g->depthwise ? anet__filter_floats(g->call->kernels, &f)
@@ -102,6 +128,7 @@ static size_t phases(const anet__data_grad *g, each run, float *gathered, float 
       p.packed = anet__take(&floats, size);
       if (run) run(g, &p, gathered, packed);
     }
+  }
   return floats;
 }
 
@@ -222,7 +249,6 @@ static void phase_run(const anet__data_grad *g, const phase *p, float *gathered,
   const size_t channels = (size_t)in->dim[2], width = (size_t)in->dim[1];
   const anet__phase_axis *y = &p->y, *x = &p->x;
   const float *packed = g->packed ? g->packed + p->packed : NULL;
-  if (g->add && !p->taps) return;
   anet__sweep s = {
       .kernels = call->kernels,
       .filter = transposed(g, p->taps, gathers(g) ? packed : g->weight),
@@ -250,10 +276,18 @@ static void phase_run(const anet__data_grad *g, const phase *p, float *gathered,
     anet__sweep_conv(call->pool, &s);
 }
 
+static void clear(const void *context, size_t begin, size_t end)
+{
+  const anet__data_grad *g = context;
+  memset(g->din + begin, 0, (end - begin) * sizeof *g->din);
+}
+
 void anet__data_grad_run(const anet__data_grad *g)
 {
   memset(g->outside, 0, (size_t)g->cout * sizeof *g->outside);
   if (!g->tile) {
+    const size_t floats = (size_t)g->call->n * anet__shape_size(&g->call->in_shape[0]);
+    if (!g->add && has_gaps(g)) anet__split(g->call->pool, floats, 1, clear, g);
     phases(g, phase_run, NULL, NULL);
     return;
   }

@@ -2,7 +2,8 @@
  *
  * Input pixel y is read by tap k of output pixel (y + pad - k * dilation) / stride where that is
  * whole. So the pixels y = start + j * stride of one phase share their taps first, first + skip, …
- * and see the gradient through a window of their own, with stride 1: no tap is visited in vain. */
+ * and see the gradient through a window of their own, with stride 1: no tap is visited in vain. Pixels
+ * of phases without taps get none. */
 #ifndef ANET_PHASE_H
 #define ANET_PHASE_H
 
