@@ -38,7 +38,7 @@ static inline const anet__node *anet__net_at(const anet_net *net, int32_t value)
 int anet__node_fail(const anet__node *node, int rc);
 /* `base`, or with a suffix "_2", "_3", … that makes it unique; NULL: out of memory. The caller frees. */
 char *anet__net_name_new(const anet_net *net, const char *base);
-int anet__net_rename(anet_net *net, int32_t value, const char *name); /* to one that is free */
+int anet__net_rename(anet_net *net, int32_t value, const char *base); /* to one that name_new makes */
 /* Room for one more name; the node's name is, or is no longer, found. What adds and drops nodes calls them. */
 int anet__net_name_room(anet_net *net);
 void anet__net_name_add(anet_net *net, int32_t value);

@@ -78,13 +78,13 @@ char *anet__net_name_new(const anet_net *net, const char *base)
   return name;
 }
 
-int anet__net_rename(anet_net *net, int32_t value, const char *name)
+int anet__net_rename(anet_net *net, int32_t value, const char *base)
 {
-  char *copy = anet__strdup(name);
-  if (!copy) return ANET_NOMEM;
+  char *own = anet__net_name_new(net, base);
+  if (!own) return ANET_NOMEM;
   anet__net_name_drop(net, value);
   anet__free(net->node[value].name);
-  net->node[value].name = copy;
+  net->node[value].name = own;
   anet__net_name_add(net, value);
   return ANET_OK;
 }

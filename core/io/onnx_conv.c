@@ -14,7 +14,7 @@ static int read_pair(const anet__onnx_node *node, const char *name, int32_t axes
                      int64_t *out)
 {
   const int32_t count = anet__onnx_ints(node, name, out, most);
-  const int32_t limit = strcmp(name, "strides") == 0 ? 1 << 30 : INT16_MAX;
+  const int32_t limit = strcmp(name, "strides") == 0 ? INT32_MAX : INT16_MAX;
   for (int32_t i = 0; i < ANET_MIN(count, most); i++)
     if (out[i] < 0 || out[i] > limit)
       return anet_fail(ANET_UNSUPPORTED, "%s has %lld, want 0 to %d", name, (long long)out[i],

@@ -230,9 +230,7 @@ static int free_name(anet__onnx_import *im, const char *name)
   const int32_t owner = anet_net_find(im->net, name);
   if (owner < 0) return ANET_OK;
   const char *other = anet__onnx_text(&im->model.pool, "%s.inner", name);
-  for (int32_t i = 2; other && anet_net_find(im->net, other) >= 0; i++)
-    other = anet__onnx_text(&im->model.pool, "%s.inner_%d", name, i);
-  return other ? anet__net_rename(im->net, owner, other) : ANET_NOMEM;
+  return other ? anet__net_rename(im->net, owner, other) : im->model.pool.rc;
 }
 
 /* The node of an output is called as the output is. An input that is an output too keeps its name.
