@@ -1,5 +1,6 @@
 # Every tests/fuzz/door_NAME.c is a door that strangers' bytes come through. With ANET_FUZZ it becomes the
-# fuzzer fuzz_NAME; with ANET_TESTS the program replay_NAME, which runs its seeds, whole and damaged.
+# fuzzer fuzz_NAME, which changes inputs as tests/fuzz/change_NAME.c says where there is one; with ANET_TESTS
+# the program replay_NAME, which runs its seeds, whole and damaged.
 file(GLOB ANET_DOORS CONFIGURE_DEPENDS tests/fuzz/door_*.c)
 
 function(fuzz_program name door)
@@ -23,7 +24,9 @@ if(ANET_FUZZ)
   endif()
   foreach(door ${ANET_DOORS})
     string(REGEX REPLACE ".*/door_(.*)\\.c" "\\1" name ${door})
-    fuzz_program(fuzz_${name} ${door})
+    file(GLOB change CONFIGURE_DEPENDS tests/fuzz/change_${name}.c)
+    fuzz_program(fuzz_${name} ${door} ${change})
+    target_include_directories(fuzz_${name} SYSTEM PRIVATE ${ANET_ONNX_INCLUDE})
     target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
   endforeach()
 endif()
