@@ -255,7 +255,9 @@ int anet__onnx_store(anet__onnx_import *im, const anet__onnx_node *node, anet__o
   if (groups > ANET_MAX_RANK)
     return anet__onnx_unsupported("it has to lie in memory along %d axes, at most %d", groups,
                                   ANET_MAX_RANK);
-  anet__layout_atoms(&v->layout, axis, groups ? end[groups - 1] : 0, order);
+  if (anet__layout_atoms(&v->layout, axis, groups ? end[groups - 1] : 0, order) != v->layout.atoms)
+    return anet__onnx_unsupported("its input has %d axes and no batch in front of them",
+                                  v->layout.axes);
   if (!anet__layout_is_order(&v->layout, order)) ANET_TRY(permute(im, node, v, order));
   for (int32_t g = 0; g < groups; g++) {
     shape.dim[g] = 1;

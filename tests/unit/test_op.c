@@ -1,24 +1,11 @@
 /* What holds for all ops beside their maths: shapes, epilogues, threads, windows, statistics. */
 #include <stdlib.h>
 
+#include "../grad/opcases.h"
 #include "base/alloc.h"
+#include "graph/netattr.h"
 #include "support/opcase.h"
 #include "support/test.h"
-
-#define IMAGE(h, w, c)                                                                             \
-  {                                                                                                \
-    3,                                                                                             \
-    {                                                                                              \
-      h, w, c                                                                                      \
-    }                                                                                              \
-  }
-#define FLAT(c)                                                                                    \
-  {                                                                                                \
-    1,                                                                                             \
-    {                                                                                              \
-      c                                                                                            \
-    }                                                                                              \
-  }
 
 TEST(names_find_their_ops)
 {
@@ -116,6 +103,29 @@ TEST(wrong_shapes_are_named)
   CHECK_FAILS(shape_of("transpose", (anet_attr){.dim = {2, INT32_MIN, 1}}, &image, 1, &out),
               ANET_SHAPE, "-2147483648");
   CHECK_FAILS(shape_of("softmax", (anet_attr){.axis = -1}, &image, 1, &out), ANET_RANGE, "-1");
+}
+
+/* Whatever number stands anywhere, an op refuses it or has a shape; sanitizers see what overflows.
+ */
+TEST(odd_numbers_are_refused_or_have_a_shape)
+{
+  static const int32_t odd[] = {INT32_MIN, -1, 0, 3, 255, INT16_MAX + 1, 1 << 30, INT32_MAX};
+  int32_t shaped = 0, refused = 0;
+  for (int32_t k = 0; k < ANET_COUNT(op_cases); k++)
+    for (int32_t f = 0; f < ANET_ATTR_FIELDS; f++) {
+      const anet__attr_field *field = &anet__attr_field_at[f];
+      for (int32_t i = 0; field->kind != ANET_ATTR_REAL && i < field->count; i++)
+        for (int32_t o = 0; o < ANET_COUNT(odd); o++) {
+          const op_case *c = &op_cases[k];
+          anet_attr attr = c->attr;
+          anet_shape out;
+          ((int32_t *)((char *)&attr + field->offset))[i] = odd[o];
+          const bool made = shape_of(c->op, attr, c->in, c->inputs, &out) == ANET_OK;
+          made ? shaped++ : refused++;
+          for (int32_t d = 0; made && d < out.rank; d++) CHECK(out.dim[d] > 0);
+        }
+    }
+  CHECK(shaped > 1000 && refused > 1000);
 }
 
 /* -- epilogues ------------------------------------------------------------------------------ */
@@ -440,6 +450,7 @@ TEST(norm_moves_its_statistics)
 }
 
 TEST_MAIN(CASE(names_find_their_ops), CASE(shapes_of_windows), CASE(wrong_shapes_are_named),
-          CASE(posts_are_applied), CASE(in_place_is_the_same), CASE(packing_ahead_is_the_same),
-          CASE(threads_change_no_bit), CASE(unwanted_gradients_change_nothing),
-          CASE(windows_are_as_good_as_copies), CASE(norm_moves_its_statistics))
+          CASE(odd_numbers_are_refused_or_have_a_shape), CASE(posts_are_applied),
+          CASE(in_place_is_the_same), CASE(packing_ahead_is_the_same), CASE(threads_change_no_bit),
+          CASE(unwanted_gradients_change_nothing), CASE(windows_are_as_good_as_copies),
+          CASE(norm_moves_its_statistics))
