@@ -1,27 +1,13 @@
 /* Changes to ONNX files by what they mean: numbers of attributes, sizes, constants, ops and
  * operands, nodes of other files. Bytes that are no model, and a third of the others, are changed
  * as libFuzzer changes any. */
-#include <math.h>
 #include <string.h>
 
-#include "base/rng.h"
+#include "fuzz/change.h"
 #include "io/onnx_message.h"
 #include "io/onnx_ops.def"
 
-size_t LLVMFuzzerMutate(uint8_t *data, size_t bytes, size_t most);
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t bytes, size_t most, unsigned seed);
-size_t LLVMFuzzerCustomCrossOver(const uint8_t *one, size_t one_bytes, const uint8_t *other,
-                                 size_t other_bytes, uint8_t *out, size_t most, unsigned seed);
-
 enum { POOL_BYTES = 1 << 26, MOST_ELEMENTS = 64 };
-
-static const int64_t WHOLE[] = {0,         1,         2,         3,         4,         5,
-                                6,         8,         12,        17,        30,        64,
-                                93,        255,       256,       1000,      65536,     -1,
-                                -2,        -3,        -4,        1 << 20,   1 << 30,   INT16_MAX,
-                                INT32_MAX, INT32_MIN, 1LL << 31, 1LL << 62, INT64_MAX, INT64_MIN};
-static const float REAL[] = {0,     1,     -1,     0.5F,   2.5F,     -2.5F, 3.999F,
-                             1e10F, 1e30F, 1e-30F, 1e-45F, INFINITY, NAN};
 
 static const char *const OP[] = {
 #define X(name, handler) #name,
@@ -82,18 +68,9 @@ typedef struct change {
   Onnx__GraphProto *graph;
 } change;
 
-#define ONE_OF(c, list) ((list)[below(c, ANET_COUNT(list))])
-
 static size_t below(change *c, size_t count)
 {
   return anet__rng_below(&c->rng, (uint32_t)count);
-}
-
-/* Usual numbers more often than not, so that files stay whole. */
-static int64_t whole(change *c)
-{
-  enum { USUAL = 9 };
-  return WHOLE[below(c, below(c, 2) ? USUAL : ANET_COUNT(WHOLE))];
 }
 
 static bool open_model(change *c, const uint8_t *data, size_t bytes, unsigned seed)
@@ -137,10 +114,10 @@ static void change_ints(change *c, Onnx__AttributeProto *a)
   else if (kind == 1) {
     int64_t *ints = longer(c, a->ints, a->n_ints, sizeof *ints);
     if (!ints) return;
-    ints[a->n_ints++] = whole(c);
+    ints[a->n_ints++] = fuzz_whole(&c->rng);
     a->ints = ints;
   } else
-    a->ints[below(c, a->n_ints)] = whole(c);
+    a->ints[below(c, a->n_ints)] = fuzz_whole(&c->rng);
 }
 
 static void change_attribute(change *c)
@@ -149,9 +126,9 @@ static void change_attribute(change *c)
   if (!node->n_attribute) return;
   Onnx__AttributeProto *a = node->attribute[below(c, node->n_attribute)];
   if (a->n_ints) change_ints(c, a);
-  if (a->n_floats) a->floats[below(c, a->n_floats)] = ONE_OF(c, REAL);
-  if (a->has_i) a->i = whole(c);
-  if (a->has_f) a->f = ONE_OF(c, REAL);
+  if (a->n_floats) a->floats[below(c, a->n_floats)] = fuzz_real(&c->rng);
+  if (a->has_i) a->i = fuzz_whole(&c->rng);
+  if (a->has_f) a->f = fuzz_real(&c->rng);
 }
 
 static void add_attribute(change *c)
@@ -161,30 +138,30 @@ static void add_attribute(change *c)
   Onnx__AttributeProto *a = anet__onnx_take(&c->pool, 1, sizeof *a);
   if (!list || !a) return;
   onnx__attribute_proto__init(a);
-  a->name = (char *)ONE_OF(c, ATTRIBUTE);
+  a->name = (char *)FUZZ_ONE_OF(&c->rng, ATTRIBUTE);
   a->has_type = true;
   switch (below(c, 4)) {
     case 0:
       a->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT;
       a->has_i = true;
-      a->i = whole(c);
+      a->i = fuzz_whole(&c->rng);
       break;
     case 1:
       a->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT;
       a->has_f = true;
-      a->f = ONE_OF(c, REAL);
+      a->f = fuzz_real(&c->rng);
       break;
     case 2:
       a->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING;
       a->has_s = true;
-      a->s.data = (uint8_t *)ONE_OF(c, WORD);
+      a->s.data = (uint8_t *)FUZZ_ONE_OF(&c->rng, WORD);
       a->s.len = strlen((const char *)a->s.data);
       break;
     default:
       a->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS;
       a->n_ints = 1 + below(c, 4);
       a->ints = anet__onnx_take(&c->pool, a->n_ints, sizeof *a->ints);
-      for (size_t i = 0; a->ints && i < a->n_ints; i++) a->ints[i] = whole(c);
+      for (size_t i = 0; a->ints && i < a->n_ints; i++) a->ints[i] = fuzz_whole(&c->rng);
   }
   list[node->n_attribute++] = a;
   node->attribute = list;
@@ -208,7 +185,7 @@ static void change_size(change *c)
   if (!shape || !shape->n_dim) return;
   Onnx__TensorShapeProto__Dimension *dim = shape->dim[below(c, shape->n_dim)];
   dim->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
-  dim->dim_value = whole(c);
+  dim->dim_value = fuzz_whole(&c->rng);
 }
 
 static void change_raw(change *c, const Onnx__TensorProto *t)
@@ -217,8 +194,8 @@ static void change_raw(change *c, const Onnx__TensorProto *t)
   const size_t size = real || t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT32 ? 4
                       : t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT64       ? 8
                                                                                    : 1;
-  const int64_t number = whole(c);
-  const float level = ONE_OF(c, REAL);
+  const int64_t number = fuzz_whole(&c->rng);
+  const float level = fuzz_real(&c->rng);
   if (t->raw_data.len < size) return;
   memcpy(t->raw_data.data + below(c, t->raw_data.len / size) * size,
          real ? (const void *)&level : &number, size);
@@ -228,11 +205,11 @@ static void change_constant(change *c)
 {
   if (!c->graph->n_initializer) return;
   Onnx__TensorProto *t = c->graph->initializer[below(c, c->graph->n_initializer)];
-  if (t->n_dims && below(c, 4) == 0) t->dims[below(c, t->n_dims)] = whole(c);
+  if (t->n_dims && below(c, 4) == 0) t->dims[below(c, t->n_dims)] = fuzz_whole(&c->rng);
   if (t->has_raw_data) change_raw(c, t);
-  if (t->n_int64_data) t->int64_data[below(c, t->n_int64_data)] = whole(c);
-  if (t->n_int32_data) t->int32_data[below(c, t->n_int32_data)] = (int32_t)whole(c);
-  if (t->n_float_data) t->float_data[below(c, t->n_float_data)] = ONE_OF(c, REAL);
+  if (t->n_int64_data) t->int64_data[below(c, t->n_int64_data)] = fuzz_whole(&c->rng);
+  if (t->n_int32_data) t->int32_data[below(c, t->n_int32_data)] = (int32_t)fuzz_whole(&c->rng);
+  if (t->n_float_data) t->float_data[below(c, t->n_float_data)] = fuzz_real(&c->rng);
 }
 
 /* An input becomes a constant of numbers at random. */
@@ -264,12 +241,12 @@ static void make_constant(change *c)
   if (real) {
     t->n_float_data = (size_t)count;
     t->float_data = anet__onnx_take(&c->pool, (size_t)count + 1, sizeof *t->float_data);
-    for (int64_t i = 0; t->float_data && i < count; i++) t->float_data[i] = ONE_OF(c, REAL);
+    for (int64_t i = 0; t->float_data && i < count; i++) t->float_data[i] = fuzz_real(&c->rng);
   } else {
     t->data_type = ONNX__TENSOR_PROTO__DATA_TYPE__INT64;
     t->n_int64_data = (size_t)count;
     t->int64_data = anet__onnx_take(&c->pool, (size_t)count + 1, sizeof *t->int64_data);
-    for (int64_t i = 0; t->int64_data && i < count; i++) t->int64_data[i] = whole(c);
+    for (int64_t i = 0; t->int64_data && i < count; i++) t->int64_data[i] = fuzz_whole(&c->rng);
   }
   list[g->n_initializer++] = t;
   g->initializer = list;
@@ -281,7 +258,7 @@ static void make_constant(change *c)
 
 static void change_op(change *c)
 {
-  c->graph->node[below(c, c->graph->n_node)]->op_type = (char *)ONE_OF(c, OP);
+  c->graph->node[below(c, c->graph->n_node)]->op_type = (char *)FUZZ_ONE_OF(&c->rng, OP);
 }
 
 /* The name of any value of the graph; "" is none. */
