@@ -9,54 +9,48 @@
 
 enum { POOL_BYTES = 1 << 26, MOST_ELEMENTS = 64 };
 
+/* clang-format off */
 static const char *const OP[] = {
 #define X(name, handler) #name,
     ANET_ONNX_OP_MAP(X)
 #undef X
-        "Constant",
-    "ConstantOfShape",
-    "Shape",
-    "Size",
-    "Range",
-    "NonZero",
-    "Tile"};
+    "Constant", "ConstantOfShape", "Shape", "Size", "Range", "NonZero", "Tile"};
+/* clang-format on */
 
-static const char *const ATTRIBUTE[] = {
-    "pads",
-    "strides",
-    "dilations",
-    "kernel_shape",
-    "axis",
-    "axes",
-    "group",
-    "ceil_mode",
-    "auto_pad",
-    "keepdims",
-    "perm",
-    "blocksize",
-    "mode",
-    "alpha",
-    "beta",
-    "epsilon",
-    "size",
-    "transA",
-    "transB",
-    "largest",
-    "allowzero",
-    "starts",
-    "ends",
-    "split",
-    "output_shape",
-    "num_groups",
-    "batch_dims",
-    "num_outputs",
-    "storage_order",
-    "output_padding",
-    "exclude_outside",
-    "count_include_pad",
-    "noop_with_empty_axes",
-    "to",
-};
+static const char *const ATTRIBUTE[] = {"pads",
+                                        "strides",
+                                        "dilations",
+                                        "kernel_shape",
+                                        "axis",
+                                        "axes",
+                                        "group",
+                                        "ceil_mode",
+                                        "auto_pad",
+                                        "keepdims",
+                                        "perm",
+                                        "blocksize",
+                                        "mode",
+                                        "alpha",
+                                        "beta",
+                                        "epsilon",
+                                        "size",
+                                        "transA",
+                                        "transB",
+                                        "largest",
+                                        "allowzero",
+                                        "starts",
+                                        "ends",
+                                        "split",
+                                        "output_shape",
+                                        "num_groups",
+                                        "batch_dims",
+                                        "num_outputs",
+                                        "storage_order",
+                                        "output_padding",
+                                        "exclude_outside",
+                                        "count_include_pad",
+                                        "noop_with_empty_axes",
+                                        "to"};
 
 static const char *const WORD[] = {"SAME_UPPER", "SAME_LOWER", "VALID", "reflect", "edge",
                                    "wrap",       "linear",     "cubic", "CRD"};
@@ -305,8 +299,23 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t bytes, size_t most, unsigne
   return written ? written : LLVMFuzzerMutate(data, bytes, most);
 }
 
-/* A node of the other file, and the constants it reads, behind those of this one: it reads one of
- * this one's values and makes an output. */
+/* The constants that a node of another model reads, behind its first input. */
+static void take_constants(change *c, const Onnx__GraphProto *from, const Onnx__NodeProto *node)
+{
+  Onnx__GraphProto *g = c->graph;
+  for (size_t i = 1; i < node->n_input; i++)
+    for (size_t k = 0; k < from->n_initializer; k++) {
+      Onnx__TensorProto *t = from->initializer[k];
+      if (!t->name || strcmp(t->name, node->input[i]) != 0) continue;
+      Onnx__TensorProto **list = longer(c, g->initializer, g->n_initializer, sizeof *list);
+      if (!list) return;
+      list[g->n_initializer++] = t;
+      g->initializer = list;
+    }
+}
+
+/* A node of the other file behind those of this one: it reads one of this one's values and makes an
+ * output. */
 size_t LLVMFuzzerCustomCrossOver(const uint8_t *one, size_t one_bytes, const uint8_t *other,
                                  size_t other_bytes, uint8_t *out, size_t most, unsigned seed)
 {
@@ -318,14 +327,7 @@ size_t LLVMFuzzerCustomCrossOver(const uint8_t *one, size_t one_bytes, const uin
     Onnx__NodeProto *node = from.graph->node[below(&c, from.graph->n_node)];
     Onnx__NodeProto **nodes = longer(&c, g->node, g->n_node, sizeof *nodes);
     if (node->n_input) node->input[0] = any_value(&c);
-    for (size_t i = 1; i < node->n_input; i++)
-      for (size_t k = 0; k < from.graph->n_initializer; k++) {
-        Onnx__TensorProto *t = from.graph->initializer[k];
-        Onnx__TensorProto **list = longer(&c, g->initializer, g->n_initializer, sizeof *list);
-        if (!list || !t->name || !node->input[i] || strcmp(t->name, node->input[i]) != 0) continue;
-        list[g->n_initializer++] = t;
-        g->initializer = list;
-      }
+    take_constants(&c, from.graph, node);
     if (nodes) {
       nodes[g->n_node++] = node;
       g->node = nodes;
