@@ -15,42 +15,14 @@ static const char *const OP[] = {
     ANET_ONNX_OP_MAP(X)
 #undef X
     "Constant", "ConstantOfShape", "Shape", "Size", "Range", "NonZero", "Tile"};
-/* clang-format on */
 
-static const char *const ATTRIBUTE[] = {"pads",
-                                        "strides",
-                                        "dilations",
-                                        "kernel_shape",
-                                        "axis",
-                                        "axes",
-                                        "group",
-                                        "ceil_mode",
-                                        "auto_pad",
-                                        "keepdims",
-                                        "perm",
-                                        "blocksize",
-                                        "mode",
-                                        "alpha",
-                                        "beta",
-                                        "epsilon",
-                                        "size",
-                                        "transA",
-                                        "transB",
-                                        "largest",
-                                        "allowzero",
-                                        "starts",
-                                        "ends",
-                                        "split",
-                                        "output_shape",
-                                        "num_groups",
-                                        "batch_dims",
-                                        "num_outputs",
-                                        "storage_order",
-                                        "output_padding",
-                                        "exclude_outside",
-                                        "count_include_pad",
-                                        "noop_with_empty_axes",
-                                        "to"};
+static const char *const ATTRIBUTE[] = {
+    "pads", "strides", "dilations", "kernel_shape", "axis", "axes", "group", "ceil_mode",
+    "auto_pad", "keepdims", "perm", "blocksize", "mode", "alpha", "beta", "epsilon", "size",
+    "transA", "transB", "largest", "allowzero", "starts", "ends", "split", "output_shape",
+    "num_groups", "batch_dims", "num_outputs", "storage_order", "output_padding",
+    "exclude_outside", "count_include_pad", "noop_with_empty_axes", "to"};
+/* clang-format on */
 
 static const char *const WORD[] = {"SAME_UPPER", "SAME_LOWER", "VALID", "reflect", "edge",
                                    "wrap",       "linear",     "cubic", "CRD"};
