@@ -2,11 +2,11 @@
 #include "graph/net.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/rng.h"
 #include "graph/netattr.h"
 
@@ -29,7 +29,7 @@ void anet_net_release(anet_net *net)
   if (!net || atomic_fetch_sub(&net->refs, 1) > 1) return;
   anet__net_truncate(net, 0);
   anet__free(net->node);
-  anet__free(net->newest);
+  anet__free(net->named);
   anet__free(net);
 }
 
@@ -279,14 +279,11 @@ int anet_net_set_param(anet_net *net, int32_t node, int32_t index, anet_tensor *
 
 /* ---- initial values ----------------------------------------------------------------------- */
 
-/* FNV-1a over "node.param". */
+/* Of "node.param". */
 static uint64_t param_hash(const char *node, const char *param)
 {
-  uint64_t hash = 0xcbf29ce484222325u;
-  const char *part[] = {node, ".", param};
-  for (int32_t i = 0; i < ANET_COUNT(part); i++)
-    for (const char *c = part[i]; *c; c++) hash = (hash ^ (uint8_t)*c) * 0x100000001b3u;
-  return hash;
+  const uint64_t hash = anet__hash_text(anet__hash_text(ANET_HASH_NONE, node), ".");
+  return anet__hash_text(hash, param);
 }
 
 /* Normal values, or `mean` alone where the deviation is 0. A window is filled row after row. */

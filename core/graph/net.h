@@ -7,7 +7,7 @@
 typedef struct anet__node {
   anet__op_id op;
   char *name;                          /* unique in the net; owned; anet__net_rename changes it */
-  int32_t older;                       /* the node before this one in its list of names; -1: none */
+  int32_t next_named;                  /* in its list of names; -1: it is the last */
   int32_t inputs, in[ANET_MAX_INPUTS]; /* in[i] < this node's number */
   anet_attr attr;                      /* defaults filled in */
   anet_shape shape;                    /* of one image */
@@ -23,7 +23,7 @@ struct anet_net {
   atomic_int refs;
   anet__node *node; /* (count), owned */
   int32_t count, capacity;
-  int32_t *newest, lists; /* (lists), owned: where lists of names begin; netnames.c */
+  int32_t *named, lists; /* (lists), owned: the first node of each list of names, -1: none; netnames.c */
   int32_t inputs, input[ANET_MAX_INPUTS];
   int32_t outputs, output[ANET_MAX_OUTPUTS];
 };

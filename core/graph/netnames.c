@@ -1,39 +1,36 @@
-/* Names of nodes and who has them: lists by hash, the newest node first in each. */
+/* Names of nodes and who has them: lists of nodes by the hash of their name. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/error.h"
+#include "base/hash.h"
 #include "graph/net.h"
 
 /* Where the list begins that a name belongs to; there is one if the net has a node. */
 static int32_t *list_of(const anet_net *net, const char *name)
 {
-  uint32_t hash = 0x811c9dc5u; /* FNV-1a */
-  for (const char *c = name; *c; c++) hash = (hash ^ (uint8_t)*c) * 0x01000193u;
-  return &net->newest[hash & (uint32_t)(net->lists - 1)];
+  return &net->named[anet__hash_text(ANET_HASH_NONE, name) & (uint64_t)(net->lists - 1)];
 }
 
 int32_t anet_net_find(const anet_net *net, const char *name)
 {
   int32_t v = net->count ? *list_of(net, name) : -1;
-  while (v >= 0 && strcmp(net->node[v].name, name) != 0) v = net->node[v].older;
+  while (v >= 0 && strcmp(net->node[v].name, name) != 0) v = net->node[v].next_named;
   return v;
 }
 
 void anet__net_name_add(anet_net *net, int32_t value)
 {
-  int32_t *at = list_of(net, net->node[value].name);
-  while (*at > value) at = &net->node[*at].older;
-  net->node[value].older = *at;
-  *at = value;
+  int32_t *first = list_of(net, net->node[value].name);
+  net->node[value].next_named = *first;
+  *first = value;
 }
 
 void anet__net_name_drop(anet_net *net, int32_t value)
 {
   int32_t *at = list_of(net, net->node[value].name);
-  while (*at != value) at = &net->node[*at].older;
-  *at = net->node[value].older;
+  while (*at != value) at = &net->node[*at].next_named;
+  *at = net->node[value].next_named;
 }
 
 int anet__net_name_room(anet_net *net)
@@ -41,12 +38,12 @@ int anet__net_name_room(anet_net *net)
   enum { FIRST = 64 };
   if (net->count < net->lists) return ANET_OK;
   const int32_t lists = net->lists ? 2 * net->lists : FIRST;
-  int32_t *newest = anet__alloc_array((size_t)lists, sizeof *newest);
-  if (!newest) return ANET_NOMEM;
-  anet__free(net->newest);
-  net->newest = newest;
+  int32_t *named = anet__alloc_array((size_t)lists, sizeof *named);
+  if (!named) return ANET_NOMEM;
+  anet__free(net->named);
+  net->named = named;
   net->lists = lists;
-  for (int32_t i = 0; i < lists; i++) newest[i] = -1;
+  for (int32_t i = 0; i < lists; i++) named[i] = -1;
   for (int32_t v = 0; v < net->count; v++) anet__net_name_add(net, v);
   return ANET_OK;
 }

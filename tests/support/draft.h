@@ -36,7 +36,8 @@ static inline void draft_new(draft *d, int64_t opset, int32_t rank, const int64_
 }
 
 /* inputs: names with spaces between. */
-static inline anet__onnx_node *draft_node(draft *d, const char *op, const char *inputs, const char *output)
+static inline anet__onnx_node *draft_node(draft *d, const char *op, const char *inputs,
+                                          const char *output)
 {
   const int32_t at = d->model.nodes++;
   anet__onnx_node *node = &d->node[at];
@@ -61,14 +62,15 @@ static inline void draft_int(anet__onnx_node *node, const char *name, int64_t va
       (anet__onnx_attr){.name = name, .kind = ANET_ONNX_ATTR_INT, .i = value};
 }
 
-static inline void draft_ints(anet__onnx_node *node, const char *name, const int64_t *value, size_t count)
+static inline void draft_ints(anet__onnx_node *node, const char *name, const int64_t *value,
+                              size_t count)
 {
   node->attr[node->attrs++] =
       (anet__onnx_attr){.name = name, .kind = ANET_ONNX_ATTR_INTS, .ints = value, .count = count};
 }
 
-static inline void draft_array(draft *d, const char *name, int32_t rank, const int64_t *dim, float *f,
-                        int64_t *i)
+static inline void draft_array(draft *d, const char *name, int32_t rank, const int64_t *dim,
+                               float *f, int64_t *i)
 {
   anet__onnx_array *a = &d->array[d->model.initials];
   *a = (anet__onnx_array){.real = f != NULL, .rank = rank, .count = 1, .f = f, .i = i};

@@ -147,7 +147,6 @@ static bool same_values(const anet_tensor *a, const anet_tensor *b)
          memcmp(anet__f32(a), anet__f32(b), count * sizeof(float)) == 0;
 }
 
-/* Values depend on the seed and the names alone, and have the deviation that He et al. want. */
 /* Whoever looks a name up finds what a scan would. */
 static void check_found(const anet_net *net)
 {
@@ -187,6 +186,7 @@ TEST(names_are_found_whatever_comes_and_goes)
   anet_net_release(net);
 }
 
+/* Values depend on the seed and the names alone, and have the deviation that He et al. want. */
 TEST(init)
 {
   anet_net *net, *other;

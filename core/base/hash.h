@@ -1,0 +1,15 @@
+/* FNV-1a over texts, one after the other. */
+#ifndef ANET_HASH_H
+#define ANET_HASH_H
+
+#include <stdint.h>
+
+static const uint64_t ANET_HASH_NONE = 0xcbf29ce484222325u; /* of no text */
+
+static inline uint64_t anet__hash_text(uint64_t hash, const char *text)
+{
+  for (const char *c = text; *c; c++) hash = (hash ^ (uint8_t)*c) * 0x100000001b3u;
+  return hash;
+}
+
+#endif
