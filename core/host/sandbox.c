@@ -253,6 +253,11 @@ lua_State *anet__sandbox_state(anet__sandbox *s)
   return s->L;
 }
 
+const char *anet__sandbox_name(const anet__sandbox *s)
+{
+  return s->name;
+}
+
 double anet__sandbox_steps(const anet__sandbox *s)
 {
   return s->steps;

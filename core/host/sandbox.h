@@ -52,6 +52,8 @@ lua_State *anet__sandbox_state(anet__sandbox *sandbox);
  * then). */
 const char *anet__sandbox_copy(lua_State *from, int index, lua_State *to, double most_bytes);
 
+const char *anet__sandbox_name(const anet__sandbox *sandbox); /* borrowed */
+
 /* Steps charged and bytes held, for reports and tests. */
 double anet__sandbox_steps(const anet__sandbox *sandbox);
 double anet__sandbox_bytes(const anet__sandbox *sandbox);

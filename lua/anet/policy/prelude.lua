@@ -673,10 +673,15 @@ end
 function asked.admit(chunk)
   policy = chunk()
   want(type(policy) == 'table', 'it returns a %s, want a table', type(policy))
-  want(policy.api == 1, 'its api is %s, want 1', tostring(policy.api))
-  want(METHODS[policy.kind], "its kind is '%s', want schedule, search or latency", tostring(policy.kind))
+  want(policy.api == 1, 'its api is %s, want 1', to_text(policy.api))
+  want(METHODS[policy.kind], "its kind is '%s', want schedule, search or latency", to_text(policy.kind))
   want(type(policy.new) == 'function', 'its `new` is a %s, want a function', type(policy.new))
-  want(type(policy.defaults or {}) == 'table', 'its `defaults` are no table')
+  want(policy.name == nil or type(policy.name) == 'string', 'its `name` is a %s, want a text', type(policy.name))
+  want(type(policy.defaults or {}) == 'table', 'its `defaults` are a %s, want a table', type(policy.defaults))
+  for key, value in ordered_pairs(policy.defaults or {}) do
+    want(type(key) == 'string' and (PRINTED[type(value)] or type(value) == 'table'),
+         'its `defaults` have a %s at %s, want plain values by name', type(value), to_text(key))
+  end
 end
 
 function asked.describe()
@@ -686,8 +691,8 @@ end
 -- The given options over the defaults; an unknown one or one of another type is an error.
 local function settle(given)
   local options, defaults = {}, policy.defaults or {}
-  for key, value in pairs(defaults) do options[key] = value end
-  for key, value in pairs(given) do
+  for key, value in ordered_pairs(defaults) do options[key] = value end
+  for key, value in ordered_pairs(given) do
     local default = defaults[key]
     want(default ~= nil, "no option '%s'%s", tostring(key),
          native.text.hint(tostring(key), native.text.keys(defaults)))
@@ -740,4 +745,7 @@ function asked.load(saved)
   if instance.load then instance:load(saved) end
 end
 
-return function(method, ...) return asked[method](...) end, environment
+return function(method, ...)
+  resumes = 0
+  return asked[method](...)
+end, environment
