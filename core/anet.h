@@ -164,7 +164,8 @@ ANET_API int anet_image_resize(const anet_tensor *image, int32_t height, int32_t
 
 /* Labelled images of one size: u8 (count, height, width, channels) and i32 (count) labels, -1
  * where unlabelled. `path` may be: an IDX pair or its folder ("…/train-images-idx3-ubyte.gz" or
- * a folder with `part` "train" | "test"), a CIFAR binary folder, a folder with one folder a class,
+ * a folder with `part` "train" | "test"), a CIFAR binary folder, a folder with one folder a class (in a folder
+ * of the part's name; every part is all where there is neither "train" nor "test"),
  * a folder of PNG sheets with .labels, a folder of images named "NUMBER_…" after their class (with
  * labels.txt, the classes' names, one a line). `size` scales folder images (0: their own, all alike). */
 typedef struct anet_dataset anet_dataset;
