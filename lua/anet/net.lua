@@ -202,6 +202,7 @@ end
 function methods:calibrate(images, options)
   options = options or {}
   local data, count = M.images(self, images, 'calibrate')
+  if count < 2 then return nil, ('calibrate: got %d image, want 2 or more'):format(count), 'range' end
   local status = C.anet_net_calibrate(self.handle, data, count, options.batch or 64, core.pool(options.pool), out)
   local message, code = core.failure(status)
   if message then return nil, message, code end

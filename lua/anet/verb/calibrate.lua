@@ -32,9 +32,12 @@ end
 
 -- The same of a network, or of a subnet of its own.
 local function calibrate(options, ui, model, images, pool)
-  local net = road.pick_net(ui, model, options.genome)
-  local made = ui:try(options.int8 and net:quantize(images, {pool = pool}) or
-                        net:calibrate(images, {batch = options.batch, pool = pool}))
+  local net, made = road.pick_net(ui, model, options.genome), nil
+  if options.int8 then
+    made = ui:try(net:quantize(images, {pool = pool}))
+  else
+    made = ui:try(net:calibrate(images, {batch = options.batch, pool = pool}))
+  end
   return road.bundle_for(model):set_net(made), net, made
 end
 
