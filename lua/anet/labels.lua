@@ -10,16 +10,23 @@ local tensor = require 'anet.tensor'
 
 local M = {}
 
+-- The names of a net's answers as a bundle tells them; nil where they are no list of texts.
+local function texts(names)
+  if type(names) ~= 'table' or #names == 0 then return nil end
+  for _, name in ipairs(names) do
+    if type(name) ~= 'string' then return nil end
+  end
+  return names
+end
+
 -- Number of the answer that each name means; false where two are called alike.
 local function places(names, count)
   local at, named = {}, {}
   for i = 1, count do at[tostring(i - 1)] = i end
-  for i = 1, count do
-    local name = names and names[i]
-    if type(name) == 'string' then
-      at[name] = not named[name] and i
-      named[name] = true
-    end
+  for i = 1, math.min(count, names and #names or 0) do
+    local name = names[i]
+    at[name] = not named[name] and i
+    named[name] = true
   end
   return at
 end
@@ -85,7 +92,7 @@ function M.match(dataset, net, names, what)
       what, answers.classes, answers.rows), 'shape'
   end
   local own, map, missing = dataset:class_names(), nil, nil
-  names = type(names) == 'table' and names or nil
+  names = texts(names)
   if own then map, missing = by_name(own, names, answers.classes) end
   if map and not is_identity(map, answers.classes) then
     return relabel(dataset, map, names, answers.classes)

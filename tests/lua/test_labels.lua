@@ -41,6 +41,12 @@ test.case('classes go by name, in any order and of any number', function()
   test.same(labels_of(match(data_of({0, 1}, 2, {'2', 'cat'}), net, names)), {2, 0})
 end)
 
+test.case('names that are no texts are none', function()
+  local d = data_of({0, 1, 2}, 3, {'a', 'b', 'c'})
+  for _, odd in ipairs{{{}, {}, {}}, {1, 2, 3}, {}, 'abc', 7, {{'a'}}} do test.equal(match(d, net, odd), d) end
+  test.same(labels_of(match(d, net, {'c', 'b'})), {0, 1, 2})
+end)
+
 test.case('numbers may lack the last classes', function()
   local d = assert(match(data_of({1, 0, -1}, 2), net))
   test.same(labels_of(d), {1, 0, -1})
