@@ -139,6 +139,7 @@ test.case('a supernet gets options in bytes by the same rules', function()
   test.equal(r.int8, 4)
   test.check(r.lost <= 5 and r.ratio > 0, 'the subnet of all of them is measured')
   refuses(('%s --data %s --unlabelled %s'):format(file, black, INT8), 'hardly anything')
+  refuses(('%s --data %s %s'):format(out, good, INT8), 'block 1 has an int8 option already')
 end)
 
 -- ---- options that are dropped -------------------------------------------------------------------------------------

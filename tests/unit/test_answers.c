@@ -367,6 +367,46 @@ TEST(independent_answers_diverge_class_by_class)
   anet_supernet_release(supernet);
 }
 
+/* ---- sessions ----------------------------------------------------------------------------- */
+
+/* How far the confidence of a session's later answers is from that of its first. */
+static double drift_of(const char *const *ops)
+{
+  enum { FRAMES = 12, WINDOW = 4 };
+  anet_net *net = ending_in(ops);
+  anet_plan *plan;
+  anet_ladder *ladder;
+  anet_session *session;
+  anet_state state;
+  const anet_rung rung = {"0", 1, 1, 0.5};
+  const anet_session_desc desc = {.budget_ms = 1e4, .policy = ANET_POLICY_FIXED, .window = WINDOW};
+  float in[PIXELS], out[CLASSES];
+  CHECK_OK(anet_plan_new(net, 1, &plan));
+  CHECK_OK(anet_ladder_new(&ladder));
+  CHECK_OK(anet_ladder_add(ladder, plan, &rung));
+  CHECK_OK(anet_session_new(ladder, NULL, &desc, &session));
+  for (int32_t f = 0; f < FRAMES; f++) {
+    fill_normal(in, PIXELS, f);
+    for (int32_t i = 0; i < PIXELS; i++) in[i] *= (float)(1 + f);
+    CHECK_OK(anet_session_run(session, in, out, 1));
+  }
+  CHECK_OK(anet_session_read(session, &state));
+  anet_session_release(session);
+  anet_ladder_release(ladder);
+  anet_plan_release(plan);
+  anet_net_release(net);
+  return state.drift;
+}
+
+TEST(a_session_is_as_sure_with_a_softmax)
+{
+  const double plain = drift_of((const char *[]){NULL});
+  CHECK(fabs(plain) > 1e-3);
+  CHECK_NEAR(drift_of((const char *[]){"softmax", NULL}), plain, 1e-5);
+  CHECK_NEAR(drift_of((const char *[]){"softmax", "flatten", "identity", NULL}), plain, 1e-5);
+  CHECK_NEAR(drift_of((const char *[]){"log_softmax", NULL}), plain, 1e-5);
+}
+
 /* ---- labels ------------------------------------------------------------------------------- */
 
 TEST(data_of_more_classes_than_answers_is_told)
@@ -419,4 +459,5 @@ TEST_MAIN(CASE(the_end_of_a_net_tells_what_it_says), CASE(rows_are_the_lines_of_
           CASE(independent_answers_are_binary_terms), CASE(a_certain_teacher_is_no_infinite_loss),
           CASE(a_target_of_another_width_is_told), CASE(evaluation_sees_through_a_softmax),
           CASE(independent_answers_diverge_class_by_class),
-          CASE(data_of_more_classes_than_answers_is_told), CASE(a_label_that_was_changed_is_told))
+          CASE(data_of_more_classes_than_answers_is_told), CASE(a_label_that_was_changed_is_told),
+          CASE(a_session_is_as_sure_with_a_softmax))

@@ -23,7 +23,10 @@ local function all_int8(supernet)
 end
 
 -- A supernet with options in bytes at all blocks: what is put into the bundle, and the nets before and after.
-local function widen(_, ui, model, images, pool, result)
+local function widen(options, ui, model, images, pool, result)
+  for _, o in ipairs(model.supernet:space():options()) do
+    if o.kind == 'int8' then ui:fail('%s: block %d has an int8 option already', options.model, o.position) end
+  end
   local supernet = ui:try(model.supernet:quantize(images, pool))
   result.options = #supernet:space():options()
   result.int8 = result.options - #model.supernet:space():options()
