@@ -3,6 +3,7 @@
 -- measured on images that it did not see, int8 is timed beside the floats, and what is worse is refused.
 local plan = require 'anet.plan'
 local road = require 'anet.road'
+local tensor = require 'anet.tensor'
 
 local M = {}
 
@@ -30,6 +31,25 @@ local function accuracy(net, judges, input, pool)
   return (plan.new(net, {batch = 32, pool = pool}):accuracy(judges, input))
 end
 
+-- What a net has in common with a reference, of all its outputs' numbers: 1 less their squared error over their squares.
+local function likeness(net, reference, judges, input, pool)
+  local batch, square, off = 16, 0, 0
+  local plans = {plan.new(net, {batch = batch, pool = pool}), plan.new(reference, {batch = batch, pool = pool})}
+  local images = tensor.new{batch, input.height, input.width, input.channels}
+  for index = 1, math.ceil(judges:count() / batch) do
+    local n = judges:batch(input, images, nil, index, {pool = pool})
+    local some = n == batch and images or images:first(n)
+    local got, want = {plans[1]:run(some)}, {plans[2]:run(some)}
+    for k, t in ipairs(want) do
+      local x, y = got[k]:data(), t:data()
+      for i = 0, t:count() - 1 do square, off = square + y[i] ^ 2, off + (x[i] - y[i]) ^ 2 end
+    end
+  end
+  if off == 0 then return 1 end
+  local share = 1 - off / square
+  return share > 0 and share or 0 -- NaN is 0 too
+end
+
 -- Time of one image by b over that by a, on one thread, by turns.
 function M.ratio(a, b)
   local plans, began = {plan.new(a), plan.new(b)}, nil
@@ -52,21 +72,30 @@ end
 local TELLING = 0.5
 
 -- {judged, before, after, lost, by, mean, deviation, ratio}. before, after: shares of judges that the nets are right on
--- ('labels'), or, without labels that tell something, on which they answer as `reference` does ('answers'); lost: in
--- points; mean, deviation: of the images. timed: with ratio.
+-- ('labels'), or, without labels that tell something, on which they answer as `reference` does ('answers'), or, of a net
+-- that gives no row of classes, their likeness to it ('values'); lost: in points; mean, deviation: of the images. timed:
+-- with ratio.
 function M.measure(before, after, reference, judges, images, input, timed, pool)
   local f = {judged = judges:count(), by = 'labels', ratio = timed and M.ratio(before, after) or nil}
   local function judge(by, with)
     f.by, f.before, f.after = by, accuracy(before, with, input, pool), accuracy(after, with, input, pool)
   end
-  if judges:labelled() then judge('labels', judges) end
-  if math.max(f.before or 0, f.after or 0) < TELLING then
+  if reference:answers().rows ~= 1 or reference:answers().classes == 1 then
+    f.by = 'values'
+    f.before, f.after = likeness(before, reference, judges, input, pool), likeness(after, reference, judges, input, pool)
+  elseif judges:labelled() then
+    judge('labels', judges)
+  end
+  if f.by == 'labels' and math.max(f.before or 0, f.after or 0) < TELLING then
     judge('answers', road.labelled(reference, judges:unlabelled(), input, pool))
   end
   f.lost = 100 * (f.before - f.after)
   f.mean, f.deviation = M.moments(images)
   return f
 end
+
+-- What the shares are of.
+M.WORDS = {labels = 'right', answers = 'as the network answers', values = "of the network's values"}
 
 -- ---- the verdict ----------------------------------------------------------------------------------------
 
@@ -92,7 +121,7 @@ function M.verdict(f, input, limits)
   local function warn(...) warnings[#warnings + 1] = (...):format(select(2, ...)) end
   judge_images(f, input, function(s) refuse('%s', s) end, function(s) warn('%s', s) end)
   local lost = ('%.1f points lost on %d images, %.2f %% %s before, %.2f %% after'):format(
-    f.lost, f.judged, 100 * f.before, f.by == 'labels' and 'right' or "as the network answers", 100 * f.after)
+    f.lost, f.judged, 100 * f.before, M.WORDS[f.by], 100 * f.after)
   if f.lost > limits.max_loss then
     refuse('%s; --max-loss allows %g', lost, limits.max_loss)
   elseif f.lost > limits.max_loss / 2 then

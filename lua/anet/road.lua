@@ -120,8 +120,13 @@ function M.open_labelled(ui, model, path, part, options)
   return M.match_labels(ui, model, d, path, options.unlabelled)
 end
 
--- Ends the verb where a net is right on none of some labelled images: there is nothing to keep of that.
+-- Ends a search's verb where a net gives no row of classes, or is right on none of some labelled images: there is nothing
+-- to keep of that.
 function M.must_know(ui, net, dataset, input, pool, what)
+  local answers = net:answers()
+  if answers.rows ~= 1 then
+    ui:fail('the network gives %d answers in %d rows, a search wants one row of classes', answers.classes, answers.rows)
+  end
   if not dataset:labelled() then return end
   local own = plan.new(net, {batch = 32, pool = pool})
   local some = dataset:slice(1, math.min(dataset:count(), 256))

@@ -117,6 +117,20 @@ test.case('unsuitable images are refused, and nothing is written', function()
   refuses(('%s --data %s --unlabelled %s'):format(net_file, black, INT8), 'there is hardly anything in them')
 end)
 
+test.case('a net that gives no row of classes is judged by its values', function()
+  local n, x = anet.net{input = {8, 8, 1}}
+  for _ = 1, 2 do x = n:relu(n:norm(n:conv(x, {channels = 8, kernel = 3, pad = 1}))) end
+  n:output(n:conv(x, {channels = 4, kernel = 1})):init(1) -- a map of classes
+  local map = path 'map.anet'
+  assert(anet.bundle():set_net(assert(n:calibrate(data:tensor(input), {batch = 32, pool = tiny.pool}))):set_input(input):save(map))
+  refuses(('%s --data %s'):format(map, good), '4 answers in 64 rows, want one row', '--unlabelled')
+  local r = command.run_json(('calibrate %s --data %s --unlabelled --out %s %s'):format(map, good, path 'out.anet', INT8))
+  test.equal(r.by, 'values')
+  test.equal(r.before, 1)
+  test.check(r.after > 0.98 and r.after < 1, ('%g of its values'):format(r.after))
+  refuses(('%s --data %s --unlabelled'):format(map, upside), "of the network's values", 'points lost')
+end)
+
 test.case('force writes it all the same, and says so', function()
   local flags = ('calibrate %s --data %s --unlabelled --force --out %s'):format(net_file, upside, path 'forced.anet')
   local output, status = run(flags)

@@ -47,8 +47,8 @@ end
 local function show(options, ui, f, own, result)
   if result.int8 then ui:line('%s: %d options, %d of them in bytes', options.out, result.options, result.int8) end
   ui:line('%s: calibrated on %d images', options.out, result.images)
-  ui:line('on %d %s %.2f %% before, %.2f %% after%s', f.judged, own and 'others' or 'of them', 100 * f.before, 100 * f.after,
-          f.by == 'labels' and '' or ' answered as by the network')
+  ui:line('on %d %s %.2f %% before, %.2f %% after (%s)', f.judged, own and 'others' or 'of them', 100 * f.before,
+          100 * f.after, calibration.WORDS[f.by])
   if f.ratio then ui:line("int8 takes %.0f %% of the floats' time for an image, on one thread", 100 * f.ratio) end
   for _, warning in ipairs(result.warnings) do ui:line('warning: %s', warning) end
 end
