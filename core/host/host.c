@@ -11,6 +11,9 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/file.h"
 #include "host/embed.h"
 
 /* Set by the signal handler; a signal can reach nothing but a global. */
@@ -72,6 +75,32 @@ static int host_files(lua_State *L)
     lua_pushstring(L, f->path);
     lua_rawseti(L, -2, ++n);
   }
+  return 1;
+}
+
+/* read(path, limit) -> the bytes of a regular file of at most `limit`, or nil, a message and a
+ * code. Never waits: pipes and devices are refused. */
+static int host_read(lua_State *L)
+{
+  const char *path = luaL_checkstring(L, 1);
+  char *bytes;
+  size_t count;
+  const int rc = anet__file_read(path, (size_t)luaL_checknumber(L, 2), &bytes, &count);
+  if (!rc) {
+    lua_pushlstring(L, bytes, count);
+    anet__free(bytes);
+    return 1;
+  }
+  lua_pushnil(L);
+  lua_pushstring(L, anet_error());
+  lua_pushstring(L, rc == ANET_IO ? "io" : rc == ANET_RANGE ? "range" : "nomem");
+  return 3;
+}
+
+/* exists(path) -> whether there is something of that name */
+static int host_exists(lua_State *L)
+{
+  lua_pushboolean(L, anet__file_exists(luaL_checkstring(L, 1)));
   return 1;
 }
 
@@ -150,6 +179,8 @@ void anet__host_open(lua_State *L)
   static const luaL_Reg functions[] = {
       {"file", host_file},
       {"files", host_files},
+      {"read", host_read},
+      {"exists", host_exists},
       {"catch_interrupts", host_catch_interrupts},
       {"interrupted", host_interrupted},
       {"terminal", host_terminal},

@@ -5,7 +5,7 @@ local first = table.remove(words, 1)
 
 -- A script: `arg` as in plain Lua, the status is what it returns, where that is a number or boolean.
 local function run_script(path)
-  local chunk, message = loadfile(path)
+  local chunk, message = require('anet.script').load(path)
   if not chunk then
     io.stderr:write('anet: ', message, '\n')
     return 1

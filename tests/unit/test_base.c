@@ -479,7 +479,8 @@ TEST(files_are_replaced_whole)
   CHECK_OK(anet__file_size(path, &count));
   CHECK_EQ_I(count, 5);
   CHECK_FAILS(anet__file_read(path, 4, &bytes, &count), ANET_RANGE, "5 bytes, want at most 4");
-  CHECK_FAILS(anet__file_read(folder, 100, &bytes, &count), ANET_IO, "not a regular file");
+  CHECK_FAILS(anet__file_read(folder, 100, &bytes, &count), ANET_IO,
+              "it is a folder, want a regular file");
   CHECK_FAILS(anet__file_write(folder, "x", 1), ANET_IO, folder);
   char *joined = anet__path_join(folder, "none/f");
   CHECK_FAILS(anet__file_write(joined, "x", 1), ANET_IO, "No such file");

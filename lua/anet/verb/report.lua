@@ -4,6 +4,8 @@ local json = require 'anet.json'
 local report = require 'anet.report'
 local road = require 'anet.road'
 
+local MOST_BYTES = 256 * 2 ^ 20 -- of JSON
+
 local function from_bundle(ui, path)
   local model = road.open_supernet(ui, path)
   local about = model.bundle:value 'ladder'
@@ -15,11 +17,8 @@ local function from_bundle(ui, path)
 end
 
 local function from_json(ui, path)
-  local file, message = io.open(path)
-  if not file then ui:fail('%s', message) end
-  local ok, results = pcall(json.decode, file:read '*a')
-  file:close()
-  if not ok or type(results) ~= 'table' or not results.ladder then
+  local results = json.decode((ui:try(host.read(path, MOST_BYTES))))
+  if type(results) ~= 'table' or not results.ladder then
     ui:fail("%s is not what 'anet demo --json' prints", path)
   end
   return results
