@@ -78,6 +78,15 @@ static int host_files(lua_State *L)
   return 1;
 }
 
+/* nil, the message of a failure, and a code. */
+static int push_failure(lua_State *L, int rc)
+{
+  lua_pushnil(L);
+  lua_pushstring(L, anet_error());
+  lua_pushstring(L, rc == ANET_IO ? "io" : rc == ANET_RANGE ? "range" : "nomem");
+  return 3;
+}
+
 /* read(path, limit) -> the bytes of a regular file of at most `limit`, or nil, a message and a
  * code. Never waits: pipes and devices are refused. */
 static int host_read(lua_State *L)
@@ -86,15 +95,22 @@ static int host_read(lua_State *L)
   char *bytes;
   size_t count;
   const int rc = anet__file_read(path, (size_t)luaL_checknumber(L, 2), &bytes, &count);
-  if (!rc) {
-    lua_pushlstring(L, bytes, count);
-    anet__free(bytes);
-    return 1;
-  }
-  lua_pushnil(L);
-  lua_pushstring(L, anet_error());
-  lua_pushstring(L, rc == ANET_IO ? "io" : rc == ANET_RANGE ? "range" : "nomem");
-  return 3;
+  if (rc) return push_failure(L, rc);
+  lua_pushlstring(L, bytes, count);
+  anet__free(bytes);
+  return 1;
+}
+
+/* write(path, bytes) -> true, or nil, a message and a code. What was there stays until all is
+ * written. */
+static int host_write(lua_State *L)
+{
+  size_t count;
+  const char *path = luaL_checkstring(L, 1), *bytes = luaL_checklstring(L, 2, &count);
+  const int rc = anet__file_write(path, bytes, count);
+  if (rc) return push_failure(L, rc);
+  lua_pushboolean(L, 1);
+  return 1;
 }
 
 /* exists(path) -> whether there is something of that name */
@@ -180,6 +196,7 @@ void anet__host_open(lua_State *L)
       {"file", host_file},
       {"files", host_files},
       {"read", host_read},
+      {"write", host_write},
       {"exists", host_exists},
       {"catch_interrupts", host_catch_interrupts},
       {"interrupted", host_interrupted},

@@ -51,6 +51,15 @@ function M.count(n)
   return ('%.4g'):format(n)
 end
 
+local SPACE = '\226\128\175' -- narrow, no line ends at it
+
+-- Digits in groups of three: '1234567' -> '1 234 567'.
+function M.group(digits)
+  local sign, plain = digits:match '^(%-?)(%d+)$'
+  if not plain then return digits end
+  return sign .. plain:reverse():gsub('%d%d%d', '%0 '):reverse():gsub('^ ', ''):gsub(' ', SPACE)
+end
+
 -- Bytes: "12.3 MB".
 function M.bytes(n)
   return n < 1000 and ('%d B'):format(n) or M.count(n) .. 'B'
