@@ -179,14 +179,30 @@ static int host_terminal(lua_State *L)
   return 1;
 }
 
-/* make_folder(path) -> true, or nil and a message; one that exists is fine */
+static bool make_one_folder(const char *path)
+{
+  struct stat info;
+  if (mkdir(path, 0777) == 0) return true;
+  if (errno != EEXIST || stat(path, &info)) return false;
+  if (!S_ISDIR(info.st_mode)) errno = ENOTDIR;
+  return S_ISDIR(info.st_mode);
+}
+
+/* make_folder(path) -> true, or nil and a message; with those above it. One that exists is fine. */
 static int host_make_folder(lua_State *L)
 {
   const char *path = luaL_checkstring(L, 1);
+  bool ok = true;
+  for (const char *slash = strchr(path, '/'); ok && slash; slash = strchr(slash + 1, '/')) {
+    if (slash == path) continue;
+    lua_pushlstring(L, path, (size_t)(slash - path));
+    ok = make_one_folder(lua_tostring(L, -1));
+    lua_pop(L, 1);
+  }
   lua_pushboolean(L, 1);
-  if (mkdir(path, 0777) == 0 || errno == EEXIST) return 1;
+  if (ok && make_one_folder(path)) return 1;
   lua_pushnil(L);
-  lua_pushfstring(L, "%s: %s", path, strerror(errno));
+  lua_pushfstring(L, "cannot make the folder '%s': %s", path, strerror(errno));
   return 2;
 }
 

@@ -2,6 +2,7 @@
 -- phone and on a wide screen; awkward results too. Needs Chromium (Debian's chromium).
 local test = dofile 'tests/support/test.lua'
 local command = dofile 'tests/support/command.lua'
+local host = require 'anet.host'
 local html = require 'anet.html'
 local json = require 'anet.json'
 local report = require 'anet.report'
@@ -109,6 +110,44 @@ test.case('results without a ladder are refused', function()
   } do
     test.fails(pair[2], 'format', report.html(pair[1]))
   end
+end)
+
+test.case('the verb', function()
+  local source = command.path 'run.json'
+  local function write(body)
+    local file = assert(io.open(source, 'w'))
+    file:write(body)
+    file:close()
+  end
+  local function fails(word, arguments)
+    local output, status = command.run('report ' .. arguments)
+    test.equal(status, 1)
+    test.mentions(output, word)
+    test.equal(select(2, output:gsub('\n', '')), 1)
+  end
+  write(slurp 'tests/support/results.json')
+  local out = command.path 'new/folder'
+  test.equal(select(2, command.run(('report %s -o %s'):format(source, out))), 0)
+  test.equal(slurp(out .. '/report.html'), PAGES[1].html)
+  for _, name in ipairs{'/front.png', '/trace.png'} do test.equal(slurp(out .. name):sub(2, 4), 'PNG') end
+  fails('--out: want a folder', source .. " -o ''")
+  fails("run.json/x': Not a directory", ('%s -o %s/x'):format(source, source))
+  fails("run.json': Not a directory", ('%s -o %s'):format(source, source))
+  for body, word in pairs{['{"a": 1}'] = 'it has no ladder', ['nonsense'] = 'line 1', ['{"ladder": []}'] = 'no rungs', ['{"ladder": [{"genome": 3}]}'] = 'rung 1'} do
+    write(body)
+    fails('run.json', ('%s -o %s'):format(source, command.path 'none'))
+    fails(word, ('%s -o %s'):format(source, command.path 'none'))
+  end
+  test.check(not host.exists(command.path 'none'), 'nothing is left of what failed')
+end)
+
+test.case('without cairo there is the page alone', function()
+  local plot, save = require 'anet.plot', nil
+  save, plot.save = plot.save, function() return nil, 'plots need cairo', 'absent' end
+  local paths, message = report.save(results(), command.folder)
+  plot.save = save
+  test.same(paths, {command.path 'report.html'})
+  test.mentions(message, 'cairo')
 end)
 
 -- ---- in a browser --------------------------------------------------------------------------------------
