@@ -30,7 +30,7 @@ function M.range(axis, series, number, coordinate)
   if low > high then low, high = 0, 1 end
   local size = math.max(math.abs(low), math.abs(high))
   local room = (high - low) * 0.06
-  if high - low <= size * 1e-3 then room = size > 0 and size * 0.05 or 0.5 end -- ticks of few digits
+  if high - low <= math.max(size * 1e-3, 1e-12) then room = size > 1e-9 and size * 0.05 or 0.5 end -- ticks of few digits
   low, high = axis.low or low - room, axis.high or high + room
   if axis.most and high > axis.most then high = math.max(axis.most, low + room) end
   return low, high

@@ -77,7 +77,7 @@ end
 local function lead(results)
   local first, oracle = results.rungs[1], results.oracle
   local which = #results.rungs == 1 and 'The only rung' or ('The fastest of %d rungs'):format(#results.rungs)
-  local kept = first.retained and (', and keeps %s of its accuracy'):format(percent(first.retained, 1)) or ''
+  local kept = first.retained and (', and keeps %s of its %s'):format(percent(first.retained, 1), results.has_test and 'accuracy' or results.measure) or ''
   return ('<p class="lead">%s takes %s, %s of the oracle’s %s%s.</p>'):format(which, ms(first.ms), percent(first.ratio, 1),
     ms(oracle.ms), kept)
 end
@@ -86,7 +86,7 @@ local function overview(results)
   local s, p, e = results.supernet, results.profile, results.search
   return tiles{
     {'latency of the oracle', ms(results.oracle.ms)},
-    {results.has_test and 'its test accuracy' or 'its accuracy', percent(results.oracle.test or results.oracle.score)},
+    {results.has_test and 'its test accuracy' or 'its ' .. results.measure, percent(results.oracle.test or results.oracle.score)},
     {'options', s.options and html.count(s.options)}, {'subnets', s.subnets and html.count(s.subnets)},
     {'subnets evaluated', e.evaluated and html.count(e.evaluated)}, {'search', e.seconds and text.duration(e.seconds)},
     {'work saved by prefixes', percent(e.saving, 0)},
@@ -135,7 +135,7 @@ local function ladder_table(results)
   local columns = columns_of(rows, {
     {'number', 'rung', 1, 0}, {'ms', 'ms', 1, html.digits(most(rows, 'ms'))},
     {'predicted_ms', 'predicted ms', 1, html.digits(most(rows, 'predicted_ms')), minor = results.has_test},
-    {'ratio', '% of oracle', 100, 1}, {'score', results.has_test and 'score %' or 'accuracy %', 100, 2},
+    {'ratio', '% of oracle', 100, 1}, {'score', results.has_test and 'score %' or results.measure .. ' %', 100, 2},
     {'test', 'test accuracy %', 100, 2}, {'retained', 'retained %', 100, 2},
   })
   local parts = {head(columns)}
@@ -173,6 +173,7 @@ local function adaptation(adapt, plot)
     {'late frames', adapt.late_frames and html.count(adapt.late_frames)}, {'switches', adapt.switches and html.count(adapt.switches)},
     {'back under the budget after', adapt.recovered_frames and html.count(adapt.recovered_frames) .. ' frames'},
     {'accuracy of the stream', percent(adapt.accuracy)},
+    {'failures of the policy', (adapt.failures or 0) > 0 and html.count(adapt.failures) or nil},
   }
   if not plot then return '<section><h2>Adaptation to load</h2>' .. facts .. '</section>' end
   return figure(plot, 'trace') .. '<section class="of">' .. phases_table(adapt.phases) .. facts .. '</section>'

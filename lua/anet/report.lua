@@ -3,7 +3,8 @@
 --
 --   results = {model =, machine =, oracle = {ms, accuracy, test_accuracy}, cloud = {{ms, score}, …},
 --              ladder = {{genome, predicted_ms, measured_ms, score, test_accuracy}, …},
---              adapt = {budget_ms, trace = {{frame, ms, rung, load}, …}, …}, supernet =, profile =, search =}
+--              adapt = {budget_ms, trace = {{frame, ms, rung, load}, …}, …}, supernet =, profile =, search =,
+--              labelled = false where scores are of agreement with the oracle}
 local host = require 'anet.host'
 local page = require 'anet.page'
 local plot = require 'anet.plot'
@@ -18,7 +19,7 @@ local BLUE, VERMILLION, GREEN, GREY = {0.00, 0.45, 0.70}, {0.84, 0.37, 0.00}, {0
 
 -- What the accuracies of a plot are of.
 local function accuracy_label(results)
-  return results.has_test and 'accuracy on the images of the search, %' or 'accuracy, %'
+  return results.measure .. (results.has_test and ' on the images of the search, %' or ', %')
 end
 
 local function about(name, item)
@@ -50,7 +51,7 @@ function M.front_plot(results)
   local rungs, rung_names = points_of(results.rungs, 'rung %d')
   local oracle, oracle_name = points_of({results.oracle}, 'oracle')
   return {
-    title = 'Accuracy against latency', summary = front_summary(results),
+    title = results.measure:gsub('^%l', string.upper) .. ' against latency', summary = front_summary(results),
     x = {label = 'latency, ms'}, y = {label = accuracy_label(results), most = 100},
     series = {
       {name = 'evaluated', class = 'cloud', kind = 'points', points = cloud, radius = 2, alpha = 0.35, colour = GREY},

@@ -1,8 +1,11 @@
 -- What a report is made of: the results of a search or a demo, which may come from a stranger's file, checked and in order.
 local M = {}
 
+-- Figures beyond these are no measurements, and would not find room.
+local LEAST_MS, MOST = 1e-9, 1e12
+
 local function number(v)
-  if type(v) == 'number' and v == v and math.abs(v) ~= math.huge then return v end
+  if type(v) == 'number' and math.abs(v) <= MOST then return v end
 end
 
 local function list(v) return type(v) == 'table' and v or {} end
@@ -20,7 +23,7 @@ local function rung_of(r)
   r = list(r)
   local score, test = accuracies(r)
   local ms, genome = number(r.measured_ms), words(r.genome)
-  if not ms or ms <= 0 or not genome then return nil end
+  if not ms or ms < LEAST_MS or not genome then return nil end
   return {genome = genome, ms = ms, predicted_ms = number(r.predicted_ms), ratio = number(r.ratio), score = score, test = test}
 end
 
@@ -32,7 +35,7 @@ local function oracle_of(results, rungs)
   local said = list(results.oracle)
   local score, test = accuracies(said)
   local ms = number(said.ms)
-  if ms and ms > 0 then return {ms = ms, score = score, test = test} end
+  if ms and ms >= LEAST_MS then return {ms = ms, score = score, test = test} end
   return rungs[#rungs]
 end
 
@@ -67,7 +70,7 @@ local function cloud_of(results)
   return cloud
 end
 
-local FIGURES = {'budget_ms', 'frames', 'late_frames', 'switches', 'recovered_frames', 'recovered_ms', 'accuracy'}
+local FIGURES = {'budget_ms', 'frames', 'late_frames', 'switches', 'recovered_frames', 'recovered_ms', 'accuracy', 'failures'}
 
 -- The stream of a demo; nil where there was none.
 local function adapt_of(results)
@@ -96,7 +99,7 @@ local function numbers(t)
 end
 
 -- {model, machine, oracle = {ms, score, test}, rungs = {{number, genome, ms, predicted_ms, ratio, score, test, retained}, …}, cloud =
--- {{ms, score}, …}, adapt, supernet, profile, search}: what is missing is nil, what is there is of its type. nil and a message where there
+-- {{ms, score}, …}, adapt, supernet, profile, search, measure = 'accuracy' or 'agreement' (with the oracle, where there are no labels)}: what is missing is nil, what is there is of its type. nil and a message where there
 -- is nothing to show.
 ---@return table? results, string? message
 function M.read(results)
@@ -106,7 +109,7 @@ function M.read(results)
   supernet.subnets = supernet.subnets or words(list(results.supernet).subnets)
   return {model = words(results.model), machine = words(results.machine), rungs = rungs, oracle = oracle, cloud = cloud_of(results),
           adapt = adapt_of(results), supernet = supernet, profile = numbers(results.profile), search = numbers(results.search),
-          has_test = oracle.test ~= nil or rungs[1].test ~= nil}
+          measure = results.labelled == false and 'agreement' or 'accuracy', has_test = oracle.test ~= nil or rungs[1].test ~= nil}
 end
 
 return M

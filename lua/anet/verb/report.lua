@@ -11,7 +11,7 @@ local function from_bundle(ui, path)
   local model = road.open_supernet(ui, path)
   local about = model.bundle:value 'ladder'
   if type(about) ~= 'table' then ui:fail("%s has no ladder ('anet search' makes one)", path) end
-  return {model = path, ladder = about.rungs, cloud = about.cloud}
+  return {model = path, ladder = about.rungs, cloud = about.cloud, labelled = about.labelled}
 end
 
 local function from_json(ui, path)
