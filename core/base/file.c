@@ -91,14 +91,21 @@ int anet__file_read(const char *path, size_t limit, char **out, size_t *bytes)
   return rc;
 }
 
-int anet__file_part(const char *path, size_t offset, void *out, size_t bytes)
+int anet__file_bytes(int file, const char *name, size_t *bytes)
 {
-  const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (file < 0) return fail_io("open", path);
-  const int rc = lseek(file, (off_t)offset, SEEK_SET) < 0 ? fail_io("read", path)
-                                                          : read_all(file, path, out, bytes);
+  struct stat info;
+  return fstat(file, &info) ? fail_io("read", name) : check_regular(&info, name, bytes);
+}
+
+int anet__file_part(int file, const char *name, size_t offset, void *out, size_t bytes)
+{
+  if (lseek(file, (off_t)offset, SEEK_SET) < 0) return fail_io("read", name);
+  return read_all(file, name, out, bytes);
+}
+
+void anet__file_close(int file)
+{
   close(file);
-  return rc;
 }
 
 /* ---- writing ------------------------------------------------------------------------------ */

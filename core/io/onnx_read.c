@@ -7,7 +7,7 @@
 
 typedef struct reader {
   anet__onnx_pool *pool;
-  const char *folder; /* of the model's file */
+  const char *path; /* the model's file */
 } reader;
 
 static const char *text_or_empty(const char *text)
@@ -29,7 +29,7 @@ static int read_attr(const reader *r, const Onnx__AttributeProto *from, anet__on
   if (from->t) {
     anet__onnx_array *array;
     to->kind = ANET_ONNX_ATTR_ARRAY;
-    ANET_TRY(anet__onnx_decode(r->pool, r->folder, from->t, &array));
+    ANET_TRY(anet__onnx_decode(r->pool, r->path, from->t, &array));
     to->array = array;
   } else if (from->n_ints || from->type == ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS) {
     to->kind = ANET_ONNX_ATTR_INTS;
@@ -113,7 +113,7 @@ static int read_initials(const reader *r, const Onnx__GraphProto *graph, anet__o
   if (!m->initial) return r->pool->rc;
   for (size_t i = 0; i < graph->n_initializer; i++) {
     anet__onnx_array *array;
-    ANET_TRY(anet__onnx_decode(r->pool, r->folder, graph->initializer[i], &array));
+    ANET_TRY(anet__onnx_decode(r->pool, r->path, graph->initializer[i], &array));
     m->initial[m->initials++] =
         (anet__onnx_named){text_or_empty(graph->initializer[i]->name), array};
   }
@@ -153,14 +153,6 @@ static int read_model(const reader *r, const Onnx__ModelProto *from, anet__onnx_
   return read_graph(r, from->graph, m);
 }
 
-/* The folder of a path, in the pool. */
-static const char *folder_of(anet__onnx_pool *pool, const char *path)
-{
-  const char *slash = strrchr(path, '/');
-  if (!slash) return ".";
-  return anet__onnx_text(pool, "%.*s", (int)(slash - path + 1), path);
-}
-
 int anet__onnx_read(const char *path, anet__onnx_model *out)
 {
   char *data = NULL;
@@ -168,10 +160,8 @@ int anet__onnx_read(const char *path, anet__onnx_model *out)
   *out = (anet__onnx_model){0};
   int rc = anet__onnx_load(&out->pool, path, &data, &bytes);
   if (rc) return rc;
-  const reader r = {.pool = &out->pool, .folder = folder_of(&out->pool, path)};
-  rc = r.folder ? anet__onnx_unpack(&out->pool, &onnx__model_proto__descriptor, data, bytes,
-                                    &out->message)
-                : out->pool.rc;
+  const reader r = {.pool = &out->pool, .path = path};
+  rc = anet__onnx_unpack(&out->pool, &onnx__model_proto__descriptor, data, bytes, &out->message);
   anet__free(data);
   if (!rc) rc = read_model(&r, out->message, out);
   if (!rc) return ANET_OK;
@@ -193,6 +183,6 @@ int anet__onnx_read_array(const char *path, anet__onnx_pool *pool, anet__onnx_ar
   ANET_TRY(anet__onnx_load(pool, path, &data, &bytes));
   int rc = anet__onnx_unpack(pool, &onnx__tensor_proto__descriptor, data, bytes, &message);
   anet__free(data);
-  if (!rc) rc = anet__onnx_decode(pool, ".", message, out);
+  if (!rc) rc = anet__onnx_decode(pool, path, message, out);
   return rc ? anet__fail_in(rc, "'%s'", path) : ANET_OK;
 }
