@@ -69,11 +69,11 @@ int anet__net_inline(anet_net *net, const anet_net *piece, const int32_t *in, in
                      int32_t *out);
 
 /* JSON of the structure (no weights) and back; parameters are named "node.param" and looked up by
- * `find`, which gives a borrowed tensor, or NULL and leaves a message. Declared here, implemented
- * in graph/netjson.c. */
+ * `find`, whose tensors are borrowed. Declared here, implemented in graph/netjson.c. */
 struct json_t;
+typedef int anet__net_find_param(void *context, const char *name, anet_tensor **out);
 int anet__net_to_json(const anet_net *net, struct json_t **out);
-int anet__net_from_json(const struct json_t *json, anet_tensor *(*find)(void *, const char *),
-                        void *context, anet_net **out);
+int anet__net_from_json(const struct json_t *json, anet__net_find_param *find, void *context,
+                        anet_net **out);
 
 #endif

@@ -1,5 +1,4 @@
 /* The bundle handle: texts and named tensors, saved and opened whole. */
-#include <stdlib.h>
 #include <string.h>
 #include "base/alloc.h"
 #include "base/error.h"
@@ -53,9 +52,9 @@ int anet_bundle_save(anet_bundle *bundle, const char *path)
 int anet_bundle_set_text(anet_bundle *bundle, const char *key, const char *text)
 {
   if (!text) return json_object_del(bundle->text, key), ANET_OK;
-  json_t *value = json_string(text);
-  if (!value) return anet_fail(ANET_FORMAT, "bundle: the text of '%s' is not UTF-8", key);
-  if (json_object_set_new(bundle->text, key, value))
+  if (!anet__json_is_text(key) || !anet__json_is_text(text))
+    return anet_fail(ANET_FORMAT, "bundle: the text of '%s' is not UTF-8", key);
+  if (json_object_set_new(bundle->text, key, json_string(text)))
     return anet_fail(ANET_NOMEM, "bundle: no memory for the text of '%s'", key);
   return ANET_OK;
 }
@@ -67,11 +66,11 @@ const char *anet_bundle_text(const anet_bundle *bundle, const char *key)
 
 int anet__bundle_set_json(anet_bundle *bundle, const char *key, json_t *value)
 {
-  char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
+  char *text = anet__json_text(value);
   json_decref(value);
   if (!text) return anet_fail(ANET_NOMEM, "bundle: no memory for the text of '%s'", key);
   int rc = anet_bundle_set_text(bundle, key, text);
-  free(text);
+  anet__free(text);
   return rc;
 }
 
@@ -95,6 +94,8 @@ int anet_bundle_set_tensor(anet_bundle *bundle, const char *name, anet_tensor *t
   if (!name[0] || name[0] == '_')
     return anet_fail(ANET_RANGE, "bundle: '%s' cannot name a tensor: empty or with a leading '_'",
                      name);
+  if (!anet__json_is_text(name))
+    return anet_fail(ANET_FORMAT, "bundle: the name '%s' of a tensor is not UTF-8", name);
   anet__entry *entry = find_entry(bundle, name);
   if (entry) {
     anet_tensor_retain(tensor);

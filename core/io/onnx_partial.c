@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "io/bundle.h"
 #include "io/onnx_tail.h"
 
@@ -301,18 +302,17 @@ int anet__onnx_trim(anet__onnx_import *im)
 /* ---- the report ---------------------------------------------------------------------------------
  */
 
-/* {op: how many}; reasons are added to `why`. */
-static json_t *count_ops(const anet__onnx_import *im, json_t *why)
+/* {op: how many}; reasons are added to `why`. False: no memory. */
+static bool count_ops(const anet__onnx_import *im, json_t *ops, json_t **why)
 {
-  json_t *ops = json_object();
   for (int32_t i = 0; i < im->model.nodes; i++) {
     const char *op = im->model.node[i].op;
     if (!im->why[i] || !anet__onnx_in_tail(im, i)) continue;
     const json_int_t before = json_integer_value(json_object_get(ops, op));
-    json_object_set_new(ops, op, json_integer(before + 1));
-    if (im->why[i][0]) json_array_append_new(why, json_string(im->why[i]));
+    if (json_object_set_new(ops, op, json_integer(before + 1))) return false;
+    if (im->why[i][0]) *why = anet__json_push(*why, anet__json_message(im->why[i]));
   }
-  return ops;
+  return *why != NULL;
 }
 
 static json_t *list_values(const anet__onnx_import *im, bool left)
@@ -322,11 +322,11 @@ static json_t *list_values(const anet__onnx_import *im, bool left)
   for (size_t i = 0; left && i < graph->n_output; i++) {
     const char *name = graph->output[i]->name;
     const anet__onnx_value *value = name ? anet__onnx_find(im, name) : NULL;
-    if (value && value->left) json_array_append_new(list, json_string(name));
+    if (value && value->left) list = anet__json_push(list, json_string(name));
   }
   for (int32_t i = 0; !left && i < im->values; i++)
     if (anet__onnx_feeds_tail(&im->value[i]))
-      json_array_append_new(list, json_string(im->value[i].name));
+      list = anet__json_push(list, json_string(im->value[i].name));
   return list;
 }
 
@@ -338,9 +338,16 @@ int anet__onnx_left_write(anet__onnx_import *im, anet_bundle *about)
     any |= im->why[i] && anet__onnx_in_tail(im, i);
   if (!any) return ANET_OK;
   ANET_TRY(anet__onnx_tail_keep(im, about, &gone));
-  json_t *why = json_array(), *ops = count_ops(im, why);
-  return anet__bundle_set_json(about, "left_out",
-                               json_pack("{s:o, s:o, s:o, s:o, s:s*}", "ops", ops, "why", why,
-                                         "outputs", list_values(im, true), "reads",
-                                         list_values(im, false), "gone", gone));
+  json_t *why = json_array(), *ops = json_object();
+  if (!count_ops(im, ops, &why)) {
+    json_decref(ops);
+    ops = NULL;
+  }
+  json_t *left = json_pack("{s:o, s:o, s:o, s:o}", "ops", ops, "why", why, "outputs",
+                           list_values(im, true), "reads", list_values(im, false));
+  if (gone && json_object_set_new(left, "gone", anet__json_message(gone))) {
+    json_decref(left);
+    left = NULL;
+  }
+  return anet__bundle_set_json(about, "left_out", left);
 }

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "io/onnx_import.h"
 
 int anet__onnx_unsupported(const char *format, ...)
@@ -106,6 +107,8 @@ int anet__onnx_bind(anet__onnx_import *im, const char *name, const anet__onnx_va
 {
   void *list = im->value;
   if (!name[0]) return ANET_OK;
+  if (!anet__json_is_text(name))
+    return anet_fail(ANET_FORMAT, "the name '%s' of a value is not UTF-8", name);
   if (anet__onnx_find(im, name)) return anet_fail(ANET_FORMAT, "'%s' is made twice", name);
   const int rc = anet__grow(&list, &im->capacity, im->values, sizeof *im->value);
   im->value = list;

@@ -381,6 +381,7 @@ int main(int argc, char **argv)
       CASE(an_end_that_does_not_fit),  CASE(whole_numbers_do_not_cross),
       CASE(every_allocation_may_fail),
   };
+  test_count_json();
   test_scratch_new(folder);
   const int rc = test_run(cases, ANET_COUNT(cases), argc, argv);
   test_scratch_remove(folder);
