@@ -28,13 +28,6 @@ static int join(char *out, const char *prefix, const char *node, const char *par
 /* ---- storing ----------------------------------------------------------------------------------
  */
 
-static const char *stored_as(const anet_bundle *bundle, const anet__storage *storage)
-{
-  for (int32_t i = 0; i < bundle->entries; i++)
-    if (bundle->entry[i].tensor->storage == storage) return bundle->entry[i].name;
-  return NULL;
-}
-
 static json_t *ints_json(const int32_t *values, int32_t count)
 {
   json_t *array = json_array();
@@ -44,7 +37,7 @@ static json_t *ints_json(const int32_t *values, int32_t count)
 
 static int store_param(anet_bundle *bundle, json_t *windows, const char *name, anet_tensor *tensor)
 {
-  const char *stored = stored_as(bundle, tensor->storage);
+  const char *stored = anet__bundle_stored(bundle, tensor->storage);
   int32_t begin[ANET_MAX_RANK] = {0};
   anet_tensor *whole = NULL;
   ANET_TRY(anet__tensor_whole(tensor, &whole, begin));
@@ -350,7 +343,7 @@ static int save_state(anet_bundle *bundle, anet_optim *optim, const anet_tensor 
   ANET_TRY(anet__optim_state(optim, param, state, &taken));
   for (int32_t i = 0; i < 2; i++) {
     ANET_TRY(join(full, name, i ? "/1" : "/0", ""));
-    if (state[i] && !stored_as(bundle, state[i]->storage))
+    if (state[i] && !anet__bundle_stored(bundle, state[i]->storage))
       ANET_TRY(anet_bundle_set_tensor(bundle, full, state[i]));
   }
   return json_object_set_new(steps, name, json_integer(*taken)) ? ANET_NOMEM : ANET_OK;

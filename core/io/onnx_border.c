@@ -27,10 +27,10 @@ static json_t *face_json(const anet__onnx_value *v)
 static json_t *faces_json(const anet__onnx_import *im, const anet__onnx_face *face, int32_t count)
 {
   json_t *list = json_array();
-  for (int32_t i = 0; i < count; i++)
-    for (int32_t v = 0; v < im->values; v++)
-      if (!im->value[v].array && strcmp(im->value[v].name, face[i].name) == 0)
-        list = anet__json_push(list, face_json(&im->value[v]));
+  for (int32_t i = 0; i < count; i++) {
+    const anet__onnx_value *value = anet__onnx_find(im, face[i].name);
+    if (value && !value->array) list = anet__json_push(list, face_json(value));
+  }
   return list;
 }
 

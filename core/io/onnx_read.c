@@ -3,6 +3,8 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/hash.h"
+#include "base/index.h"
 #include "io/onnx_message.h"
 
 typedef struct reader {
@@ -97,13 +99,6 @@ static int read_face(const Onnx__ValueInfoProto *from, anet__onnx_face *to)
   return ANET_OK;
 }
 
-static bool is_initial(const anet__onnx_model *m, const char *name)
-{
-  for (int32_t i = 0; i < m->initials; i++)
-    if (strcmp(m->initial[i].name, name) == 0) return true;
-  return false;
-}
-
 static int read_initials(const reader *r, const Onnx__GraphProto *graph, anet__onnx_model *m)
 {
   if (graph->n_sparse_initializer)
@@ -120,6 +115,25 @@ static int read_initials(const reader *r, const Onnx__GraphProto *graph, anet__o
   return ANET_OK;
 }
 
+/* Inputs that are no initialisers: files of the first versions list those too. */
+static int read_inputs(const Onnx__GraphProto *graph, anet__onnx_model *m)
+{
+  anet__index names = {0};
+  int rc = ANET_OK;
+  for (int32_t i = 0; i < m->initials && !rc; i++)
+    rc = anet__index_add(&names, anet__hash_text(ANET_HASH_NONE, m->initial[i].name), i);
+  for (size_t i = 0; i < graph->n_input && !rc; i++) {
+    const char *name = text_or_empty(graph->input[i]->name);
+    const uint64_t hash = anet__hash_text(ANET_HASH_NONE, name);
+    bool initial = false;
+    for (int32_t k = -1; !initial && (k = anet__index_find(&names, hash, k)) >= 0;)
+      initial = strcmp(m->initial[names.item[k].value].name, name) == 0;
+    if (!initial) rc = read_face(graph->input[i], &m->input[m->inputs++]);
+  }
+  anet__index_free(&names);
+  return rc;
+}
+
 static int read_graph(const reader *r, const Onnx__GraphProto *graph, anet__onnx_model *m)
 {
   ANET_TRY(read_initials(r, graph, m));
@@ -129,9 +143,7 @@ static int read_graph(const reader *r, const Onnx__GraphProto *graph, anet__onnx
   if (!m->node || !m->input || !m->output) return r->pool->rc;
   for (size_t i = 0; i < graph->n_node; i++)
     ANET_TRY(read_node(r, graph->node[i], &m->node[m->nodes++]));
-  for (size_t i = 0; i < graph->n_input; i++)
-    if (!is_initial(m, text_or_empty(graph->input[i]->name)))
-      ANET_TRY(read_face(graph->input[i], &m->input[m->inputs++]));
+  ANET_TRY(read_inputs(graph, m));
   for (size_t i = 0; i < graph->n_output; i++)
     ANET_TRY(read_face(graph->output[i], &m->output[m->outputs++]));
   return ANET_OK;
