@@ -96,16 +96,9 @@ static anet__entry *find_entry(const anet_bundle *bundle, const char *name)
   return NULL;
 }
 
-/* A multiplication that mixes all bits of a pointer into the low ones. */
-static uint64_t hash_storage(const struct anet__storage *storage)
-{
-  const uint64_t mixed = (uint64_t)(uintptr_t)storage * 0x9e3779b97f4a7c15u;
-  return mixed ^ mixed >> 32;
-}
-
 const char *anet__bundle_stored(const anet_bundle *bundle, const struct anet__storage *storage)
 {
-  const uint64_t hash = hash_storage(storage);
+  const uint64_t hash = anet__hash_pointer(storage);
   int32_t first = INT32_MAX;
   for (int32_t i = -1; (i = anet__index_find(&bundle->storages, hash, i)) >= 0;) {
     const int32_t entry = bundle->storages.item[i].value;
@@ -140,7 +133,7 @@ int anet_bundle_set_tensor(anet_bundle *bundle, const char *name, anet_tensor *t
   anet__entry *entry = find_entry(bundle, name);
   const int32_t number = entry ? (int32_t)(entry - bundle->entry) : bundle->entries;
   if (entry && entry->tensor == tensor) return ANET_OK;
-  ANET_TRY(anet__index_add(&bundle->storages, hash_storage(tensor->storage), number));
+  ANET_TRY(anet__index_add(&bundle->storages, anet__hash_pointer(tensor->storage), number));
   if (!entry) return add_entry(bundle, name, tensor);
   anet_tensor_retain(tensor);
   anet_tensor_release(entry->tensor);
