@@ -1,5 +1,6 @@
-/* What passes over graphs cost: bench_graph [NODES [SHAPE…]]. Each shape of support/long.h, of NODES nodes (10000) and of four times
- * as many: milliseconds of each pass, and how many times longer the larger took. */
+/* What passes over graphs cost: bench_graph [NODES [SHAPE…]]. Each shape of support/long.h, of
+ * NODES nodes (10000) and of four times as many: milliseconds of each pass, and how many times
+ * longer the larger took. */
 #include "base/clock.h"
 #include "graph/blocks.h"
 #include "graph/net.h"

@@ -1,4 +1,5 @@
-/* ONNX models of many nodes, of several shapes: so that a pass over a graph that is not linear shows. */
+/* ONNX models of many nodes, of several shapes: so that a pass over a graph that is not linear
+ * shows. */
 #ifndef ANET_LONG_H
 #define ANET_LONG_H
 
@@ -7,7 +8,7 @@
 
 /* X(name): what follows what. */
 #define LONG_MAP(X)                                                                                \
-  X(chain)     /* Relu, Add of a constant, Relu, … */                                              \
+  X(chain)     /* Relu, Add of a constant, Relu, … */                                            \
   X(convs)     /* convolutions that share one weight */                                            \
   X(residual)  /* a convolution and a Relu, with a shortcut over both, one after the other */      \
   X(nested)    /* shortcuts within shortcuts: the first value is added last */                     \
@@ -18,7 +19,8 @@
   X(folded)    /* arithmetic on constants */                                                       \
   X(dead)      /* nodes that nothing reads, all of one value */                                    \
   X(pads)      /* Identity after Identity: no step of a plan */                                    \
-  X(concats)   /* pairs of convolutions that a concat joins */
+  X(concats)   /* pairs of convolutions that a concat joins */                                     \
+  X(tail)      /* a chain with an op in the middle that nobody has */
 
 typedef enum long_shape {
 #define X(name) LONG_##name,
@@ -59,7 +61,9 @@ static inline const char *long_node(long_model *l, const char *op, const char *a
                             .domain = "",
                             .input = name + 1,
                             .output = name,
-                            .inputs = !a ? 0 : b ? 2 : 1,
+                            .inputs = !a  ? 0
+                                      : b ? 2
+                                          : 1,
                             .outputs = 1};
   return name[0];
 }
@@ -86,10 +90,14 @@ static inline const char *long_initial(long_model *l, const char *name, const an
   return name;
 }
 
-static inline const char *long_step(long_model *l, long_shape shape, const char *x, int32_t i)
+static inline const char *long_step(long_model *l, long_shape shape, const char *x, int32_t i,
+                                    int32_t half)
 {
   const char *y = x;
   switch (shape) {
+    case LONG_tail:
+      if (i == half) return long_node(l, "Unheard", x, NULL);
+      return long_node(l, "Relu", x, NULL);
     case LONG_chain:
       return i % 2 ? long_node(l, "Add", x, "one") : long_node(l, "Relu", x, NULL);
     case LONG_convs:
@@ -142,7 +150,10 @@ static inline const char *long_folded(long_model *l, int32_t count)
 /* A file of about `count` nodes on images (1, 4, 3, 3). */
 static inline void long_write(long_shape shape, int32_t count, const char *path)
 {
-  const int32_t each[LONG_SHAPES] = {[LONG_residual] = 3, [LONG_over] = 2, [LONG_fan] = 2, [LONG_constants] = 2,
+  const int32_t each[LONG_SHAPES] = {[LONG_residual] = 3,
+                                     [LONG_over] = 2,
+                                     [LONG_fan] = 2,
+                                     [LONG_constants] = 2,
                                      [LONG_concats] = 4};
   long_model l = {.m = {.pool = {.left = SIZE_MAX}, .opset = 13, .inputs = 1, .outputs = 1},
                   .in = {.name = "x", .type = ANET_ONNX_FLOAT, .rank = 4, .dim = {1, 4, 3, 3}}};
@@ -159,7 +170,8 @@ static inline void long_write(long_shape shape, int32_t count, const char *path)
   const char *x = "x";
   if (shape == LONG_nested) x = long_nested(&l, count);
   if (shape == LONG_folded) x = long_folded(&l, count);
-  for (int32_t i = 0; i < count / (each[shape] ? each[shape] : 1); i++) x = long_step(&l, shape, x, i);
+  for (int32_t i = 0; i < count / (each[shape] ? each[shape] : 1); i++)
+    x = long_step(&l, shape, x, i, count / 2);
   x = long_node(&l, "Relu", x, NULL);
   l.out = (anet__onnx_face){.name = x, .type = ANET_ONNX_FLOAT, .rank = 4, .dim = {1, 4, 3, 3}};
   CHECK_OK(anet__onnx_write(path, &l.m));

@@ -10,8 +10,9 @@
 #include "support/scratch.h"
 
 #define PASS_MAP(X)                                                                                \
-  X(import) X(partial) X(store) X(save) X(open) X(load) X(blocks) X(groups) X(simplify) X(extract) X(plan) X(tape) \
-  X(export_onnx) X(export_c) X(release)
+  X(import)                                                                                        \
+  X(partial) X(store) X(save) X(open) X(load) X(blocks) X(groups) X(simplify) X(extract) X(plan)   \
+      X(tape) X(export_onnx) X(export_c) X(release)
 
 enum {
 #define X(name) PASS_##name,
@@ -27,6 +28,7 @@ static const char *const pass_name[PASSES] = {
 };
 
 typedef struct passes {
+  long_shape shape;
   const char *model, *bundle, *out;
   anet_net *net, *back, *part;
   anet_bundle *about;
@@ -100,21 +102,38 @@ static inline int pass_run(passes *p, int pass)
 {
   const anet_c_desc c = {.name = "long_net"};
   switch (pass) {
-    case PASS_import: return pass_import(p, false);
-    case PASS_partial: return pass_import(p, true);
-    case PASS_store: return anet_bundle_set_net(p->about, p->net);
-    case PASS_save: return anet_bundle_save(p->about, p->bundle);
-    case PASS_open: anet_bundle_release(p->about); p->about = NULL; return anet_bundle_open(p->bundle, &p->about);
-    case PASS_load: return anet_bundle_net(p->about, &p->back);
-    case PASS_blocks: return pass_blocks(p);
-    case PASS_groups: return pass_groups(p);
-    case PASS_simplify: return pass_simplify(p);
-    case PASS_extract: return pass_extract(p);
-    case PASS_plan: return pass_plan(p);
-    case PASS_tape: return pass_tape(p);
-    case PASS_export_onnx: return anet_net_export_onnx(p->net, p->out, NULL);
-    case PASS_export_c: return anet_net_export_c(p->net, p->out, &c);
-    default: return pass_release(p);
+    case PASS_import:
+      return pass_import(p, p->shape == LONG_tail); /* else it cannot be */
+    case PASS_partial:
+      return pass_import(p, true);
+    case PASS_store:
+      return anet_bundle_set_net(p->about, p->net);
+    case PASS_save:
+      return anet_bundle_save(p->about, p->bundle);
+    case PASS_open:
+      anet_bundle_release(p->about);
+      p->about = NULL;
+      return anet_bundle_open(p->bundle, &p->about);
+    case PASS_load:
+      return anet_bundle_net(p->about, &p->back);
+    case PASS_blocks:
+      return pass_blocks(p);
+    case PASS_groups:
+      return pass_groups(p);
+    case PASS_simplify:
+      return pass_simplify(p);
+    case PASS_extract:
+      return pass_extract(p);
+    case PASS_plan:
+      return pass_plan(p);
+    case PASS_tape:
+      return pass_tape(p);
+    case PASS_export_onnx:
+      return anet_net_export_onnx(p->net, p->out, p->about);
+    case PASS_export_c:
+      return anet_net_export_c(p->net, p->out, &c);
+    default:
+      return pass_release(p);
   }
 }
 
@@ -122,7 +141,8 @@ static inline int pass_run(passes *p, int pass)
 static inline void passes_time(long_shape shape, int32_t count, const char *folder, double *ms)
 {
   char path[3][SCRATCH_PATH];
-  passes p = {.model = test_scratch_path(folder, "long.onnx", path[0]),
+  passes p = {.shape = shape,
+              .model = test_scratch_path(folder, "long.onnx", path[0]),
               .bundle = test_scratch_path(folder, "long.anet", path[1]),
               .out = test_scratch_path(folder, "long.c", path[2])};
   long_write(shape, count, p.model);
@@ -131,7 +151,8 @@ static inline void passes_time(long_shape shape, int32_t count, const char *fold
     const int rc = pass_run(&p, pass);
     ms[pass] = (double)(anet__now_ns() - began) / 1e6;
     test_checks++;
-    if (rc) TEST_FAIL("%s, %d nodes, %s: %s", long_name[shape], count, pass_name[pass], anet_error());
+    if (rc)
+      TEST_FAIL("%s, %d nodes, %s: %s", long_name[shape], count, pass_name[pass], anet_error());
   }
 }
 
