@@ -64,17 +64,26 @@ function M.duration(s)
   return ('%.3g ms'):format(s * 1000)
 end
 
+-- How many characters a text has: bytes that go on with one of UTF-8 do not count.
+local function width(s) return #s:gsub('[\128-\191]', '') end
+
+-- Of any length: string.format knows widths of two digits only.
+local function pad(s, columns, right)
+  local space = (' '):rep(columns - width(s))
+  return right and space .. s or s .. space
+end
+
 -- Lines of a table: columns line up, numbers to the right. rows[1] is the head.
 function M.table(rows)
   local widths, lines = {}, {}
   for _, row in ipairs(rows) do
-    for i, cell in ipairs(row) do widths[i] = math.max(widths[i] or 0, #tostring(cell)) end
+    for i, cell in ipairs(row) do widths[i] = math.max(widths[i] or 0, width(tostring(cell))) end
   end
   for r, row in ipairs(rows) do
     local cells = {}
     for i, cell in ipairs(row) do
       local right = type((rows[2] or row)[i]) == 'number' or type(cell) == 'number'
-      cells[i] = ('%' .. (right and '' or '-') .. widths[i] .. 's'):format(tostring(cell))
+      cells[i] = pad(tostring(cell), widths[i], right)
     end
     lines[r] = (table.concat(cells, '  '):gsub('%s+$', ''))
   end
