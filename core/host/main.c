@@ -2,6 +2,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include "host/host.h"
 #include "host/repl.h"
 
@@ -41,6 +42,7 @@ static int run(lua_State *L, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+  setenv("OPENBLAS_NUM_THREADS", "1", 0); /* run/blas.h: where it is loaded, it makes no threads */
   lua_State *L = luaL_newstate();
   if (!L) {
     fputs("anet: out of memory\n", stderr);
