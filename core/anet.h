@@ -598,7 +598,8 @@ ANET_API int anet_plan_accuracy(anet_plan *plan, anet_dataset *data, const anet_
 
 /* ---- adaptation --------------------------------------------------------------------------- */
 
-/* The plans a device keeps, fastest first, none dominated by another. */
+/* The plans a device keeps, fastest first, none dominated by another. Here rungs count from 0; rung i is number i + 1 for
+ * Lua, policies and the command. */
 typedef struct anet_ladder anet_ladder;
 typedef struct anet_rung {
   const char *genome;               /* text; borrowed */
@@ -606,8 +607,10 @@ typedef struct anet_rung {
 } anet_rung;
 ANET_API int anet_ladder_new(anet_ladder **out);
 ANET_API int anet_ladder_add(anet_ladder *ladder, anet_plan *plan, const anet_rung *rung);
-/* Sort by measured time and drop what is dominated (slower and not more accurate). */
+/* Sort by measured time and drop what is dominated (not faster and not more accurate than another). ANET_NOMEM: nothing changed. */
 ANET_API int anet_ladder_sort(anet_ladder *ladder);
+/* The same of figures alone: order (count) gets the indices of the rungs that stay, fastest first. Returns how many. */
+ANET_API int32_t anet_rung_order(const anet_rung *rungs, int32_t count, int32_t *order);
 ANET_API anet_ladder *anet_ladder_retain(anet_ladder *ladder);
 ANET_API void anet_ladder_release(anet_ladder *ladder);
 ANET_API int32_t anet_ladder_count(const anet_ladder *ladder);
@@ -681,10 +684,10 @@ ANET_API int anet_bundle_set_input(anet_bundle *bundle, const anet_input *input)
 ANET_API int anet_bundle_input(const anet_bundle *bundle, anet_input *out);
 ANET_API int anet_bundle_set_table(anet_bundle *bundle, anet_table *table);
 ANET_API int anet_bundle_table(anet_bundle *bundle, anet_table **out);        /* ANET_ABSENT: none */
-/* The ladder that a search left (text "ladder"), its rungs in the order of their budgets. rung: the net of one, a subnet of
- * the bundle's supernet with the norm statistics that recalibration gave it. ladder: all of them compiled for at most
- * max_batch images, and sorted; their times are what the search measured on its machine, one image at a time, so a
- * program for which that is not so measures them again (anet_time_plans). ANET_ABSENT: none; ANET_RANGE: no such rung. */
+/* The ladder that a search left (text "ladder"), fastest first and without dominated rungs, whatever the order in the file.
+ * rung: the net of one, a subnet of the bundle's supernet with the norm statistics that recalibration gave it. ladder: all of
+ * them compiled for at most max_batch images; their times are what the search measured on its machine, one image at a time,
+ * so a program for which that is not so measures them again (anet_time_plans). ANET_ABSENT: none; ANET_RANGE: no such rung. */
 ANET_API int anet_bundle_rung(anet_bundle *bundle, anet_supernet *supernet, int32_t index, anet_net **out);
 ANET_API int anet_bundle_ladder(anet_bundle *bundle, int32_t max_batch, anet_ladder **out);
 ANET_API int anet_bundle_set_optim(anet_bundle *bundle, anet_optim *optim, anet_net *const *nets,
