@@ -76,7 +76,7 @@ ANET_API void anet_memory_read(anet_memory *out);
 ANET_API void anet_memory_mark(void); /* peak_bytes counts anew, from what is live now */
 
 /* Name of the kernels in use: "ref", "sse2", "avx2", "avx512", "neon". The environment's ANET_ISA
- * chooses; ANET_ABSENT if it names one that this machine or build lacks (the best is used then). */
+ * chooses; ANET_ABSENT if it names one that this machine or build lacks (the best is used then), with those there are. */
 ANET_API const char *anet_isa(void);
 ANET_API int anet_isa_check(void);
 ANET_API const char *anet_isa_at(int32_t index); /* those this machine can run; NULL: no more */
@@ -299,6 +299,8 @@ ANET_API void anet_net_cost(const anet_net *net, anet_cost *out); /* one image *
 /* Immutable, shareable. Norms, activations, biases and residual additions are fused into the
  * step before, weights are packed, activations placed in one arena. */
 typedef struct anet_plan anet_plan;
+/* ANET_IO: what the environment's ANET_TUNE names (see below) cannot be written. ANET_RANGE: it is too long. */
+ANET_API int anet_tune_check(void);
 /* batch: the most images a run may have. Fusion stops where node.region changes, so that a
  * run's time can be told region by region. Plans share packed weights: those of one memory that hold
  * the same values and run by the same method.

@@ -6,7 +6,8 @@ local first = table.remove(words, 1)
 -- A script: `arg` as in plain Lua, the status is what it returns, where that is a number or boolean.
 local function run_script(path)
   local chunk, message = loadfile(path)
-  if not chunk then
+  message = message or require('anet.environment').trouble()
+  if message then
     io.stderr:write('anet: ', message, '\n')
     return 1
   end
