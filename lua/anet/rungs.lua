@@ -1,7 +1,130 @@
--- Ladders in bundles: genomes, figures, and the norm statistics that recalibration gave each rung.
+-- From picks to the ladder of a bundle: measured, scored, in order; and back.
+--
+-- A ladder is {oracle = rung, rungs = {rung, …}, budgets = {…}, prediction = {median, worst}}, rungs fastest first and none of them
+-- dominated, the oracle beside them (and among them where nothing dominates it). A rung is {genome, net, calibrated, predicted_ms,
+-- measured_ms, ratio, score, …}. A budget is {share, ms, genome, rung (its number; nil: dominated), measured, settled}, without a
+-- genome where none of its candidates keeps it.
+local json = require 'anet.json'
+local ladder = require 'anet.ladder'
 local plan = require 'anet.plan'
 
 local M = {}
+
+local CANDIDATES = 12 -- a budget, of which as many are measured as it takes
+
+-- ---- making -----------------------------------------------------------------------------------------
+
+-- {{ms, ratio, error}, …} of plans beside the first: error is how far off the ratio may be.
+local function figures_of(plans, options)
+  local medians, quartiles = plan.time(plans, options)
+  local figures = {}
+  for i, ms in ipairs(medians) do
+    local ratio, spread = ms / medians[1], 1.86 * ((ms - quartiles[i]) / ms + (medians[1] - quartiles[1]) / medians[1])
+    figures[i] = {ms = ms, ratio = ratio, error = ratio * spread / math.sqrt(options.rounds)}
+  end
+  return figures
+end
+
+-- A function that measures genomes; each is compiled once. Norms take no time, so that they are recalibrated afterwards.
+local function timer(s, pool)
+  local plans = {}
+  return function(genomes, options)
+    local list = {}
+    for i, genome in ipairs(genomes) do
+      plans[genome] = plans[genome] or plan.new(s:subnet(genome))
+      list[i] = plans[genome]
+    end
+    return figures_of(list, {rounds = options.rounds, pool = pool})
+  end
+end
+
+-- The k-th candidate of a budget; what the explorer knows of a budget is only looked at where its pick does not do.
+local function candidates_of(ui, e, picks, oracle_ms)
+  local lists = {}
+  return function(b, k)
+    local genome = picks[b]
+    if k > 1 or not genome then
+      lists[b] = lists[b] or ui:try(e:candidates(b, picks[b], CANDIDATES))
+      genome = lists[b][k]
+    end
+    return genome and {genome = genome, predicted = e:ms(genome) / oracle_ms}
+  end
+end
+
+-- A subnet ready to run: norms recalibrated on unlabelled images where that helps on `dataset`.
+local function ready(s, genome, dataset, input, sample, pool)
+  local net = s:subnet(genome)
+  local own = plan.new(net, {batch = 100, pool = pool})
+  local score = own:accuracy(dataset, input)
+  if genome == s:space():keep() then return net, score end
+  local calibrated = net:calibrate(sample, {batch = 128, pool = pool})
+  if not calibrated then return net, score end
+  local better = plan.new(calibrated, {batch = 100, pool = pool}):accuracy(dataset, input)
+  if better > score then return calibrated, better, true end
+  return net, score
+end
+
+-- Choices of ladder.choose and their rungs, {[genome] = rung}, as a ladder. oracle: its rung.
+local function assemble(choices, made, oracle)
+  local all, number = {oracle}, {}
+  for _, choice in ipairs(choices) do
+    local rung = made[choice.genome]
+    if rung and not number[rung] and rung ~= oracle then all[#all + 1] = rung end
+    if rung then number[rung] = 0 end
+  end
+  local errors = ladder.prediction_errors(all)
+  local list = ladder.arrange(all)
+  for i, rung in ipairs(list) do number[rung] = i end
+  for _, choice in ipairs(choices) do
+    local at = choice.genome and number[made[choice.genome]]
+    choice.ms, choice.rung = choice.share * oracle.measured_ms, at ~= 0 and at or nil
+  end
+  return {oracle = oracle, rungs = list, budgets = choices, prediction = errors}
+end
+
+-- The ladder of what a search picked, one genome a budget. dataset: labelled images that rungs are scored on; options: budgets (ms),
+-- fixed ({[b] = true}: not a share of the oracle's time), rounds, calibrate (images), pool (of timing).
+function M.make(ui, s, times, e, picks, dataset, input, options, pool)
+  local keep, oracle_ms = s:space():keep(), times:info().oracle_ms
+  local shares, fixed = {}, {}
+  for b, ms in ipairs(options.budgets) do shares[b], fixed[b] = ms / oracle_ms, options.fixed and options.fixed[b] and ms end
+  local choices, known = ladder.choose(shares, candidates_of(ui, e, picks, oracle_ms), keep, timer(s, options.pool),
+                                       {rounds = options.rounds or 200, fixed = fixed})
+  local sample = dataset:tensor(input, math.min(dataset:count(), options.calibrate or 1024))
+  local made = {}
+  local function rung_of(genome)
+    local net, score, calibrated = ready(s, genome, dataset, input, sample, pool)
+    local ratio = known[genome].ratio
+    return {genome = genome, net = net, score = score, accuracy = score, calibrated = calibrated or false,
+            predicted_ms = e:ms(genome), measured_ms = ratio * known[keep].ms, ratio = ratio}
+  end
+  made[keep] = rung_of(keep)
+  for _, choice in ipairs(choices) do
+    local genome = choice.genome
+    if genome and not made[genome] then made[genome] = rung_of(genome) end
+  end
+  return assemble(choices, made, made[keep])
+end
+
+-- What is to be said of a ladder's budgets, in lines.
+function M.remarks(made)
+  local lines = {}
+  local function say(budget, format, ...)
+    lines[#lines + 1] = ('budget of %.3f ms (%.1f %% of the oracle): '):format(budget.ms, 100 * budget.share) .. format:format(...)
+  end
+  for _, b in ipairs(made.budgets) do
+    if not b.genome then
+      say(b, 'not met: none of the %d best candidates keeps it when measured', b.measured)
+    elseif not b.rung then
+      say(b, '%s is no rung, for a faster one is as accurate', b.genome)
+    elseif not b.settled then
+      say(b, 'measuring did not settle whether rung %d keeps it', b.rung)
+    end
+  end
+  return lines
+end
+
+-- ---- bundles ---------------------------------------------------------------------------------------------
 
 -- Store the running statistics of a net, as core/io/bundle_ladder.c reads them.
 local function save_statistics(bundle, number, n)
@@ -15,29 +138,79 @@ local function save_statistics(bundle, number, n)
   end
 end
 
--- Put rungs {genome, net, calibrated, predicted_ms, measured_ms, ratio, score} into a bundle.
-function M.save(bundle, rungs, about)
-  local list = {}
-  for i, r in ipairs(rungs) do
-    list[i] = {genome = r.genome, predicted_ms = r.predicted_ms, measured_ms = r.measured_ms, ratio = r.ratio,
-               score = r.score, accuracy = r.accuracy, calibrated = r.calibrated or false}
-    if r.calibrated then save_statistics(bundle, i, r.net) end
-  end
-  about.rungs = list
-  return bundle:set_value('ladder', about)
+-- The figures of a rung.
+function M.figures(rung)
+  return {genome = rung.genome, predicted_ms = rung.predicted_ms, measured_ms = rung.measured_ms, ratio = rung.ratio, score = rung.score,
+          test_accuracy = rung.test_accuracy, calibrated = rung.calibrated or false, prediction_error = rung.prediction_error}
 end
 
--- The rungs of a bundle, with nets; nil where it has none, and a message where they are damaged.
-function M.open(bundle, supernet)
-  local about = bundle:value 'ladder'
-  if not about then return nil end
-  for i, r in ipairs(about.rungs) do
-    local n, message = bundle:rung(supernet, i)
-    if not n then return nil, message end
-    r.net = n
-  end
-  return about.rungs, about
+-- The figures of a ladder, without nets; about: what else is to be known of it, {policy, data, threads, cloud, …}.
+function M.describe(made, about)
+  local list, budgets = {}, {}
+  for i, rung in ipairs(made.rungs) do list[i] = M.figures(rung) end
+  for b, budget in ipairs(made.budgets or {}) do budgets[b] = budget end
+  local all = {threads = made.threads}
+  for key, value in pairs(about or {}) do all[key] = value end
+  all.oracle, all.rungs, all.budgets = M.figures(made.oracle), json.array(list), json.array(budgets)
+  all.prediction = made.prediction
+  return all
 end
+
+-- Put a ladder into a bundle.
+function M.save(bundle, made, about)
+  for i, rung in ipairs(made.rungs) do
+    if rung.calibrated then save_statistics(bundle, i, rung.net) end
+  end
+  return bundle:set_value('ladder', M.describe(made, about))
+end
+
+local function is_rung(r)
+  return type(r) == 'table' and type(r.genome) == 'string' and type(r.measured_ms) == 'number' and type(r.predicted_ms) == 'number' and
+           type(r.score) == 'number'
+end
+
+local function is_ladder(about)
+  if type(about) ~= 'table' or type(about.rungs) ~= 'table' or (about.oracle and not is_rung(about.oracle)) then return false end
+  for _, r in ipairs(about.rungs) do
+    if not is_rung(r) then return false end
+  end
+  return #about.rungs > 0
+end
+
+-- The ladder of a bundle as it was described, in order; nil where it has none, and a message where it is damaged.
+-- Up to version 0.1 a ladder had its rungs in the order of budgets, the oracle first and not beside them.
+function M.read(bundle)
+  local written = bundle:text 'ladder'
+  if not written then return nil end
+  local about, why = json.decode(written)
+  if not is_ladder(about) then return nil, 'its ladder is damaged: ' .. (why or 'it has no rungs with genome, times and score') end
+  about.oracle = about.oracle or about.rungs[1]
+  for _, r in ipairs(about.rungs) do
+    r.ratio = r.measured_ms / about.oracle.measured_ms
+    r.test_accuracy, r.accuracy = r.test_accuracy or r.accuracy, r.score
+  end
+  about.oracle.accuracy = about.oracle.score
+  about.rungs = ladder.arrange(about.rungs)
+  if not about.prediction then
+    local all = {about.oracle}
+    for _, r in ipairs(about.rungs) do all[#all + 1] = r.genome ~= about.oracle.genome and r or nil end
+    about.prediction = ladder.prediction_errors(all)
+  end
+  return about
+end
+
+-- The ladder of a bundle, its rungs with their nets.
+function M.open(bundle, supernet)
+  local about, message = M.read(bundle)
+  if not about then return nil, message end
+  for i, r in ipairs(about.rungs) do
+    r.net, message = bundle:rung(supernet, i)
+    if not r.net then return nil, message end
+  end
+  return about
+end
+
+-- ---- frames ------------------------------------------------------------------------------------------------
 
 -- Compile each for frames of `batch` images and measure them side by side.
 function M.compile(rungs, batch, options, pool)

@@ -1,6 +1,7 @@
 -- anet calibrate: what images without labels tell a network: norm statistics anew, or the ranges of its values, so that it
 -- can run in bytes.
 local anet = require 'anet'
+local provenance_of = require 'anet.provenance'
 local road = require 'anet.road'
 
 local function accuracy(net, pool, dataset, input)
@@ -10,7 +11,7 @@ end
 local function provenance(options, model, dataset)
   return {
     verb = 'calibrate', version = anet.version, model = options.model, genome = options.genome, int8 = options.int8,
-    data = options.data, images = dataset:count(), source = model.bundle:value 'provenance',
+    data = options.data, images = dataset:count(), from = provenance_of.read(model.bundle),
   }
 end
 

@@ -3,15 +3,16 @@ local host = require 'anet.host'
 local json = require 'anet.json'
 local report = require 'anet.report'
 local road = require 'anet.road'
+local rungs = require 'anet.rungs'
 
+-- Cloud and ladder are drawn by their accuracy on the images of the search; that on test images, where it is known, stands beside it.
 local function from_bundle(ui, path)
   local model = road.open_supernet(ui, path)
-  local about = model.bundle:value 'ladder'
-  if not about then ui:fail("%s has no ladder ('anet search' makes one)", path) end
-  local first = about.rungs[1]
-  for _, r in ipairs(about.rungs) do r.accuracy = r.accuracy or r.score end
-  return {model = path, oracle = {accuracy = first.accuracy, ms = first.measured_ms}, ladder = about.rungs,
-          cloud = about.cloud}
+  local ladder, message = rungs.read(model.bundle)
+  if not ladder then ui:fail('%s: %s', path, message or "it has no ladder ('anet search' makes one)") end
+  local oracle = ladder.oracle
+  return {model = path, oracle = {accuracy = oracle.score, test_accuracy = oracle.test_accuracy, ms = oracle.measured_ms},
+          ladder = ladder.rungs, cloud = ladder.cloud}
 end
 
 local function from_json(ui, path)

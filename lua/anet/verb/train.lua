@@ -1,5 +1,6 @@
 -- anet train: a network from scratch, or on from a bundle's weights.
 local anet = require 'anet'
+local provenance = require 'anet.provenance'
 local text = require 'anet.text'
 
 local C = require('anet.core').C
@@ -86,7 +87,8 @@ local function start(ui, options, pool)
   for key in pairs(SETTINGS) do settings[key] = options[key] end
   local net = make_net(ui, job.architecture, input, train:classes(), options.seed)
   local trainer = anet.train.trainer(net, train, input, settings, pool)
-  return trainer, test, {job = job, seconds = 0, history = {}}
+  local from = job.architecture:find('%.anet$') and provenance.read(ui:try(anet.bundle.open(job.architecture))) or nil
+  return trainer, test, {job = job, seconds = 0, history = {}, from = from}
 end
 
 local function resume(ui, options, pool)
@@ -113,7 +115,7 @@ local function save_model(ui, trainer, run, options, accuracy)
     bundle:set_net(trainer.net):set_input(trainer.input):set_value('classes', trainer.data:class_names())
     bundle:set_value('provenance', {
       verb = 'train', version = anet.version, job = run.job, settings = trainer.settings,
-      accuracy = accuracy, seconds = run.seconds, history = run.history,
+      accuracy = accuracy, seconds = run.seconds, history = run.history, from = run.from,
     })
     ui:try(bundle:save(options.out))
     return true
