@@ -8,8 +8,10 @@ local M = {}
 -- What `from` was called, by verb, up to version 0.1.
 local EARLIER = {elastify = 'oracle', distill = 'before', calibrate = 'source'}
 
+local function is_object(value) return type(value) == 'table' and value ~= json.null end
+
 local function upgrade(record)
-  if type(record) ~= 'table' then return nil end
+  if not is_object(record) then return nil end
   local key = EARLIER[record.verb]
   if key and not record.from then record.from, record[key] = record[key], nil end
   record.from = upgrade(record.from)
@@ -21,7 +23,7 @@ function M.read(bundle)
   local written = bundle:text 'provenance'
   if not written then return nil end
   local record, why = json.decode(written)
-  if type(record) ~= 'table' then return nil, 'its provenance is damaged: ' .. (why or 'want an object') end
+  if not is_object(record) then return nil, 'its provenance is damaged: ' .. (why or 'want an object') end
   return upgrade(record)
 end
 
