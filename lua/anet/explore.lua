@@ -145,21 +145,20 @@ function Explorer:within(budget)
   return full, partial
 end
 
--- Up to n genomes for budget b, in order of merit: the one that was picked for it, then by score and loss. Of those that have not seen all
--- images, the n of least loss are run on the rest first.
+-- Up to n genomes that are predicted to take at most `ms`, in order of merit: by score and loss. Of those that have not seen all images,
+-- the n of least loss are run on the rest first.
 ---@return string[]? genomes, string? message, string? code
-function Explorer:candidates(b, picked, n)
+function Explorer:candidates(ms, n)
   local seen, wanted = self.seen, {}
   local function by_loss(x, y)
     if seen[x].loss ~= seen[y].loss then return seen[x].loss < seen[y].loss end
     return x < y
   end
   local function by_merit(x, y)
-    if (x == picked) ~= (y == picked) then return x == picked end
     if seen[x].score ~= seen[y].score then return seen[x].score > seen[y].score end
     return by_loss(x, y)
   end
-  local list, partial = self:within(self.budgets[b])
+  local list, partial = self:within(ms)
   table.sort(partial, by_loss)
   for i = 1, math.min(n, #partial) do
     list[#list + 1], wanted[partial[i]] = partial[i], self.images

@@ -11,8 +11,8 @@ local M = {}
 local MOST_MEASURED = 8 -- candidates a budget
 local MOST_REPEATS = 3  -- of measuring one candidate
 local FINE = 0.001      -- an error of ratios below which nothing is measured again
--- Candidates whose predictions are as wrong as that of one that was over the budget, by this much over it: they are not measured.
-local HOPELESS = 1.005
+-- A candidate that was over its budget tells how wrong predictions are there: those that would be over by this much too are left out.
+local SLACK = 1.005
 
 -- ---- choosing ------------------------------------------------------------------------------------------
 
@@ -23,21 +23,20 @@ local function judge(figures, share)
   if figures.ratio - unsure > share then return 'over' end
 end
 
--- The next candidate of a budget; nil: there is none.
+-- The best candidate of a budget that was not measured for it yet; nil: there is none.
 local function next_candidate(state)
-  while state.measured < MOST_MEASURED do
-    state.at = state.at + 1
-    local candidate = state.candidates(state.at)
-    if not candidate then return nil end
-    if candidate.predicted * state.bias <= state.share * HOPELESS then
-      state.measured = state.measured + 1
+  if state.measured >= MOST_MEASURED then return nil end
+  for _, candidate in ipairs(state.candidates(state.limit)) do
+    if not state.tried[candidate.genome] then
+      state.tried[candidate.genome], state.measured = true, state.measured + 1
       return candidate
     end
   end
 end
 
 local function pass_over(state, figures)
-  state.bias = math.max(1, figures.ratio / state.candidate.predicted)
+  state.limit = math.min(state.limit, state.candidate.predicted * state.share / figures.ratio * SLACK)
+  state.nearest = math.min(state.nearest, figures.ratio)
   state.candidate = next_candidate(state)
 end
 
@@ -92,18 +91,20 @@ end
 local function begin(shares, candidates)
   local states = {}
   for b, share in ipairs(shares) do
-    local state = {share = share, candidates = function(k) return candidates(b, k) end, at = 0, measured = 0, bias = 1}
+    local state = {share = share, candidates = function(limit) return candidates(b, limit) end, limit = math.huge, tried = {},
+                   measured = 0, nearest = math.huge}
     state.candidate = next_candidate(state)
     states[b] = state
   end
   return states
 end
 
--- Choose for each budget. shares: of the oracle's time; candidates(b, k): {genome, predicted (a share)}, the k-th best for budget b, or
--- nil; oracle: its genome; measure(genomes, {rounds}): {{ms, ratio, error}, …} of genomes of which the first is the oracle: error is
--- how far off the ratio to the oracle may be. options: rounds; fixed: {[b] = ms} of budgets that are times, whatever the oracle's.
--- Returns one choice a budget, {share, genome (nil: no candidate keeps it), settled, measured (candidates)}, and what was measured:
--- {[genome] = {ms, ratio, error, times}}, the oracle's among it.
+-- Choose for each budget. shares: of the oracle's time; candidates(b, limit): {{genome, predicted (a share)}, …} for budget b, the best
+-- first, none predicted above the limit; oracle: its genome; measure(genomes, {rounds}): {{ms, ratio, error}, …} of genomes of which the
+-- first is the oracle: error is how far off the ratio to it may be. options: rounds; fixed: {[b] = ms} of budgets that are times,
+-- whatever the oracle's. Returns one choice a budget, {share, genome (nil: no candidate keeps it), settled, measured (how many were),
+-- nearest (the least ratio of those that were over)}, and what was measured: {[genome] = {ms, ratio, error, times}}, the oracle's
+-- among it.
 function M.choose(shares, candidates, oracle, measure, options)
   local states, known, choices = begin(shares, candidates), {}, {}
   repeat
@@ -112,7 +113,7 @@ function M.choose(shares, candidates, oracle, measure, options)
   until not measure_wanted(states, known, oracle, measure, options.rounds)
   for b, state in ipairs(states) do
     choices[b] = {share = state.share, genome = state.candidate and state.candidate.genome, settled = state.settled or false,
-                  measured = state.measured}
+                  measured = state.measured, nearest = state.nearest < math.huge and state.nearest or nil}
   end
   return choices, known
 end

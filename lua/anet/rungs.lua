@@ -10,7 +10,7 @@ local plan = require 'anet.plan'
 
 local M = {}
 
-local CANDIDATES = 12 -- a budget, of which as many are measured as it takes
+local CANDIDATES = 12 -- that are looked at where one was over its budget
 
 -- ---- making -----------------------------------------------------------------------------------------
 
@@ -38,16 +38,14 @@ local function timer(s, pool)
   end
 end
 
--- The k-th candidate of a budget; what the explorer knows of a budget is only looked at where its pick does not do.
+-- The candidates of a budget: its pick, and where that does not do, the best of what the explorer has seen within budget and limit.
 local function candidates_of(ui, e, picks, oracle_ms)
-  local lists = {}
-  return function(b, k)
-    local genome = picks[b]
-    if k > 1 or not genome then
-      lists[b] = lists[b] or ui:try(e:candidates(b, picks[b], CANDIDATES))
-      genome = lists[b][k]
-    end
-    return genome and {genome = genome, predicted = e:ms(genome) / oracle_ms}
+  return function(b, limit)
+    local genomes = limit == math.huge and picks[b] and {picks[b]} or
+                      ui:try(e:candidates(math.min(e.budgets[b], limit * oracle_ms), CANDIDATES))
+    local list = {}
+    for i, genome in ipairs(genomes) do list[i] = {genome = genome, predicted = e:ms(genome) / oracle_ms} end
+    return list
   end
 end
 
@@ -114,7 +112,8 @@ function M.remarks(made)
   end
   for _, b in ipairs(made.budgets) do
     if not b.genome then
-      say(b, 'not met: none of the %d best candidates keeps it when measured', b.measured)
+      say(b, 'not met: %s', b.nearest and ('of %d subnets that were measured for it the nearest takes %.1f %%'):format(
+        b.measured, 100 * b.nearest) or 'no subnet that was evaluated is predicted to keep it')
     elseif not b.rung then
       say(b, '%s is no rung, for a faster one is as accurate', b.genome)
     elseif not b.settled then

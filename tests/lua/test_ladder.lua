@@ -23,9 +23,13 @@ local function make_world(seed, bias)
 end
 
 local function candidates_of(world)
-  return function(b, k)
-    local genome = world.list[b][k]
-    return genome and {genome = genome, predicted = world.predicted[genome]}
+  return function(b, limit)
+    local list = {}
+    for _, genome in ipairs(world.list[b]) do
+      local predicted = world.predicted[genome]
+      if predicted <= limit then list[#list + 1] = {genome = genome, predicted = predicted} end
+    end
+    return list
   end
 end
 
@@ -105,8 +109,13 @@ local function choose_one(says, predicted, fixed)
     end
     return figures
   end
-  local function candidates(_, k)
-    return says[names[k]] and {genome = names[k], predicted = predicted and predicted[names[k]] or 0.49}
+  local function candidates(_, limit)
+    local list = {}
+    for _, genome in ipairs(names) do
+      local share = predicted and predicted[genome] or 0.49
+      if says[genome] and share <= limit then list[#list + 1] = {genome = genome, predicted = share} end
+    end
+    return list
   end
   local choices, known = ladder.choose({0.5}, candidates, 'oracle', measure, {rounds = 100, fixed = fixed})
   return choices[1], table.concat(log, ' '), known
@@ -151,6 +160,7 @@ test.case('a budget that nobody keeps has no genome', function()
   local choice, log = choose_one(says)
   test.equal(choice.genome, nil)
   test.equal(choice.measured, 8)
+  test.equal(choice.nearest, 0.502)
   test.equal(select(2, log:gsub('100', '')), 8)
   test.equal(choose_one({}).genome, nil)
 end)
