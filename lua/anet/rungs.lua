@@ -146,7 +146,10 @@ end
 -- The figures of a ladder, without nets; about: what else is to be known of it, {policy, data, threads, cloud, …}.
 function M.describe(made, about)
   local list, budgets = {}, {}
-  for i, rung in ipairs(made.rungs) do list[i] = M.figures(rung) end
+  for i, rung in ipairs(made.rungs) do
+    list[i] = M.figures(rung)
+    list[i].retained = made.oracle.score > 0 and rung.score / made.oracle.score or nil
+  end
   for b, budget in ipairs(made.budgets or {}) do budgets[b] = budget end
   local all = {threads = made.threads}
   for key, value in pairs(about or {}) do all[key] = value end

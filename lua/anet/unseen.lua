@@ -91,4 +91,18 @@ function M.open(bundle, path, wanted)
     path, why_not(verbs, known)))
 end
 
+-- The same of a part that was asked for, which is opened as it is.
+---@return anet.Dataset? images, table|string about, string? code
+function M.open_part(bundle, path, part)
+  local images, message, code = data.open(path, {part = part})
+  if not images then return nil, message, code end
+  local used, verbs = M.used(bundle, path, images:count())
+  local about = {data = path, part = part, first = 1, of = images:count(), said = ('images of %s, part %s'):format(path, part)}
+  if part == 'train' and used > 0 then
+    about.said = ('%s, of which %s used %d: hits on those tell little'):format(about.said, table.concat(verbs, ' and '), used)
+    about.unseen = false
+  end
+  return images, about
+end
+
 return M

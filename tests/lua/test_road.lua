@@ -375,7 +375,11 @@ test.case('search on images that the model was not trained on', function()
   found = search_it()
   test.same({found.part, found.first, found.images, found.unseen}, {'test', 1, 6, true})
   found = search_it '--part train'
-  test.same({found.part, found.images, found.unseen}, {'train', 6, nil})
+  test.same({found.part, found.images, found.unseen}, {'train', 6, false})
+  test.near(found.ladder[1].retained, found.ladder[1].score / found.oracle.score, 1e-9)
+  test.equal(found.labelled, true)
+  test.equal(search_it('--unlabelled').labelled, false)
+  test.mentions(run('info ' .. folder .. '/found.anet'), 'agreement')
 end)
 
 test.case('budgets on the command line', function()

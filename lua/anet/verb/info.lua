@@ -118,7 +118,7 @@ end
 
 local function show_ladder(ui, ladder)
   ui:line('ladder%s:', ladder.threads and (', %s thread%s'):format(tostring(ladder.threads), ladder.threads == 1 and '' or 's') or '')
-  local rows = {{'rung', 'genome', 'ms', '% of oracle', 'accuracy', 'test accuracy'}}
+  local rows = {{'rung', 'genome', 'ms', '% of oracle', ladder.labelled == false and 'agreement' or 'accuracy', 'test accuracy'}}
   local function add(name, r)
     rows[#rows + 1] = {name, r.genome, ('%.3f'):format(r.measured_ms), ('%.1f'):format(100 * r.measured_ms / ladder.oracle.measured_ms),
                        ('%.2f %%'):format(100 * r.score), r.test_accuracy and ('%.2f %%'):format(100 * r.test_accuracy) or ''}
@@ -159,7 +159,7 @@ local function show_bundle(ui, options)
       subnets = supernet:space():size(), positions = supernet:space().positions, bytes = supernet:bytes(),
       options = json.array(supernet:space():options()),
     },
-    latency = latency and latency:info(), ladder = ladder and rungs.describe(ladder, {threads = ladder.threads}), provenance = record,
+    latency = latency and latency:info(), ladder = ladder and rungs.describe(ladder, {threads = ladder.threads, labelled = ladder.labelled}), provenance = record,
     blocks = blocks and json.array(blocks), frozen = frozen and json.array(frozen), left_out = bundle:value 'left_out',
   }
 end

@@ -21,13 +21,11 @@ end
 local function images_of(ui, model, options)
   local pool, about
   if options.part then
-    pool = road.open_data(ui, options.data, options.part)
-    about = {data = options.data, part = options.part, first = 1, of = pool:count(),
-             said = ('images of %s, part %s'):format(options.data, options.part)}
+    pool, about = unseen.open_part(model.bundle, options.data, options.part)
   else
     pool, about = unseen.open(model.bundle, options.data, options.images)
-    if not pool then ui:fail('%s', about) end
   end
+  if not pool then ui:fail('%s', about) end
   about.images, about.seed = math.min(options.images, pool:count()), options.seed
   about.said = ('on %d of the %d %s'):format(about.images, pool:count(), about.said)
   local dataset = about.images < pool:count() and pool:sample(about.images, options.seed) or pool
@@ -40,7 +38,7 @@ end
 local function row(name, budgets, r, oracle)
   return {name, table.concat(budgets, ', '), r.genome, ('%.3f'):format(r.predicted_ms), ('%.3f'):format(r.measured_ms),
           ('%+.1f %%'):format(100 * r.prediction_error), ('%.1f'):format(100 * r.ratio), ('%.2f %%'):format(100 * r.score),
-          ('%.2f %%'):format(100 * r.score / oracle.score)}
+          oracle.score > 0 and ('%.2f %%'):format(100 * r.score / oracle.score) or ''}
 end
 
 local function show(ui, ladder)
@@ -55,6 +53,15 @@ local function show(ui, ladder)
   for _, line in ipairs(rungs.remarks(ladder)) do ui:line('%s', line) end
   ui:line('predictions were off by %.1f %% (median) and %.1f %% (most) on the oracle and these genomes', 100 * ladder.prediction.median,
           100 * ladder.prediction.worst)
+end
+
+local function save(ui, options, model, times, ladder, about, cloud)
+  local out = options.out or options.supernet
+  provenance.put(model.bundle, 'search', about, model.bundle)
+  local all = {cloud = cloud}
+  for key, value in pairs(about) do all[key] = value end
+  ui:try(rungs.save(model.bundle:set_latency(times), ladder, all):save(out))
+  return out
 end
 
 local function run(options, ui)
@@ -75,14 +82,11 @@ local function run(options, ui)
   show(ui, ladder)
   about.policy, about.seconds, about.threads = options.policy, explorer.seconds, times:info().threads
   about.labelled = dataset:labelled()
-  local out = options.out or options.supernet
-  provenance.put(model.bundle, 'search', about, model.bundle)
-  local described = rungs.describe(ladder, about)
-  about.cloud = explorer:cloud()
-  ui:try(rungs.save(model.bundle:set_latency(times), ladder, about):save(out))
-  described.out, described.evaluated, described.saving, described.ideal_saving = out, #explorer.order, saving, ideal
-  described.ladder, described.rungs = described.rungs, nil
-  ui:result(described)
+  local result = rungs.describe(ladder, about)
+  result.out = save(ui, options, model, times, ladder, about, explorer:cloud())
+  result.evaluated, result.saving, result.ideal_saving = #explorer.order, saving, ideal
+  result.ladder, result.rungs = result.rungs, nil
+  ui:result(result)
 end
 
 return {
