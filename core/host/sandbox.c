@@ -333,6 +333,7 @@ static int build(lua_State *L)
   lua_pushnumber(L, fmin(s->most_steps, MOST_WORK));
   lua_setfield(L, -2, "most_work");
   anet__sandbox_natives(L);
+  anet__sandbox_keys(L);
   run_file(L, "lua/anet/text.lua", 0);
   lua_setfield(L, 1, "text");
   run_file(L, "lua/anet/policy/race.lua", 0);

@@ -63,7 +63,8 @@ double anet__sandbox_bytes(const anet__sandbox *sandbox);
  * error. */
 bool anet__sandbox_spend(lua_State *L, double steps, double bytes);
 
-/* Add what the prelude gets from C about spaces to the table on top. */
+/* Add what the prelude gets from C about spaces, and about tables, to the table on top. */
 void anet__sandbox_natives(lua_State *L);
+void anet__sandbox_keys(lua_State *L);
 
 #endif

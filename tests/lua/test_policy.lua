@@ -238,7 +238,7 @@ test.case('junk answers are refused in one line', function()
   refused('search', 'propose', '{a = "000"}', 'want a list')
   refused('search', 'propose', '{"0"}', "its answer[1] is '0', want a legal genome")
   refused('search', 'propose', '{"0000"}', 'want a legal genome')
-  refused('search', 'propose', '{"000\\0junk"}', 'byte 0')
+  refused("search", "propose", '{"000\\0junk"}', "3 characters, not 8")
   refused('search', 'propose', '{("z"):rep(6e4)}', 'want a legal genome')
   refused('search', 'propose', '{{count = -5}}', "no 'genome'")
   for _, count in ipairs{'-5', '0', '0/0', '1e99', '2.5', '"x"', '{}', 'true'} do

@@ -158,6 +158,13 @@ test.case('coroutines in coroutines have a bound', function()
   local box = open [[local function f(n) if n == 0 then return 1 end return 1 + coroutine.wrap(f)(n - 1) end
     local a = f(30) for i = 1, 100 do coroutine.wrap(f)(5) pcall(coroutine.wrap(error)) end return a + f(30)]]
   test.equal(box:call('pick', {}), 62)
+  stopped('within each other', 'local function f() local ok, why = pcall(f) if not ok then error(why, 0) end end f()')
+  box = open [[local list, sum = {}, 0
+    for i = 1, 300 do list[i] = coroutine.wrap(function() pcall(function() pcall(coroutine.yield) coroutine.yield() end) return i end) list[i]() end
+    for i = 1, 300 do list[i]() sum = sum + list[i]() end
+    local function f(n) if n == 0 then return 0 end local ok, got = pcall(f, n - 1) return got + 1 end
+    return sum + f(150)]]
+  test.equal(box:call('pick', {}), 45150 + 150)
 end)
 
 test.case('iteration has an order', function()

@@ -23,17 +23,6 @@ end
 
 -- ---- what has an order -------------------------------------------------------------------------
 
--- LuaJIT's tables give their keys in an order that differs between processes, and addresses do too. Here
--- keys come in order of kind and value, and nothing shows an address.
-local KINDS = {number = 1, string = 2, boolean = 3}
-
-local function key_before(a, b)
-  local x, y = type(a), type(b)
-  if x ~= y then return KINDS[x] < KINDS[y] end
-  if x == 'boolean' then return b and not a end
-  return a < b
-end
-
 -- Stable: two sorted runs of `from` into one of `to`, low .. middle - 1 and middle .. high - 1.
 local function merge(from, to, low, middle, high, before)
   local left, right = low, middle
@@ -65,24 +54,21 @@ local function sort(list, before)
   for i = 1, n do rawset(list, i, from[i]) end
 end
 
-local function ordered_keys(what, t)
-  local keys, n, sorted = {}, 0, true
-  for key in next, t do
-    if not KINDS[type(key)] then
-      error(('%s: a %s is a key, which has no order; keep a list instead'):format(what, type(key)), 3)
-    end
-    n = n + 1
-    keys[n] = key
-    sorted = sorted and (n == 1 or key_before(keys[n - 1], key))
-  end
-  if not sorted then sort(keys, key_before) end
-  return keys
+-- LuaJIT's tables give their keys in an order that differs between processes, and addresses do too. Here
+-- keys come in order of kind and value (native.keys), and nothing shows an address.
+local KINDS = {number = 1, string = 2, boolean = 3}
+
+local function key_before(a, b)
+  local x, y = type(a), type(b)
+  if x ~= y then return KINDS[x] < KINDS[y] end
+  if x == 'boolean' then return b and not a end
+  return a < b
 end
 
 -- Keys that are set while it goes on are not seen, those that are removed neither.
 local function ordered_pairs(t)
   want_table('pairs', t)
-  local keys, i = ordered_keys('pairs', t), 0
+  local keys, i = native.keys(t), 0
   return function()
     while true do
       i = i + 1
@@ -101,7 +87,7 @@ local function walk_after(t, key)
   if key ~= nil and not KINDS[type(key)] then error(('next: a %s is no key here'):format(type(key)), 3) end
   local walk = walks[t]
   if key ~= nil and walk and walk.keys[walk.at] == key then return walk end
-  walk = {keys = ordered_keys('next', t), at = 0}
+  walk = {keys = native.keys(t), at = 0}
   while key ~= nil and walk.keys[walk.at + 1] ~= nil and not key_before(key, walk.keys[walk.at + 1]) do
     walk.at = walk.at + 1
   end
@@ -285,13 +271,23 @@ end
 
 function tables.insert(list, ...)
   want_table('insert', list)
-  if select('#', ...) > 1 then charge(#list / 4) end
-  return table.insert(list, ...)
+  if select('#', ...) < 2 then return table.insert(list, (...)) end
+  local at, value = ...
+  local n = #list
+  if type(at) ~= 'number' or not (at >= 1 and at <= n + 1) then
+    error(('insert: place %s, want 1 to %d'):format(to_text(at), n + 1), 2)
+  end
+  charge(n / 4)
+  return table.insert(list, at, value)
 end
 
 function tables.remove(list, at)
   want_table('remove', list)
-  if at then charge(#list / 4) end
+  if at == nil then return table.remove(list) end
+  local n = #list
+  if type(at) ~= 'number' then error(('remove: place %s, want a number'):format(to_text(at)), 2) end
+  if not (at >= 1 and at <= n) then return nil end
+  charge(n / 4)
   return table.remove(list, at)
 end
 
@@ -312,33 +308,48 @@ local maths = {}
 for name, value in pairs(math) do maths[name] = value end
 maths.random, maths.randomseed = nil, nil -- not the same everywhere: policies get an rng
 
--- These catch errors, so none of them may be a native call alone: once a call is over its budget the
--- next instruction of these functions raises again.
-local function caught(...) return ... end
-local function safe_pcall(f, ...) return caught(pcall(f, ...)) end
+-- What catches errors is never a native call alone: once a call is over its budget the next instruction here raises
+-- again. That takes time for each that is under way, and a coroutine that resumes another takes some of the host's
+-- stack, whatever stack is its own; so both have a bound.
+local MOST_NESTED, MOST_RESUMES = 200, 32 -- pcall, xpcall and resume within each other; resume alone
+local nested, resumes = 0, 0
+local pending = setmetatable({}, {__mode = 'k'}) -- of a coroutine that yielded: those under way in it
+
+local function enter(what, more)
+  if nested + more > MOST_NESTED then error(('%s: more than %d within each other'):format(what, MOST_NESTED), 3) end
+  nested = nested + more
+end
+
+local function left(...)
+  nested = nested - 1
+  return ...
+end
+
+local function safe_pcall(f, ...)
+  enter('pcall', 1)
+  return left(pcall(f, ...))
+end
 
 -- LuaJIT calls a handler from C; here it runs when the stack is unwound.
 local function handled(handler, ok, ...)
   if ok then return true, ... end
-  local _, said = caught(pcall(handler, ...))
+  local _, said = safe_pcall(handler, ...)
   return false, said
 end
-local function safe_xpcall(f, handler, ...) return handled(handler, caught(pcall(f, ...))) end
+local function safe_xpcall(f, handler, ...) return handled(handler, safe_pcall(f, ...)) end
 
--- A coroutine that resumes another takes some of the host's stack, whatever stack is its own.
-local MOST_RESUMES = 32 -- one in another
-local resumes = 0
-
-local function resumed(...)
-  resumes = resumes - 1
+local function resumed(co, before, ...)
+  resumes, pending[co], nested = resumes - 1, nested - before - 1, before
   return ...
 end
 
 local function safe_resume(co, ...)
   if type(co) ~= 'thread' then error(('resume: want a coroutine, got a %s'):format(type(co)), 2) end
   if resumes >= MOST_RESUMES then error(('more than %d coroutines resume each other'):format(MOST_RESUMES), 2) end
+  local before = nested
+  enter('resume', 1 + (pending[co] or 0))
   resumes = resumes + 1
-  return resumed(coroutine.resume(co, ...))
+  return resumed(co, before, coroutine.resume(co, ...))
 end
 
 local function passed_on(ok, ...)
@@ -746,6 +757,6 @@ function asked.load(saved)
 end
 
 return function(method, ...)
-  resumes = 0
+  nested, resumes = 0, 0
   return asked[method](...)
 end, environment
