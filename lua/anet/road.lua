@@ -251,11 +251,11 @@ function M.measure_rungs(ui, s, times, e, picks, dataset, input, options, pool)
   for _ = 1, 3 do
     local plans = {}
     for i, r in ipairs(list) do plans[i] = r.plan end
-    local medians = plan.time(plans, {rounds = options.rounds or 200, pool = options.pool})
+    local times_now = plan.time(plans, {rounds = options.rounds, pool = options.pool})
     local over = false
     for i, r in ipairs(list) do
-      r.measured_ms, r.ratio = medians[i], medians[i] / medians[1]
-      local budget = i > 1 and options.budgets[i - 1] / times:info().oracle_ms * medians[1]
+      r.measured_ms, r.ratio = times_now[i].ms, times_now[i].ratio
+      local budget = i > 1 and options.budgets[i - 1] / times:info().oracle_ms * times_now[1].ms
       if budget and r.measured_ms > budget then
         local other = e:best_under(r.predicted_ms * budget / r.measured_ms * 0.99)
         if other then list[i], over = make(other), true end

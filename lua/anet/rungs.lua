@@ -46,8 +46,7 @@ function M.compile(rungs, batch, options, pool)
     r.plan = plan.new(r.net, {batch = batch, pool = pool})
     plans[i] = r.plan
   end
-  local medians = plan.time(plans, {rounds = options.rounds or 60, batch = batch, pool = pool})
-  for i, r in ipairs(rungs) do r.measured_ms = medians[i] end
+  for i, t in ipairs(plan.time(plans, {rounds = options.rounds, batch = batch, pool = pool})) do rungs[i].measured_ms = t.ms end
   return rungs
 end
 
