@@ -84,7 +84,7 @@ end
 -- The budget changes by far more than any other process could slow us down.
 serve(20, 1000 * times[2].ms, 'plenty of time')
 assert(session:state().rung == 2)
-serve(5, 1e-3 * times[1], 'hardly any')
+serve(5, 1e-3 * times[1].ms, 'hardly any')
 assert(session:state().rung == 1)
 serve(20, 1000 * times[2].ms, 'plenty again')
 assert(session:state().rung == 2)
