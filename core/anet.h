@@ -541,13 +541,12 @@ ANET_API double anet_supernet_bytes(const anet_supernet *supernet); /* all weigh
 /* Measured time of every option and of the frozen rest, with their errors, on this machine. */
 typedef struct anet_table anet_table;
 typedef struct anet_profile_desc {
-  int32_t batch, rounds;  /* 0: 1 and 30 */
+  int32_t batch, rounds;  /* 0: 1 and 20 */
   int32_t held_out;       /* random subnets measured end to end to tell the error; 0: 50 */
   double seed;
 } anet_profile_desc;
 /* Interleaved rounds of subnets that together use every option, timed at the boundaries of
- * positions inside the running network (caches as they are in use), each round beside a reference
- * for drift; medians. */
+ * positions inside the running network, once it is warm; the oracle is visited between them, for drift. Medians. */
 ANET_API int anet_profile(anet_supernet *supernet, anet_pool *pool, const anet_profile_desc *desc,
                           anet_table **out);
 ANET_API anet_table *anet_table_retain(anet_table *table);
@@ -555,8 +554,9 @@ ANET_API void anet_table_release(anet_table *table);
 typedef struct anet_table_info {
   int32_t options, batch, threads, rounds;
   double fixed_ms;                     /* stem, head and all else outside the options */
-  double oracle_ms;                    /* end to end, measured */
-  double median_error, p95_error;      /* of predictions, relative, on the held-out subnets */
+  double oracle_ms, oracle_error;      /* end to end, measured as anet_time_plans does */
+  double disturbed;                    /* share of runs that lost the processor */
+  double median_error, p95_error;      /* of predictions, relative, on the held-out subnets and the oracle */
   double drift;                        /* reference block: slowest round over fastest */
   double seconds;                      /* what profiling took */
   const char *fingerprint;             /* borrowed */
@@ -568,9 +568,29 @@ ANET_API int anet_table_predict(const anet_table *table, const anet_space *space
                                 const uint8_t *genome, double *ms);
 /* ANET_STALE names what differs from the machine as it is now. */
 ANET_API int anet_table_check(const anet_table *table, int32_t threads);
-/* End-to-end time of plans, in interleaved rounds: median[i] and quartile[i] of plan i, in ms. */
-ANET_API int anet_time_plans(anet_plan *const *plans, int32_t count, anet_pool *pool, int32_t n,
-                             int32_t rounds, double *median, double *quartile);
+/* Times of plans as a program that runs one of them in a loop sees them. Each runs alone until the caches hold what it
+ * needs, then a few runs count; plan 0 is visited before and after each other plan, as warm, and a ratio is the median of
+ * such pairs. Runs during which the thread lost the processor are dropped. Where the rest disagree by more than `error`,
+ * up to three times the rounds are made. */
+typedef struct anet_timing_desc {
+  int32_t n;            /* images a run; 0: 1 */
+  int32_t rounds;       /* visits to each plan; 0: 24. Fewer where limit_ms is over, but 3 */
+  double error;         /* relative; 0: 0.02 */
+  double limit_ms;      /* of running; 0: 20 000 */
+} anet_timing_desc;
+typedef struct anet_timing {
+  double ms;            /* one run: of plan 0 in the third of its visits that was quietest, of others that times their ratio */
+  double ratio;         /* to plan 0 */
+  double error;         /* relative half width of the ratio, of plan 0 of ms; 1: too few rounds to tell */
+  double cold_ms;       /* one run after everything was driven out of the caches */
+  double least_ms, median_ms; /* of its runs that counted; of its visits */
+  double disturbed;     /* share of its runs that lost the processor */
+  int32_t rounds;       /* that were made */
+  int32_t settled;      /* 1: error is within what was asked; 0: the machine is too busy to tell */
+} anet_timing;
+/* out: (count). ANET_RANGE: n is more than a plan's batch. */
+ANET_API int anet_time_plans(anet_plan *const *plans, int32_t count, anet_pool *pool,
+                             const anet_timing_desc *desc, anet_timing *out);
 
 /* Candidates evaluated together: they form a trie, each shared prefix is computed once a chunk. */
 typedef struct anet_evaluation_desc {

@@ -1,11 +1,11 @@
 /* The latency table from measurements.
  *
- * A round visits a fresh random set of subnets that together use every option. Every visit gives a
- * sample for each option on its path, timed inside the running network, and the time of the whole.
- * Visits are compared through the reference that runs beside each: what they give is scaled by how
- * fast the machine was just then, to how fast it mostly was. The table holds medians; what the
- * marks between positions cost, and that a sum of medians is no median of sums, goes into one
- * factor taken from the wholes.
+ * A round visits the oracle, and a fresh random set of subnets that together use every option.
+ * Every visit gives a sample for each option on its path, timed inside the running network, and the
+ * time of the whole. Visits are compared through the reference that runs beside them, as warm:
+ * those of quiet moments count, scaled by how fast the reference was just then to its quiet time,
+ * which is what anet_time_plans gives. The table holds medians; what the marks between positions
+ * cost, and that a sum of medians is no median of sums, goes into one factor taken from the wholes.
  */
 #include <math.h>
 #include <string.h>
@@ -18,9 +18,12 @@
 #include "run/probe.h"
 #include "run/table.h"
 
-enum { DEFAULT_BATCH = 1, DEFAULT_ROUNDS = 30, DEFAULT_HELD_OUT = 50 };
-enum { COLD_ROUNDS = 3, SWEEPS = 5 }; /* sweeps over the held-out subnets */
-enum { NEAR = 4 }; /* so many visits before and after one tell how fast the machine was */
+enum { DEFAULT_BATCH = 1, DEFAULT_ROUNDS = 20, DEFAULT_HELD_OUT = 50 };
+enum { COLD_ROUNDS = 3, SWEEPS = 3 }; /* sweeps over the held-out subnets */
+enum { EVERY = 2 };                   /* visits to a visit of the reference */
+enum {
+  NEAR = 3
+}; /* visits of the reference before and after one that tell how fast the machine was */
 
 /* One measured time of an option; option = that of the space, or `options` for what is fixed. */
 typedef struct sample {
@@ -47,8 +50,9 @@ typedef struct profiler {
   int32_t colds, cold_capacity;
   whole *whole; /* (wholes) owned */
   int32_t wholes, whole_capacity;
-  double *reference; /* (visits) ms of the reference beside each, in order of time; owned */
-  int32_t visits, visit_capacity;
+  int32_t visits;
+  double *reference; /* (references) ms, before each visit whose number EVERY divides; owned */
+  int32_t references, reference_capacity;
 } profiler;
 
 /* ---- subnets that cover ------------------------------------------------------------------- */
@@ -103,10 +107,15 @@ static int add_sample(sample **list, int32_t *count, int32_t *capacity, sample s
   return ANET_OK;
 }
 
-static int add_visit(profiler *p)
+/* Begins a visit. */
+static int begin_visit(profiler *p, int32_t *visit)
 {
-  ANET_TRY(anet__grow((void **)&p->reference, &p->visit_capacity, p->visits, sizeof *p->reference));
-  p->reference[p->visits++] = p->probe.reference_ms;
+  *visit = p->visits++;
+  if (*visit % EVERY != 0) return ANET_OK;
+  ANET_TRY(anet__grow((void **)&p->reference, &p->reference_capacity, p->references,
+                      sizeof *p->reference));
+  ANET_TRY(anet__probe_reference(&p->probe));
+  p->reference[p->references++] = p->probe.reference_ms;
   return ANET_OK;
 }
 
@@ -115,14 +124,9 @@ static double near_reference(const profiler *p, int32_t visit)
 {
   double near[2 * NEAR + 1];
   int32_t n = 0;
-  for (int32_t i = visit - NEAR; i <= visit + NEAR; i++)
-    if (i >= 0 && i < p->visits) near[n++] = p->reference[i];
+  for (int32_t i = visit / EVERY - NEAR; i <= visit / EVERY + NEAR; i++)
+    if (i >= 0 && i < p->references) near[n++] = p->reference[i];
   return anet__median(near, n);
-}
-
-static double visit_scale(const profiler *p, int32_t visit)
-{
-  return p->table->oracle_ms / near_reference(p, visit);
 }
 
 static int add_whole(profiler *p, const uint8_t *genome, int32_t visit)
@@ -136,9 +140,9 @@ static int add_whole(profiler *p, const uint8_t *genome, int32_t visit)
 
 static int visit_warm(profiler *p, const uint8_t *genome)
 {
-  const int32_t visit = p->visits;
+  int32_t visit;
+  ANET_TRY(begin_visit(p, &visit));
   ANET_TRY(anet__probe_regions(&p->probe, genome));
-  ANET_TRY(add_visit(p));
   ANET_TRY(add_whole(p, genome, visit));
   for (int32_t i = -1; i < p->positions; i++) {
     if (i >= 0 && genome[i] == ANET_COVERED) continue;
@@ -160,10 +164,12 @@ static int visit_cold(profiler *p, const uint8_t *genome)
   return ANET_OK;
 }
 
-/* Starts at a random option, so that none is always covered first. */
+/* The oracle, whose weights fill the caches most; then from a random option on, so that none is
+ * always covered first. */
 static int run_round(profiler *p, bool warm)
 {
-  uint8_t genome[ANET_MAX_POSITIONS];
+  uint8_t genome[ANET_MAX_POSITIONS] = {0};
+  if (warm) ANET_TRY(visit_warm(p, genome));
   memset(p->covered, 0, (size_t)p->options * sizeof *p->covered);
   const int32_t start = anet_rng_int(&p->rng, 0, p->options - 1);
   for (int32_t k = 0; k < p->options; k++) {
@@ -177,91 +183,111 @@ static int run_round(profiler *p, bool warm)
 
 /* ---- the table ---------------------------------------------------------------------------- */
 
-/* Medians of the samples by option: *error (may be NULL) is the standard error of the median, from
- * the spread. values: (samples) scratch. */
-static double option_median(const sample *list, int32_t count, int32_t option, double *values,
-                            double *error)
+/* Of the warm samples of an option. pair: (samples) scratch. */
+static double option_ms(profiler *p, int32_t option, anet__pair *pair, double *error)
 {
-  const double median_over_mean = 1.2533; /* standard errors, for normal samples */
   int32_t n = 0;
-  for (int32_t i = 0; i < count; i++)
-    if (list[i].option == option) values[n++] = list[i].ms;
-  const double median = anet__median(values, n);
-  if (error) *error = median_over_mean * anet__spread(values, n, median) / sqrt(n);
-  return median;
+  for (int32_t i = 0; i < p->samples; i++)
+    if (p->sample[i].option == option)
+      pair[n++] = (anet__pair){near_reference(p, p->sample[i].visit), p->sample[i].ms};
+  const double ratio = anet__quiet_ratio(pair, n, error);
+  *error *= p->table->oracle_ms;
+  return ratio * p->table->oracle_ms;
+}
+
+static double option_cold_ms(const profiler *p, int32_t option, double *values)
+{
+  int32_t n = 0;
+  for (int32_t i = 0; i < p->colds; i++)
+    if (p->cold[i].option == option) values[n++] = p->cold[i].ms;
+  return anet__median(values, n);
 }
 
 static int fill_table(profiler *p)
 {
   anet_table *t = p->table;
-  const int32_t room = ANET_MAX(ANET_MAX(p->samples, p->colds), p->visits);
-  double *values = anet__alloc_array((size_t)room, sizeof *values);
-  if (!values) return ANET_NOMEM;
-  memcpy(values, p->reference, (size_t)p->visits * sizeof *values);
-  t->oracle_ms = anet__median(values, p->visits);
-  for (int32_t i = 0; i < p->samples; i++) p->sample[i].ms *= visit_scale(p, p->sample[i].visit);
-  for (int32_t i = 0; i < p->wholes; i++) p->whole[i].ms *= visit_scale(p, p->whole[i].visit);
-  for (int32_t i = 0; i < p->options; i++) {
-    t->ms[i] = option_median(p->sample, p->samples, i, values, &t->error[i]);
-    t->cold_ms[i] = option_median(p->cold, p->colds, i, values, NULL);
+  double error;
+  double *values = anet__alloc_array((size_t)ANET_MAX(p->references, p->colds), sizeof *values);
+  anet__pair *pair = anet__alloc_array((size_t)p->samples, sizeof *pair);
+  if (values && pair) {
+    memcpy(values, p->reference, (size_t)p->references * sizeof *values);
+    t->oracle_ms = anet__quiet_ms(values, p->references, &t->oracle_error);
+    t->oracle_error /= t->oracle_ms;
+    for (int32_t i = 0; i < p->options; i++) {
+      t->ms[i] = option_ms(p, i, pair, &t->error[i]);
+      t->cold_ms[i] = option_cold_ms(p, i, values);
+    }
+    t->fixed_ms = option_ms(p, p->options, pair, &error);
   }
-  t->fixed_ms = option_median(p->sample, p->samples, p->options, values, NULL);
+  const int rc = values && pair ? ANET_OK : ANET_NOMEM;
+  anet__free(pair);
   anet__free(values);
-  return ANET_OK;
+  return rc;
 }
 
 /* One factor brings the sums to the measured wholes. */
 static int fit_wholes(profiler *p)
 {
   anet_table *t = p->table;
-  double *ratio = anet__alloc_array((size_t)p->wholes, sizeof *ratio);
-  if (!ratio) return ANET_NOMEM;
+  anet__pair *pair = anet__alloc_array((size_t)p->wholes, sizeof *pair);
+  if (!pair) return ANET_NOMEM;
   int rc = ANET_OK;
   for (int32_t i = 0; i < p->wholes && !rc; i++) {
+    const whole *w = &p->whole[i];
     double predicted;
-    rc = anet_table_predict(t, p->space, p->whole[i].genome, &predicted);
-    if (!rc) ratio[i] = p->whole[i].ms / predicted;
+    rc = anet_table_predict(t, p->space, w->genome, &predicted);
+    if (!rc) pair[i] = (anet__pair){near_reference(p, w->visit), w->ms / predicted * t->oracle_ms};
   }
-  const double factor = rc ? 1 : anet__median(ratio, p->wholes);
+  const double factor = rc ? 1 : anet__quiet_ratio(pair, p->wholes, NULL);
   for (int32_t i = 0; i < p->options; i++) {
     t->ms[i] *= factor;
     t->error[i] *= factor;
   }
   t->fixed_ms *= factor;
-  anet__free(ratio);
+  anet__free(pair);
   return rc;
 }
 
 /* ---- the error on subnets it has not seen ------------------------------------------------- */
 
-/* Fills ms (held_out, SWEEPS), scaled to the table's reference. */
-static int time_held_out(profiler *p, const uint8_t *genomes, double *ms)
+/* Fills pair (held_out, SWEEPS). */
+static int time_held_out(profiler *p, const uint8_t *genomes, anet__pair *pair)
 {
   const int32_t first = p->visits;
+  int32_t visit;
   for (int32_t s = 0; s < SWEEPS; s++) {
     for (int32_t i = 0; i < p->held_out; i++) {
+      ANET_TRY(begin_visit(p, &visit));
       ANET_TRY(anet__probe_total(&p->probe, genomes + (size_t)i * (size_t)p->positions));
-      ANET_TRY(add_visit(p));
-      ms[i * SWEEPS + s] = p->probe.total_ms;
+      pair[i * SWEEPS + s].ms = p->probe.total_ms;
     }
   }
   for (int32_t s = 0; s < SWEEPS; s++)
     for (int32_t i = 0; i < p->held_out; i++)
-      ms[i * SWEEPS + s] *= visit_scale(p, first + s * p->held_out + i);
+      pair[i * SWEEPS + s].reference = near_reference(p, first + s * p->held_out + i);
   return ANET_OK;
 }
 
-static int compare(profiler *p, const uint8_t *genomes, double *ms, double *error)
+static int error_of(const profiler *p, const uint8_t *genome, double measured, double *error)
 {
+  double predicted;
+  ANET_TRY(anet_table_predict(p->table, p->space, genome, &predicted));
+  *error = fabs(predicted - measured) / measured;
+  return ANET_OK;
+}
+
+/* error: (held_out + 1), the last one the oracle's. */
+static int compare(profiler *p, const uint8_t *genomes, anet__pair *pair, double *error)
+{
+  const uint8_t keep[ANET_MAX_POSITIONS] = {0};
   for (int32_t i = 0; i < p->held_out; i++) {
-    double predicted;
     const uint8_t *genome = genomes + (size_t)i * (size_t)p->positions;
-    ANET_TRY(anet_table_predict(p->table, p->space, genome, &predicted));
-    const double measured = anet__median(ms + (size_t)i * SWEEPS, SWEEPS);
-    error[i] = fabs(predicted - measured) / measured;
+    const double ratio = anet__quiet_ratio(pair + (size_t)i * SWEEPS, SWEEPS, NULL);
+    ANET_TRY(error_of(p, genome, ratio * p->table->oracle_ms, &error[i]));
   }
-  p->table->median_error = anet__median(error, p->held_out);
-  p->table->p95_error = anet__quantile(error, p->held_out, 0.95);
+  ANET_TRY(error_of(p, keep, p->table->oracle_ms, &error[p->held_out]));
+  p->table->median_error = anet__median(error, p->held_out + 1);
+  p->table->p95_error = anet__quantile(error, p->held_out + 1, 0.95);
   return ANET_OK;
 }
 
@@ -269,14 +295,14 @@ static int measure_error(profiler *p)
 {
   const size_t n = (size_t)p->held_out, width = (size_t)p->positions;
   uint8_t *genomes = anet__alloc_array(n, width);
-  double *ms = anet__alloc_array(n, SWEEPS * sizeof *ms);
-  double *error = anet__alloc_array(n, sizeof *error);
-  int rc = genomes && ms && error ? ANET_OK : ANET_NOMEM;
+  anet__pair *pair = anet__alloc_array(n, SWEEPS * sizeof *pair);
+  double *error = anet__alloc_array(n + 1, sizeof *error);
+  int rc = genomes && pair && error ? ANET_OK : ANET_NOMEM;
   for (size_t i = 0; i < n && !rc; i++)
     rc = anet_genome_sample(p->space, &p->rng, genomes + i * width);
-  if (!rc && !(rc = time_held_out(p, genomes, ms))) rc = compare(p, genomes, ms, error);
+  if (!rc && !(rc = time_held_out(p, genomes, pair))) rc = compare(p, genomes, pair, error);
   anet__free(error);
-  anet__free(ms);
+  anet__free(pair);
   anet__free(genomes);
   return rc;
 }
@@ -327,7 +353,7 @@ static void profiler_free(profiler *p)
 static double drift(const profiler *p)
 {
   double least = near_reference(p, 0), most = least;
-  for (int32_t i = 1; i < p->visits; i++) {
+  for (int32_t i = 1; i < p->visits; i += EVERY) {
     least = fmin(least, near_reference(p, i));
     most = fmax(most, near_reference(p, i));
   }
@@ -342,6 +368,7 @@ static int profile_all(profiler *p)
   ANET_TRY(fit_wholes(p));
   ANET_TRY(measure_error(p));
   p->table->drift = drift(p);
+  p->table->disturbed = anet__probe_disturbed(&p->probe);
   return ANET_OK;
 }
 

@@ -131,17 +131,4 @@ function M.arrange(rungs)
   return list
 end
 
--- How far predictions were off on what was measured, {{predicted_ms, measured_ms}, …}: each gets prediction_error, relative; returns
--- {median, worst} of their sizes.
-function M.prediction_errors(rungs)
-  local sizes = {}
-  for i, r in ipairs(rungs) do
-    r.prediction_error = r.predicted_ms / r.measured_ms - 1
-    sizes[i] = math.abs(r.prediction_error)
-  end
-  table.sort(sizes)
-  local middle = (#sizes + 1) / 2
-  return {median = (sizes[math.floor(middle)] + sizes[math.ceil(middle)]) / 2, worst = sizes[#sizes]}
-end
-
 return M

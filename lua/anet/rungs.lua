@@ -6,36 +6,32 @@
 -- genome where none of its candidates keeps it.
 local json = require 'anet.json'
 local ladder = require 'anet.ladder'
+local latency = require 'anet.latency'
 local plan = require 'anet.plan'
 
 local M = {}
 
+local NEAR = 0.005 -- the relative error of ratios that is aimed at
 local CANDIDATES = 12 -- that are looked at where one was over its budget
 
 -- ---- making -----------------------------------------------------------------------------------------
 
--- {{ms, ratio, error}, …} of plans beside the first: error is how far off the ratio may be.
-local function figures_of(plans, options)
-  local medians, quartiles = plan.time(plans, options)
-  local figures = {}
-  for i, ms in ipairs(medians) do
-    local ratio, spread = ms / medians[1], 1.86 * ((ms - quartiles[i]) / ms + (medians[1] - quartiles[1]) / medians[1])
-    figures[i] = {ms = ms, ratio = ratio, error = ratio * spread / math.sqrt(options.rounds)}
-  end
-  return figures
-end
-
--- A function that measures genomes; each is compiled once. Norms take no time, so that they are recalibrated afterwards.
+-- A function that measures genomes beside the first of them, and what the clock said of each last: {[genome] = anet.Timing}. Norms take no
+-- time, so that they are recalibrated afterwards.
 local function timer(s, pool)
-  local plans = {}
+  local plans, timings = {}, {}
   return function(genomes, options)
-    local list = {}
+    local list, figures = {}, {}
     for i, genome in ipairs(genomes) do
       plans[genome] = plans[genome] or plan.new(s:subnet(genome))
       list[i] = plans[genome]
     end
-    return figures_of(list, {rounds = options.rounds, pool = pool})
-  end
+    for i, t in ipairs(plan.time(list, {rounds = options.rounds, error = NEAR, pool = pool})) do
+      timings[genomes[i]] = t
+      figures[i] = {ms = t.ms, ratio = t.ratio, error = t.error * t.ratio}
+    end
+    return figures
+  end, timings
 end
 
 -- The candidates of a budget: its pick, and where that does not do, the best of what the explorer has seen within budget and limit.
@@ -62,6 +58,13 @@ local function ready(s, genome, dataset, input, sample, pool)
   return net, score
 end
 
+-- How far off predictions were, {median, worst}, and of each rung its prediction_error.
+local function prediction_of(list)
+  for _, r in ipairs(list) do r.prediction_error = r.predicted_ms / r.measured_ms - 1 end
+  local median, worst = latency.errors(list)
+  return {median = median, worst = worst}
+end
+
 -- Choices of ladder.choose and their rungs, {[genome] = rung}, as a ladder. oracle: its rung.
 local function assemble(choices, made, oracle)
   local all, number = {oracle}, {}
@@ -70,14 +73,20 @@ local function assemble(choices, made, oracle)
     if rung and not number[rung] and rung ~= oracle then all[#all + 1] = rung end
     if rung then number[rung] = 0 end
   end
-  local errors = ladder.prediction_errors(all)
-  local list = ladder.arrange(all)
+  local list, prediction = ladder.arrange(all), prediction_of(all)
   for i, rung in ipairs(list) do number[rung] = i end
   for _, choice in ipairs(choices) do
     local at = choice.genome and number[made[choice.genome]]
     choice.ms, choice.rung = choice.share * oracle.measured_ms, at ~= 0 and at or nil
   end
-  return {oracle = oracle, rungs = list, budgets = choices, prediction = errors}
+  return {oracle = oracle, rungs = list, budgets = choices, prediction = prediction}
+end
+
+-- What to say where the machine was too busy to measure what was chosen.
+local function doubt_of(timings, made)
+  local list = {}
+  for genome in pairs(made) do list[#list + 1] = timings[genome] end
+  return plan.doubts(list)
 end
 
 -- The ladder of what a search picked, one genome a budget. dataset: labelled images that rungs are scored on; options: budgets (ms),
@@ -86,8 +95,9 @@ function M.make(ui, s, times, e, picks, dataset, input, options, pool)
   local keep, oracle_ms = s:space():keep(), times:info().oracle_ms
   local shares, fixed = {}, {}
   for b, ms in ipairs(options.budgets) do shares[b], fixed[b] = ms / oracle_ms, options.fixed and options.fixed[b] and ms end
-  local choices, known = ladder.choose(shares, candidates_of(ui, e, picks, oracle_ms), keep, timer(s, options.pool),
-                                       {rounds = options.rounds or 200, fixed = fixed})
+  local measure, timings = timer(s, options.pool)
+  local choices, known = ladder.choose(shares, candidates_of(ui, e, picks, oracle_ms), keep, measure,
+                                       {rounds = options.rounds or 24, fixed = fixed})
   local sample = dataset:tensor(input, math.min(dataset:count(), options.calibrate or 1024))
   local made = {}
   local function rung_of(genome)
@@ -101,7 +111,9 @@ function M.make(ui, s, times, e, picks, dataset, input, options, pool)
     local genome = choice.genome
     if genome and not made[genome] then made[genome] = rung_of(genome) end
   end
-  return assemble(choices, made, made[keep])
+  local ladder_made = assemble(choices, made, made[keep])
+  ladder_made.doubt = doubt_of(timings, made)
+  return ladder_made
 end
 
 -- What is to be said of a ladder's budgets, in lines.
@@ -120,6 +132,7 @@ function M.remarks(made)
       say(b, 'measuring did not settle whether rung %d keeps it', b.rung)
     end
   end
+  lines[#lines + 1] = made.doubt
   return lines
 end
 
@@ -154,7 +167,7 @@ function M.describe(made, about)
   local all = {threads = made.threads}
   for key, value in pairs(about or {}) do all[key] = value end
   all.oracle, all.rungs, all.budgets = M.figures(made.oracle), json.array(list), json.array(budgets)
-  all.prediction = made.prediction
+  all.prediction, all.doubt = made.prediction, made.doubt
   return all
 end
 
@@ -196,7 +209,7 @@ function M.read(bundle)
   if not about.prediction then
     local all = {about.oracle}
     for _, r in ipairs(about.rungs) do all[#all + 1] = r.genome ~= about.oracle.genome and r or nil end
-    about.prediction = ladder.prediction_errors(all)
+    about.prediction = prediction_of(all)
   end
   return about
 end
@@ -221,8 +234,7 @@ function M.compile(rungs, batch, options, pool)
     r.plan = plan.new(r.net, {batch = batch, pool = pool})
     plans[i] = r.plan
   end
-  local medians = plan.time(plans, {rounds = options.rounds or 60, batch = batch, pool = pool})
-  for i, r in ipairs(rungs) do r.measured_ms = medians[i] end
+  for i, t in ipairs(plan.time(plans, {rounds = options.rounds, batch = batch, pool = pool})) do rungs[i].measured_ms = t.ms end
   return rungs
 end
 

@@ -201,12 +201,4 @@ test.case('fastest first, and none that is dominated', function()
   test.same(ladder.arrange{}, {})
 end)
 
-test.case('errors of predictions', function()
-  local rungs = {{predicted_ms = 1.1, measured_ms = 1}, {predicted_ms = 0.98, measured_ms = 1}, {predicted_ms = 1, measured_ms = 1}}
-  local errors = ladder.prediction_errors(rungs)
-  test.near(errors.median, 0.02, 1e-12)
-  test.near(errors.worst, 0.1, 1e-12)
-  test.near(rungs[2].prediction_error, -0.02, 1e-12)
-end)
-
 return test.finish()
