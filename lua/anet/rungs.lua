@@ -227,15 +227,15 @@ end
 
 -- ---- frames ------------------------------------------------------------------------------------------------
 
--- Compile each for frames of `batch` images and measure them side by side.
+-- Rungs compiled for frames of `batch` images and measured side by side: {genome, predicted_ms, measured_ms (of a frame), accuracy, plan}.
 function M.compile(rungs, batch, options, pool)
-  local plans = {}
-  for i, r in ipairs(rungs) do
-    r.plan = plan.new(r.net, {batch = batch, pool = pool})
-    plans[i] = r.plan
+  local plans, list = {}, {}
+  for i, r in ipairs(rungs) do plans[i] = plan.new(r.net, {batch = batch, pool = pool}) end
+  for i, t in ipairs(plan.time(plans, {rounds = options.rounds, batch = batch, pool = pool})) do
+    local r = rungs[i]
+    list[i] = {genome = r.genome, predicted_ms = r.predicted_ms, measured_ms = t.ms, accuracy = r.accuracy, plan = plans[i]}
   end
-  for i, t in ipairs(plan.time(plans, {rounds = options.rounds, batch = batch, pool = pool})) do rungs[i].measured_ms = t.ms end
-  return rungs
+  return list
 end
 
 return M

@@ -134,7 +134,8 @@ test.case('a stream tells the time of every frame, those of a switch too', funct
   local e, picks = search('front:probe=20', data, settings.budgets)
   local ladder = road.make_ladder(ui, s, times, e, picks, data, input, settings, tiny.pool)
   local keep = space:keep()
-  local list = {{genome = picks[2], net = s:subnet(picks[2]), accuracy = 0.5}, {genome = keep, net = s:subnet(keep), accuracy = 0.9}}
+  local list = {{genome = picks[2], net = s:subnet(picks[2]), accuracy = 0.5, measured_ms = 7},
+                {genome = keep, net = s:subnet(keep), accuracy = 0.9, measured_ms = 8}}
   test.check(#ladder.rungs >= 1)
   local turns = 'return {api = 1, kind = "latency", name = "turns", defaults = {}, new = function() return {n = 0, ' ..
                   'pick = function(self, ladder) self.n = self.n + 1 return self.n % #ladder + 1 end} end}'
@@ -142,6 +143,7 @@ test.case('a stream tells the time of every frame, those of a switch too', funct
   local result = require('anet.stream').run(ui, list, data, input, policy, {
     batch = 4, frames = 20, budget = 1.25, phases = {{share = 1, load = 0}},
   }, tiny.pool)
+  test.same({list[1].measured_ms, list[2].measured_ms}, {7, 8}) -- which are not those of frames
   test.equal(result.frames, 20)
   test.check(result.switches > 10, 'the rungs take turns')
   for _, t in ipairs(result.trace) do test.check(t.ms > 0, ('frame %d took %g ms'):format(t.frame, t.ms)) end
