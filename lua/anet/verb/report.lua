@@ -12,7 +12,7 @@ local function from_bundle(ui, path)
   if not ladder then ui:fail('%s: %s', path, message or "it has no ladder ('anet search' makes one)") end
   local oracle = ladder.oracle
   return {model = path, oracle = {accuracy = oracle.score, test_accuracy = oracle.test_accuracy, ms = oracle.measured_ms},
-          ladder = ladder.rungs, cloud = ladder.cloud}
+          ladder = ladder.rungs, cloud = ladder.cloud, labelled = ladder.labelled}
 end
 
 local function from_json(ui, path)
