@@ -215,7 +215,7 @@ end
 local function explain(err)
   if getmetatable(err) == ui.Failure then return err end
   local message = tostring(err)
-  if message:find('^lua/anet/[%w_/]+%.lua:%d+: ') then message = debug.traceback(message, 2) end
+  if message:find('^lua/anet/[%w_/]+%.lua:%d+: ') then return setmetatable({message = debug.traceback(message, 2), lines = true}, ui.Failure) end
   return setmetatable({message = message}, ui.Failure)
 end
 
@@ -235,7 +235,7 @@ end
 
 local function complain(name, err)
   local terminal = host.terminal(2)
-  io.stderr:write(terminal and '\r\27[K' or '', 'anet ', name, ': ', tostring(err.message), '\n')
+  io.stderr:write(terminal and '\r\27[K' or '', 'anet ', text.printable(name), ': ', text.printable(err.message, err.lines), '\n')
   return 1
 end
 

@@ -1,21 +1,22 @@
 -- What `anet` does with its arguments; the chunk's value is the exit status.
 local host = require 'anet.host'
+local text = require 'anet.text'
 local words = {...}
 local first = table.remove(words, 1)
 
 -- A script: `arg` as in plain Lua, the status is what it returns, where that is a number or boolean.
 local function run_script(path)
-  local chunk, message = loadfile(path)
+  local chunk, message = require('anet.script').load(path)
   message = message or require('anet.environment').trouble()
   if message then
-    io.stderr:write('anet: ', message, '\n')
+    io.stderr:write('anet: ', text.printable(message), '\n')
     return 1
   end
   arg = {[-1] = arg[0], [0] = path, unpack(words)}
   host.catch_interrupts()
   local ok, result = xpcall(function() return chunk(unpack(words)) end, debug.traceback)
   if not ok then
-    io.stderr:write('anet: ', tostring(result), '\n')
+    io.stderr:write('anet: ', text.printable(result, true), '\n')
     return 1
   end
   if type(result) == 'number' then return result end

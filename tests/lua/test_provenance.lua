@@ -94,12 +94,12 @@ end)
 local function write_images(part, count)
   for i = 1, count do
     local image = anet.tensor({8, 8, 1}, 'u8'):fill((i * 7 + #part) % 250)
-    assert(anet.image.save(image, ('%s/%s/%s/%d.png'):format(folder, part, i % 2 == 0 and 'even' or 'odd', i)))
+    assert(anet.image.save(image, ('%s/%s/%d/%d.png'):format(folder, part, i % tiny.CLASSES, i)))
   end
 end
 
-for _, path in ipairs{'both/train/even', 'both/train/odd', 'both/test/even', 'both/test/odd', 'alone/train/even', 'alone/train/odd'} do
-  os.execute(('mkdir -p %s/%s'):format(folder, path))
+for _, part in ipairs{'both/train', 'both/test', 'alone/train'} do
+  for class = 0, tiny.CLASSES - 1 do os.execute(('mkdir -p %s/%s/%d'):format(folder, part, class)) end
 end
 write_images('both/train', 20)
 write_images('both/test', 10)
@@ -143,7 +143,7 @@ test.case('verbs hand it on', function()
   run_json(('elastify %s %s --out %s'):format(path 'o.anet', flags, path 's.anet'))
   run_json(('distill %s %s --policy adaptive:solve_images=8,block_epochs=0,joint_epochs=1 --batch 4 --out %s'):format(path 's.anet', flags, path 'd.anet'))
   run_json(('calibrate %s %s --int8 --images 10 --out %s'):format(path 'd.anet', flags, path 'q.anet'))
-  local found = run_json(('search %s --data %s --threads 1 --quiet --budgets 95%% --images 6 --policy random:evaluations=20'):format(path 'q.anet', both))
+  local found = run_json(('search %s --data %s --threads 1 --quiet --unlabelled --budgets 95%% --images 6 --policy random:evaluations=20'):format(path 'q.anet', both))
   run_json(('export %s --rung 1 --out %s'):format(path 'q.anet', path 'e.anet'))
   local chain = provenance.chain(assert(anet.bundle.open(path 'e.anet')))
   test.same(verbs(assert(anet.bundle.open(path 'e.anet'))), {'train', 'elastify', 'distill', 'calibrate', 'search', 'export'})

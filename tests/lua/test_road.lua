@@ -274,12 +274,17 @@ local net_file, supernet_file, images_folder = folder .. '/net.anet', folder .. 
 assert(anet.bundle():set_net(oracle):set_input(input):save(net_file))
 assert(anet.bundle():set_supernet(s):set_input(input):set_latency(times):save(supernet_file))
 
--- One folder a class, a few images each.
-for label, name in ipairs{'train/dark', 'train/grey', 'train/bright', 'test/dark', 'test/grey', 'test/bright'} do
-  os.execute(('mkdir -p %s/%s'):format(images_folder, name))
-  for i = 1, 4 do
-    local image = anet.tensor({8, 8, 1}, 'u8'):fill(40 * label + i)
-    assert(anet.image.save(image, ('%s/%s/%d.png'):format(images_folder, name, i)))
+-- One folder a class, four images each, that look like the data.
+for part, seed in pairs{train = 5, test = 6} do
+  local drawn, found = tiny.data(60, seed), {0, 0, 0}
+  for i = 1, drawn:count() do
+    local class = drawn:labels():get(i) + 1
+    found[class] = found[class] + 1
+    local path = ('%s/%s/%d'):format(images_folder, part, class)
+    os.execute('mkdir -p ' .. path)
+    if found[class] <= 4 then
+      assert(anet.image.save(drawn:slice(i, 1):images():clone():reshape{8, 8, 1}, ('%s/%d.png'):format(path, found[class])))
+    end
   end
 end
 

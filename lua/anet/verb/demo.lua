@@ -139,26 +139,31 @@ local function save(ui, options, s, model, times, ladder, images, results)
   ui:try(rungs.save(bundle, ladder, about):save(options.out .. '/supernet.anet'))
   local paths, message = report.save(results, options.out)
   if not paths then return ui:note('no report: %s', message) end
+  if message then ui:note('no PNG files: %s', message) end
   ui:line('%s, %s/supernet.anet', table.concat(paths, ', '), options.out)
 end
 
--- {train, private, test, about, of}: what a distillation may see; the device's private images, which neither it nor the oracle's training sees, as far
--- as that is on record; and what nothing sees. about: the private ones, as unseen.open tells them.
-local function split(ui, options, model)
-  local train, test = road.open_data(ui, options.data, 'train'), road.open_data(ui, options.data, 'test')
-  local pool, about = unseen.open(model.bundle, options.data, options.images)
-  if not pool then ui:fail('%s', about) end
-  local most = about.part == 'test' and math.floor(pool:count() / 2) or about.first > 1 and pool:count() or pool:count() - 1
-  if most < 1 then ui:fail('--images: there are %d images in all, too few to set some apart', pool:count()) end
+-- {train, private, test, about, of}: what a distillation may see; the device's private images, which neither it nor the oracle's training
+-- sees, as far as that is on record; and what nothing sees. about: the private ones, as unseen.open tells them.
+local function split(ui, options, model, pool)
+  local train = road.open_labelled(ui, model, options.data, 'train')
+  local left, about = unseen.open(model.bundle, options.data, options.images)
+  if not left then ui:fail('%s', about) end
+  left = road.match_labels(ui, model, left, options.data)
+  local most = about.part == 'test' and math.floor(left:count() / 2) or about.first > 1 and left:count() or left:count() - 1
+  if most < 1 then ui:fail('%s: %d images are too few to set some apart', options.data, left:count()) end
   about.images, about.seed = math.min(options.images, most), options.seed
-  local private, others = pool:sample(about.images, options.seed)
-  local images = {train = train, private = private, test = test, about = about, of = train:count()}
+  local private, others = left:sample(about.images, options.seed)
+  local images = {train = train, private = private, about = about, of = train:count()}
   if about.part == 'test' then
-    images.test = pool:pick(others)
+    images.test = left:pick(others)
   else
-    images.train = about.first > 1 and train:slice(1, about.first - 1) or pool:pick(others)
+    images.test = road.open_labelled(ui, model, options.data, 'test')
+    images.train = about.first > 1 and train:slice(1, about.first - 1) or left:pick(others)
   end
-  ui:line('private images: %d of the %d %s', about.images, pool:count(), about.said)
+  images.test = road.labelled(model.oracle, images.test, model.input, pool)
+  road.must_know(ui, model.oracle, images.test, model.input, pool, options.data)
+  ui:line('private images: %d of the %d %s', about.images, left:count(), about.said)
   return images
 end
 
@@ -166,7 +171,7 @@ local function run(options, ui)
   local pool, timing_pool, began = anet.pool(options.threads), anet.pool(1), anet.clock()
   local results = {model = options.model}
   local model = road.open_model(ui, options.model)
-  local images = split(ui, options, model)
+  local images = split(ui, options, model, pool)
   local s = obtain(ui, options, model, images.train, results, pool)
   if not s then return 130 end
   local times = profile(ui, options, s, results, timing_pool)

@@ -149,7 +149,9 @@ local function show_bundle(ui, options)
   if latency then ui:line('%s', tostring(latency)) end
   if ladder then show_ladder(ui, ladder) end
   show_provenance(ui, provenance.chain(bundle))
-  if options.nodes and net then ui:line('%s', net:describe()) end
+  if options.nodes and net then
+    for line in net:describe():gmatch '[^\n]+' do ui:line('%s', line) end
+  end
   if options.blocks and supernet then show_blocks(ui, supernet) end
   local blocks, frozen
   if options.why and net then blocks, frozen = show_why(ui, net, bundle:value 'left_out') end

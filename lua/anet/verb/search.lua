@@ -29,8 +29,7 @@ local function images_of(ui, model, options)
   about.images, about.seed = math.min(options.images, pool:count()), options.seed
   about.said = ('on %d of the %d %s'):format(about.images, pool:count(), about.said)
   local dataset = about.images < pool:count() and pool:sample(about.images, options.seed) or pool
-  if options.unlabelled then dataset = anet.data.new(dataset:images(), nil, dataset:classes()) end
-  return dataset, about
+  return road.match_labels(ui, model, dataset, options.data, options.unlabelled or false), about
 end
 
 -- ---- the ladder ----------------------------------------------------------------------------------------------
@@ -68,8 +67,9 @@ local function run(options, ui)
   local pool = anet.pool(0)
   local timing_pool = anet.pool(options.threads)
   local model = road.open_supernet(ui, options.supernet)
-  local times = table_of(ui, model, options, timing_pool)
   local dataset, about = images_of(ui, model, options)
+  road.must_know(ui, model.oracle, dataset, model.input, pool, options.data)
+  local times = table_of(ui, model, options, timing_pool)
   local policy = road.open_policy(ui, 'search', options.policy, options.seed)
   local settings = {margin = options.margin / 100, byte_limit = options.memory * 2 ^ 20, pool = timing_pool}
   settings.budgets, settings.fixed = road.budgets(ui, options.budgets, times:info().oracle_ms)
