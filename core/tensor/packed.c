@@ -1,5 +1,6 @@
 #include "tensor/packed.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -13,10 +14,54 @@ struct anet__packed {
   anet_tensor *source; /* retained */
   uint64_t values;     /* what hash_values gave for the source */
   anet__form form;
-  float *data;
+  float *data;      /* of the slab, or owned */
+  anet__slab *slab; /* retained, or NULL */
   size_t bytes;
   anet__packed *next;
 };
+
+/* Only its maker takes from it. */
+struct anet__slab {
+  atomic_int refs;
+  size_t floats, used;
+  float *data; /* (floats) owned */
+};
+
+int anet__slab_new(size_t floats, anet__slab **out)
+{
+  *out = anet__alloc(sizeof **out);
+  if (!*out) return ANET_NOMEM;
+  atomic_init(&(*out)->refs, 1);
+  (*out)->floats = floats;
+  (*out)->data = anet__alloc_array(floats, sizeof(float));
+  if ((*out)->data) return ANET_OK;
+  anet__free(*out);
+  *out = NULL;
+  return ANET_NOMEM;
+}
+
+void anet__slab_release(anet__slab *slab)
+{
+  if (!slab || atomic_fetch_sub(&slab->refs, 1) != 1) return;
+  anet__free(slab->data);
+  anet__free(slab);
+}
+
+size_t anet__slab_floats(size_t floats)
+{
+  const size_t line = ANET_ALIGN / sizeof(float);
+  return (floats + line - 1) / line * line;
+}
+
+static float *slab_take(anet__slab *slab, size_t floats)
+{
+  const size_t size = anet__slab_floats(floats);
+  if (!slab || slab->floats - slab->used < size) return NULL;
+  float *data = slab->data + slab->used;
+  slab->used += size;
+  atomic_fetch_add(&slab->refs, 1);
+  return data;
+}
 
 static void lock(anet__storage *storage)
 {
@@ -70,14 +115,19 @@ anet__packed *anet__packed_find(const anet_tensor *tensor, const anet__form *for
   return p;
 }
 
-anet__packed *anet__packed_new(const anet_tensor *tensor, const anet__form *form, size_t floats)
+anet__packed *anet__packed_new(const anet_tensor *tensor, const anet__form *form, size_t floats,
+                               anet__slab *slab)
 {
   anet__packed *p = anet__alloc(sizeof *p);
   if (!p) return NULL;
   *p = (anet__packed){.refs = 1, .form = *form, .bytes = floats * sizeof(float)};
   p->source = anet_tensor_retain((anet_tensor *)tensor);
   p->values = hash_values(tensor);
-  p->data = anet__alloc_array(floats, sizeof(float));
+  p->data = slab_take(slab, floats);
+  if (p->data)
+    p->slab = slab;
+  else
+    p->data = anet__alloc_array(floats, sizeof(float));
   if (p->data) return p;
   anet__packed_release(p);
   return NULL;
@@ -110,7 +160,10 @@ void anet__packed_release(anet__packed *p)
   unlock(storage);
   if (!last) return;
   anet_tensor_release(p->source);
-  anet__free(p->data);
+  if (p->slab)
+    anet__slab_release(p->slab);
+  else
+    anet__free(p->data);
   anet__free(p);
 }
 
