@@ -117,8 +117,9 @@ static anet__form form_of(const anet__step *step, const anet__call *call)
                       .detail = {step->attr.groups}};
 }
 
-/* Finds what others have packed; the floats of the slab that the rest will take. */
-static size_t find_packed(anet_plan *plan)
+/* Finds what others have packed; the floats of the slab that the rest will take. values: (steps) of
+ * the weights. */
+static size_t find_packed(anet_plan *plan, uint64_t *values)
 {
   size_t floats = 0;
   for (int32_t i = 0; i < plan->steps; i++) {
@@ -128,23 +129,24 @@ static size_t find_packed(anet_plan *plan)
     if (!op->pack_size) continue;
     anet__step_call(step, 1, NULL, &call);
     const anet__form form = form_of(step, &call);
-    step->packed = anet__packed_find(step->param[0], &form);
+    values[i] = anet__packed_values(step->param[0]);
+    step->packed = anet__packed_find(step->param[0], values[i], &form);
     if (!step->packed) floats += anet__slab_floats(op->pack_size(&call));
   }
   return floats;
 }
 
 /* Steps of one plan may read the same weights: what an earlier one has packed is looked for again. */
-static int pack_step(anet__step *step, anet__slab *slab)
+static int pack_step(anet__step *step, uint64_t values, anet__slab *slab)
 {
   const anet__op *op = anet__step_op(step);
   anet__call call;
   if (!op->pack_size || step->packed) return ANET_OK;
   anet__step_call(step, 1, NULL, &call);
   const anet__form form = form_of(step, &call);
-  step->packed = anet__packed_find(step->param[0], &form);
+  step->packed = anet__packed_find(step->param[0], values, &form);
   if (step->packed) return ANET_OK;
-  step->packed = anet__packed_new(step->param[0], &form, op->pack_size(&call), slab);
+  step->packed = anet__packed_new(step->param[0], values, &form, op->pack_size(&call), slab);
   if (!step->packed) return ANET_NOMEM;
   op->pack(&call, anet__packed_data(step->packed));
   anet__packed_offer(step->packed);
@@ -153,12 +155,14 @@ static int pack_step(anet__step *step, anet__slab *slab)
 
 static int pack_steps(anet_plan *plan)
 {
-  const size_t floats = find_packed(plan);
   anet__slab *slab = NULL;
-  if (floats > 0) ANET_TRY(anet__slab_new(floats, &slab));
-  int rc = ANET_OK;
-  for (int32_t i = 0; i < plan->steps && !rc; i++) rc = pack_step(&plan->step[i], slab);
+  uint64_t *values = anet__alloc_array((size_t)plan->steps, sizeof *values);
+  if (!values) return ANET_NOMEM;
+  const size_t floats = find_packed(plan, values);
+  int rc = floats > 0 ? anet__slab_new(floats, &slab) : ANET_OK;
+  for (int32_t i = 0; i < plan->steps && !rc; i++) rc = pack_step(&plan->step[i], values[i], slab);
   anet__slab_release(slab);
+  anet__free(values);
   return rc;
 }
 

@@ -12,7 +12,7 @@ struct anet__packed {
   int32_t refs; /* under the lock */
   bool offered;
   anet_tensor *source; /* retained */
-  uint64_t values;     /* what hash_values gave for the source */
+  uint64_t values;     /* of the source, hashed */
   anet__form form;
   float *data;      /* of the slab, or owned */
   anet__slab *slab; /* retained, or NULL */
@@ -80,7 +80,7 @@ static bool same_window(const anet_tensor *a, const anet_tensor *b)
 }
 
 /* FNV-1a over words of four bytes, for the rows of the window in order. */
-static uint64_t hash_values(const anet_tensor *t)
+uint64_t anet__packed_values(const anet_tensor *t)
 {
   const int32_t last = t->shape.rank - 1;
   const size_t width = last < 0 ? 1 : (size_t)t->shape.dim[last];
@@ -101,10 +101,9 @@ static uint64_t hash_values(const anet_tensor *t)
   return hash;
 }
 
-anet__packed *anet__packed_find(const anet_tensor *tensor, const anet__form *form)
+anet__packed *anet__packed_find(const anet_tensor *tensor, uint64_t values, const anet__form *form)
 {
   anet__storage *storage = tensor->storage;
-  const uint64_t values = hash_values(tensor);
   lock(storage);
   anet__packed *p = storage->packs;
   while (p && !(p->values == values && memcmp(&p->form, form, sizeof *form) == 0 &&
@@ -115,14 +114,14 @@ anet__packed *anet__packed_find(const anet_tensor *tensor, const anet__form *for
   return p;
 }
 
-anet__packed *anet__packed_new(const anet_tensor *tensor, const anet__form *form, size_t floats,
-                               anet__slab *slab)
+anet__packed *anet__packed_new(const anet_tensor *tensor, uint64_t values, const anet__form *form,
+                               size_t floats, anet__slab *slab)
 {
   anet__packed *p = anet__alloc(sizeof *p);
   if (!p) return NULL;
   *p = (anet__packed){.refs = 1, .form = *form, .bytes = floats * sizeof(float)};
   p->source = anet_tensor_retain((anet_tensor *)tensor);
-  p->values = hash_values(tensor);
+  p->values = values;
   p->data = slab_take(slab, floats);
   if (p->data)
     p->slab = slab;

@@ -252,6 +252,7 @@ function M.measure_rungs(ui, s, times, e, picks, dataset, input, options, pool)
     local plans = {}
     for i, r in ipairs(list) do plans[i] = r.plan end
     local times_now = plan.time(plans, {rounds = options.rounds, pool = options.pool})
+    list.doubt = plan.doubts(times_now)
     local over = false
     for i, r in ipairs(list) do
       r.measured_ms, r.ratio = times_now[i].ms, times_now[i].ratio

@@ -39,14 +39,14 @@ function M.open(bundle, supernet)
   return about.rungs, about
 end
 
--- Compile each for frames of `batch` images and measure them side by side.
+-- Compile each for frames of `batch` images and measure them, each beside the first.
 function M.compile(rungs, batch, options, pool)
   local plans = {}
   for i, r in ipairs(rungs) do
     r.plan = plan.new(r.net, {batch = batch, pool = pool})
     plans[i] = r.plan
   end
-  for i, t in ipairs(plan.time(plans, {rounds = options.rounds, batch = batch, pool = pool})) do rungs[i].measured_ms = t.ms end
+  for i, t in ipairs(plan.time(plans, {rounds = options.rounds or 10, batch = batch, pool = pool})) do rungs[i].measured_ms = t.ms end
   return rungs
 end
 

@@ -700,8 +700,8 @@ TEST(a_slab_lives_as_long_as_a_form_in_it)
   const anet__form form = {.op = 1}, other = {.op = 2};
   CHECK_OK(anet_tensor_new(ANET_F32, &(anet_shape){1, {64}}, &weights));
   CHECK_OK(anet__slab_new(anet__slab_floats(100), &slab));
-  anet__packed *a = anet__packed_new(weights, &form, 100, slab);
-  anet__packed *b = anet__packed_new(weights, &other, 100, slab); /* no room: of its own */
+  anet__packed *a = anet__packed_new(weights, 0, &form, 100, slab);
+  anet__packed *b = anet__packed_new(weights, 0, &other, 100, slab); /* no room: of its own */
   anet__slab_release(slab);
   memset(anet__packed_data(a), 1, anet__packed_bytes(a));
   memset(anet__packed_data(b), 2, anet__packed_bytes(b));

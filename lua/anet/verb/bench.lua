@@ -108,7 +108,7 @@ local function run_models(options, ui)
   end
   show(ui, options, rows)
   local doubt = plan.doubts(times)
-  if doubt then ui:note('%s', doubt) end
+  if doubt then ui[options.tsv and 'note' or 'line'](ui, '%s', doubt) end
   result(ui, options, pool, peak, results, doubt)
 end
 

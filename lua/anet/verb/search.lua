@@ -45,6 +45,7 @@ local function run(options, ui)
           text.duration(explorer.seconds), 100 * saving, 100 * ideal)
   local list = road.measure_rungs(ui, model.supernet, times, explorer, picks, dataset, model.input, settings, pool)
   show(ui, list, settings.budgets, list[1])
+  if list.doubt then ui:line('%s', list.doubt) end
   local about = {policy = options.policy, data = options.data, images = dataset:count(), seed = options.seed,
                  seconds = explorer.seconds, cloud = explorer:cloud()}
   local out = options.out or options.supernet
@@ -55,7 +56,7 @@ local function run(options, ui)
                  score = r.score, retained = r.score / list[1].score}
   end
   ui:result{out = out, seconds = explorer.seconds, evaluated = #explorer.order, saving = saving, ideal_saving = ideal,
-            ladder = ladder}
+            ladder = ladder, doubt = list.doubt}
 end
 
 return {
