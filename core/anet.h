@@ -577,7 +577,7 @@ ANET_API void anet_table_release(anet_table *table);
 typedef struct anet_table_info {
   int32_t options, batch, threads, rounds;
   double fixed_ms;                     /* stem, head and all else outside the options */
-  double oracle_ms, oracle_error;      /* end to end, measured as anet_time_plans does */
+  double oracle_ms, oracle_error;      /* end to end, as anet_time_plans has them; the error of its prediction, if larger */
   double disturbed;                    /* share of runs that lost the processor */
   double median_error, p95_error;      /* of predictions, relative, on the held-out subnets and the oracle */
   double drift;                        /* reference block: slowest round over fastest */
@@ -592,19 +592,19 @@ ANET_API int anet_table_predict(const anet_table *table, const anet_space *space
 /* ANET_STALE names what differs from the machine as it is now. */
 ANET_API int anet_table_check(const anet_table *table, int32_t threads);
 /* Times of plans as a program that runs one of them in a loop sees them. Each runs alone until the caches hold what it
- * needs, then a few runs count; plan 0 is visited before and after each other plan, as warm, and a ratio is the median of
- * such pairs. Runs during which the thread lost the processor are dropped. Where the rest disagree by more than `error`,
- * up to three times the rounds are made. */
+ * needs, then a few runs count; plan 0 is visited before and after each other plan, as warm, and a ratio is the median
+ * of such pairs in quiet moments. Runs during which the thread lost the processor are dropped. Where the rest disagree
+ * by more than `error`, up to three times the rounds are made. */
 typedef struct anet_timing_desc {
   int32_t n;            /* images a run; 0: 1 */
-  int32_t rounds;       /* visits to each plan; 0: 24. Fewer where limit_ms is over, but 3 */
-  double error;         /* relative; 0: 0.02 */
+  int32_t rounds;       /* visits to each plan; 0: 30. Fewer where limit_ms is over, but 5 */
+  double error;         /* relative; 0: 0.03 */
   double limit_ms;      /* of running; 0: 20 000 */
 } anet_timing_desc;
 typedef struct anet_timing {
-  double ms;            /* one run: of plan 0 in the third of its visits that was quietest, of others that times their ratio */
+  double ms;            /* one run: of plan 0 in the quietest sixth of its visits, of others that times their ratio */
   double ratio;         /* to plan 0 */
-  double error;         /* relative half width of the ratio, of plan 0 of ms; 1: too few rounds to tell */
+  double error;         /* relative: half the ratio's 95 % interval; of plan 0 how far its median is from ms; 1: too few */
   double cold_ms;       /* one run after everything was driven out of the caches */
   double least_ms, median_ms; /* of its runs that counted; of its visits */
   double disturbed;     /* share of its runs that lost the processor */

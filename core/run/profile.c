@@ -1,11 +1,11 @@
 /* The latency table from measurements.
  *
- * A round visits the oracle, and a fresh random set of subnets that together use every option.
- * Every visit gives a sample for each option on its path, timed inside the running network, and the
- * time of the whole. Visits are compared through the reference that runs beside them, as warm:
- * those of quiet moments count, scaled by how fast the reference was just then to its quiet time,
- * which is what anet_time_plans gives. The table holds medians; what the marks between positions
- * cost, and that a sum of medians is no median of sums, goes into one factor taken from the wholes.
+ * A round visits the oracle, two subnets near it, and a fresh random set that together use every
+ * option. Every visit gives a sample for each option on its path, timed inside the running network,
+ * and the time of the whole. The reference runs between visits, as warm, and tells
+ * which moments were quiet: the table holds their medians, on the scale of anet_time_plans. What
+ * the marks between positions cost, and that a sum of medians is no median of sums, goes into one
+ * factor taken from the wholes. Held-out subnets are visited in the same rounds, for the error.
  */
 #include <math.h>
 #include <string.h>
@@ -14,12 +14,13 @@
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/error.h"
+#include "base/pool.h"
 #include "base/rng.h"
 #include "run/probe.h"
 #include "run/table.h"
 
 enum { DEFAULT_BATCH = 1, DEFAULT_ROUNDS = 20, DEFAULT_HELD_OUT = 50 };
-enum { COLD_ROUNDS = 3, SWEEPS = 3 }; /* sweeps over the held-out subnets */
+enum { COLD_ROUNDS = 3, SWEEPS = 3 }; /* sweeps over the held-out subnets, spread over the rounds */
 enum { EVERY = 2 };                   /* visits to a visit of the reference */
 enum {
   NEAR = 3
@@ -31,6 +32,7 @@ typedef struct sample {
   double ms;
 } sample;
 
+/* A subnet from end to end. */
 typedef struct whole {
   int32_t visit;
   double ms;
@@ -50,6 +52,7 @@ typedef struct profiler {
   int32_t colds, cold_capacity;
   whole *whole; /* (wholes) owned */
   int32_t wholes, whole_capacity;
+  whole *test; /* (SWEEPS, held_out) owned */
   int32_t visits;
   double *reference; /* (references) ms, before each visit whose number EVERY divides; owned */
   int32_t references, reference_capacity;
@@ -164,12 +167,25 @@ static int visit_cold(profiler *p, const uint8_t *genome)
   return ANET_OK;
 }
 
-/* The oracle, whose weights fill the caches most; then from a random option on, so that none is
- * always covered first. */
-static int run_round(profiler *p, bool warm)
+/* The oracle, and subnets that keep the blocks on one side of a boundary. What a network takes from
+ * the caches decides how fast its options are, and most rungs keep most blocks. */
+static int visit_kept(profiler *p)
 {
   uint8_t genome[ANET_MAX_POSITIONS] = {0};
-  if (warm) ANET_TRY(visit_warm(p, genome));
+  const int32_t cut = anet_rng_int(&p->rng, 0, p->positions);
+  ANET_TRY(visit_warm(p, genome));
+  walk(p, 0, cut, genome);
+  ANET_TRY(visit_warm(p, genome));
+  memset(genome, 0, sizeof genome);
+  walk(p, cut, p->positions, genome);
+  return visit_warm(p, genome);
+}
+
+/* Starts at a random option, so that none is always covered first. */
+static int run_round(profiler *p, bool warm)
+{
+  uint8_t genome[ANET_MAX_POSITIONS];
+  if (warm) ANET_TRY(visit_kept(p));
   memset(p->covered, 0, (size_t)p->options * sizeof *p->covered);
   const int32_t start = anet_rng_int(&p->rng, 0, p->options - 1);
   for (int32_t k = 0; k < p->options; k++) {
@@ -183,16 +199,14 @@ static int run_round(profiler *p, bool warm)
 
 /* ---- the table ---------------------------------------------------------------------------- */
 
-/* Of the warm samples of an option. pair: (samples) scratch. */
-static double option_ms(profiler *p, int32_t option, anet__pair *pair, double *error)
+/* Of the warm samples of an option. moment: (samples) scratch. */
+static double option_ms(profiler *p, int32_t option, anet__moment *moment, double *error)
 {
   int32_t n = 0;
   for (int32_t i = 0; i < p->samples; i++)
     if (p->sample[i].option == option)
-      pair[n++] = (anet__pair){near_reference(p, p->sample[i].visit), p->sample[i].ms};
-  const double ratio = anet__quiet_ratio(pair, n, error);
-  *error *= p->table->oracle_ms;
-  return ratio * p->table->oracle_ms;
+      moment[n++] = (anet__moment){near_reference(p, p->sample[i].visit), p->sample[i].ms};
+  return anet__quiet_median(moment, n, error);
 }
 
 static double option_cold_ms(const profiler *p, int32_t option, double *values)
@@ -208,19 +222,19 @@ static int fill_table(profiler *p)
   anet_table *t = p->table;
   double error;
   double *values = anet__alloc_array((size_t)ANET_MAX(p->references, p->colds), sizeof *values);
-  anet__pair *pair = anet__alloc_array((size_t)p->samples, sizeof *pair);
-  if (values && pair) {
+  anet__moment *moment = anet__alloc_array((size_t)p->samples, sizeof *moment);
+  if (values && moment) {
     memcpy(values, p->reference, (size_t)p->references * sizeof *values);
     t->oracle_ms = anet__quiet_ms(values, p->references, &t->oracle_error);
     t->oracle_error /= t->oracle_ms;
     for (int32_t i = 0; i < p->options; i++) {
-      t->ms[i] = option_ms(p, i, pair, &t->error[i]);
+      t->ms[i] = option_ms(p, i, moment, &t->error[i]);
       t->cold_ms[i] = option_cold_ms(p, i, values);
     }
-    t->fixed_ms = option_ms(p, p->options, pair, &error);
+    t->fixed_ms = option_ms(p, p->options, moment, &error);
   }
-  const int rc = values && pair ? ANET_OK : ANET_NOMEM;
-  anet__free(pair);
+  const int rc = values && moment ? ANET_OK : ANET_NOMEM;
+  anet__free(moment);
   anet__free(values);
   return rc;
 }
@@ -229,43 +243,61 @@ static int fill_table(profiler *p)
 static int fit_wholes(profiler *p)
 {
   anet_table *t = p->table;
-  anet__pair *pair = anet__alloc_array((size_t)p->wholes, sizeof *pair);
-  if (!pair) return ANET_NOMEM;
+  anet__moment *moment = anet__alloc_array((size_t)p->wholes, sizeof *moment);
+  if (!moment) return ANET_NOMEM;
   int rc = ANET_OK;
   for (int32_t i = 0; i < p->wholes && !rc; i++) {
     const whole *w = &p->whole[i];
     double predicted;
     rc = anet_table_predict(t, p->space, w->genome, &predicted);
-    if (!rc) pair[i] = (anet__pair){near_reference(p, w->visit), w->ms / predicted * t->oracle_ms};
+    if (!rc) moment[i] = (anet__moment){near_reference(p, w->visit), w->ms / predicted};
   }
-  const double factor = rc ? 1 : anet__quiet_ratio(pair, p->wholes, NULL);
+  const double factor = rc ? 1 : anet__quiet_median(moment, p->wholes, NULL);
   for (int32_t i = 0; i < p->options; i++) {
     t->ms[i] *= factor;
     t->error[i] *= factor;
   }
   t->fixed_ms *= factor;
-  anet__free(pair);
+  anet__free(moment);
   return rc;
 }
 
 /* ---- the error on subnets it has not seen ------------------------------------------------- */
 
-/* Fills pair (held_out, SWEEPS). */
-static int time_held_out(profiler *p, const uint8_t *genomes, anet__pair *pair)
+static int draw_tests(profiler *p)
 {
-  const int32_t first = p->visits;
-  int32_t visit;
-  for (int32_t s = 0; s < SWEEPS; s++) {
-    for (int32_t i = 0; i < p->held_out; i++) {
-      ANET_TRY(begin_visit(p, &visit));
-      ANET_TRY(anet__probe_total(&p->probe, genomes + (size_t)i * (size_t)p->positions));
-      pair[i * SWEEPS + s].ms = p->probe.total_ms;
-    }
+  p->test = anet__alloc_array((size_t)p->held_out, SWEEPS * sizeof *p->test);
+  if (!p->test) return ANET_NOMEM;
+  for (int32_t i = 0; i < p->held_out; i++) {
+    ANET_TRY(anet_genome_sample(p->space, &p->rng, p->test[i].genome));
+    for (int32_t s = 1; s < SWEEPS; s++) p->test[s * p->held_out + i] = p->test[i];
   }
-  for (int32_t s = 0; s < SWEEPS; s++)
-    for (int32_t i = 0; i < p->held_out; i++)
-      pair[i * SWEEPS + s].reference = near_reference(p, first + s * p->held_out + i);
   return ANET_OK;
+}
+
+/* The share of a round, so that tests and samples see the same moments. */
+static int run_tests(profiler *p, int32_t round)
+{
+  int32_t begin, end;
+  anet__slice(p->held_out * SWEEPS, round, p->rounds, &begin, &end);
+  for (int32_t i = begin; i < end; i++) {
+    whole *w = &p->test[i];
+    ANET_TRY(begin_visit(p, &w->visit));
+    ANET_TRY(anet__probe_total(&p->probe, w->genome));
+    w->ms = p->probe.total_ms;
+  }
+  return ANET_OK;
+}
+
+/* The visit to test `i` in its quietest moment. */
+static const whole *quiet_test(const profiler *p, int32_t i)
+{
+  const whole *best = &p->test[i];
+  for (int32_t s = 1; s < SWEEPS; s++) {
+    const whole *w = &p->test[s * p->held_out + i];
+    if (near_reference(p, w->visit) < near_reference(p, best->visit)) best = w;
+  }
+  return best;
 }
 
 static int error_of(const profiler *p, const uint8_t *genome, double measured, double *error)
@@ -276,34 +308,22 @@ static int error_of(const profiler *p, const uint8_t *genome, double measured, d
   return ANET_OK;
 }
 
-/* error: (held_out + 1), the last one the oracle's. */
-static int compare(profiler *p, const uint8_t *genomes, anet__pair *pair, double *error)
-{
-  const uint8_t keep[ANET_MAX_POSITIONS] = {0};
-  for (int32_t i = 0; i < p->held_out; i++) {
-    const uint8_t *genome = genomes + (size_t)i * (size_t)p->positions;
-    const double ratio = anet__quiet_ratio(pair + (size_t)i * SWEEPS, SWEEPS, NULL);
-    ANET_TRY(error_of(p, genome, ratio * p->table->oracle_ms, &error[i]));
-  }
-  ANET_TRY(error_of(p, keep, p->table->oracle_ms, &error[p->held_out]));
-  p->table->median_error = anet__median(error, p->held_out + 1);
-  p->table->p95_error = anet__quantile(error, p->held_out + 1, 0.95);
-  return ANET_OK;
-}
-
+/* Of the held-out subnets and the oracle. */
 static int measure_error(profiler *p)
 {
-  const size_t n = (size_t)p->held_out, width = (size_t)p->positions;
-  uint8_t *genomes = anet__alloc_array(n, width);
-  anet__pair *pair = anet__alloc_array(n, SWEEPS * sizeof *pair);
-  double *error = anet__alloc_array(n + 1, sizeof *error);
-  int rc = genomes && pair && error ? ANET_OK : ANET_NOMEM;
-  for (size_t i = 0; i < n && !rc; i++)
-    rc = anet_genome_sample(p->space, &p->rng, genomes + i * width);
-  if (!rc && !(rc = time_held_out(p, genomes, pair))) rc = compare(p, genomes, pair, error);
+  const int32_t n = p->held_out + 1;
+  const uint8_t keep[ANET_MAX_POSITIONS] = {0};
+  double *error = anet__alloc_array((size_t)n, sizeof *error);
+  if (!error) return ANET_NOMEM;
+  int rc = error_of(p, keep, p->table->oracle_ms, &error[0]);
+  p->table->oracle_error = fmax(p->table->oracle_error, error[0]);
+  for (int32_t i = 0; i < p->held_out && !rc; i++) {
+    const whole *w = quiet_test(p, i);
+    rc = error_of(p, w->genome, w->ms, &error[i + 1]);
+  }
+  p->table->median_error = anet__median(error, n);
+  p->table->p95_error = anet__quantile(error, n, 0.95);
   anet__free(error);
-  anet__free(pair);
-  anet__free(genomes);
   return rc;
 }
 
@@ -347,6 +367,7 @@ static void profiler_free(profiler *p)
   anet__free(p->sample);
   anet__free(p->cold);
   anet__free(p->whole);
+  anet__free(p->test);
   anet__free(p->reference);
 }
 
@@ -362,7 +383,11 @@ static double drift(const profiler *p)
 
 static int profile_all(profiler *p)
 {
-  for (int32_t i = 0; i < p->rounds; i++) ANET_TRY(run_round(p, true));
+  ANET_TRY(draw_tests(p));
+  for (int32_t i = 0; i < p->rounds; i++) {
+    ANET_TRY(run_round(p, true));
+    ANET_TRY(run_tests(p, i));
+  }
   for (int32_t i = 0; i < COLD_ROUNDS; i++) ANET_TRY(run_round(p, false));
   ANET_TRY(fill_table(p));
   ANET_TRY(fit_wholes(p));

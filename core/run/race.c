@@ -102,39 +102,35 @@ int anet__visit(const anet__sampler *sampler, int32_t plan, anet__pace *pace, do
 
 /* ---- figures of visits -------------------------------------------------------------------- */
 
-enum { LEAST_VISITS = 5, QUIET = 3 }; /* one in QUIET is quiet */
+enum { LEAST_VISITS = 5, QUIET = 6 }; /* one in QUIET is quiet */
 
 static int by_reference(const void *a, const void *b)
 {
-  const anet__pair *x = a, *y = b;
+  const anet__moment *x = a, *y = b;
   return (x->reference > y->reference) - (x->reference < y->reference);
 }
 
-static double ratio(const anet__pair *pair)
+static int by_value(const void *a, const void *b)
 {
-  return pair->ms / pair->reference;
+  const anet__moment *x = a, *y = b;
+  return (x->value > y->value) - (x->value < y->value);
 }
 
-static int by_ratio(const void *a, const void *b)
-{
-  return (ratio(a) > ratio(b)) - (ratio(a) < ratio(b));
-}
-
-/* Of sorted pairs. */
-static double ratio_quantile(const anet__pair *pair, int32_t n, double q)
+/* Of moments sorted by value. */
+static double value_quantile(const anet__moment *moment, int32_t n, double q)
 {
   const double place = q * (n - 1);
   const int32_t below = (int32_t)place, above = ANET_MIN(below + 1, n - 1);
-  return ratio(&pair[below]) + (place - below) * (ratio(&pair[above]) - ratio(&pair[below]));
+  return moment[below].value + (place - below) * (moment[above].value - moment[below].value);
 }
 
-double anet__quiet_ratio(anet__pair *pair, int32_t n, double *error)
+double anet__quiet_median(anet__moment *moment, int32_t n, double *error)
 {
   const int32_t quiet = ANET_MAX(n / QUIET, ANET_MIN(n, LEAST_VISITS));
-  qsort(pair, (size_t)n, sizeof *pair, by_reference);
-  qsort(pair, (size_t)quiet, sizeof *pair, by_ratio);
-  const double median = ratio_quantile(pair, quiet, 0.5);
-  const double range = ratio_quantile(pair, quiet, 0.75) - ratio_quantile(pair, quiet, 0.25);
+  qsort(moment, (size_t)n, sizeof *moment, by_reference);
+  qsort(moment, (size_t)quiet, sizeof *moment, by_value);
+  const double median = value_quantile(moment, quiet, 0.5);
+  const double range = value_quantile(moment, quiet, 0.75) - value_quantile(moment, quiet, 0.25);
   if (error) /* McGill, Tukey, Larsen 1978 */
     *error = n < LEAST_VISITS ? median : 1.57 * range / sqrt(quiet);
   return median;
@@ -143,19 +139,19 @@ double anet__quiet_ratio(anet__pair *pair, int32_t n, double *error)
 double anet__quiet_ms(double *ms, int32_t n, double *error)
 {
   const double quiet = anet__quantile(ms, n, 0.5 / QUIET);
-  if (error) *error = n < LEAST_VISITS ? quiet : (anet__median(ms, n) - quiet) / 2;
+  if (error) *error = n < LEAST_VISITS ? quiet : anet__median(ms, n) - quiet;
   return quiet;
 }
 
 /* ---- the race ----------------------------------------------------------------------------- */
 
-enum { ROUNDS = 24, MORE = 3, COLD_RUNS = 3 }; /* up to MORE times the rounds where they disagree */
-static const double ERROR = 0.02, LIMIT_MS = 20000;
+enum { ROUNDS = 30, MORE = 3, COLD_RUNS = 3 }; /* up to MORE times the rounds where they disagree */
+static const double ERROR = 0.03, LIMIT_MS = 20000;
 
 /* One plan's. Plan 0 has visits, the others pairs. */
 typedef struct lane {
-  double *ms;       /* (visits) owned */
-  anet__pair *pair; /* (pairs) owned */
+  double *ms;         /* (visits) owned */
+  anet__moment *pair; /* (pairs) ratios beside the mean of the two times of plan 0; owned */
   int32_t visits, visit_capacity, pairs, pair_capacity;
   anet__pace pace;
   double cold[COLD_RUNS];
@@ -186,7 +182,8 @@ static int visit_pair(race *r, int32_t plan)
   ANET_TRY(anet__grow((void **)&l->pair, &l->pair_capacity, l->pairs, sizeof *l->pair));
   ANET_TRY(visit(r, plan, &ms));
   ANET_TRY(visit(r, 0, &after));
-  l->pair[l->pairs++] = (anet__pair){(r->before + after) / 2, ms};
+  const double reference = (r->before + after) / 2;
+  l->pair[l->pairs++] = (anet__moment){reference, ms / reference};
   r->before = after;
   return ANET_OK;
 }
@@ -206,7 +203,7 @@ static double lane_figure(const race *r, int32_t plan, double *error)
 {
   lane *l = &r->lane[plan];
   const double figure = plan == 0 ? anet__quiet_ms(l->ms, l->visits, error)
-                                  : anet__quiet_ratio(l->pair, l->pairs, error);
+                                  : anet__quiet_median(l->pair, l->pairs, error);
   *error /= figure;
   return figure;
 }

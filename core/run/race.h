@@ -38,17 +38,17 @@ anet__pace anet__pace_new(bool waits);
 int anet__visit(const anet__sampler *sampler, int32_t plan, anet__pace *pace, double *ms);
 
 /* What other programs do to caches and memory slows a plan the more the larger it is, and no clock
- * tells. So figures are of quiet moments: the third of the visits in which the reference was
- * fastest. */
-typedef struct anet__pair {
-  double reference, ms;
-} anet__pair;
+ * tells. So figures are of quiet moments: the sixth of the visits, at least five, in which the
+ * reference was fastest. */
+typedef struct anet__moment {
+  double reference, value; /* ms of the reference; what was found beside it */
+} anet__moment;
 
-/* The median ratio of ms to reference in quiet moments of n > 0 pairs; *error (may be NULL): half
- * the width of its 95 % interval, all of it where there are too few pairs. Sorts. */
-double anet__quiet_ratio(anet__pair *pair, int32_t n, double *error);
-/* The median of the quiet ones of n > 0 times; *error: half the way from there to the median of
- * all, all of it where there are too few. Sorts. */
+/* The median of the values of quiet moments, of n > 0; *error (may be NULL): half the width of its
+ * 95 % interval, all of it where there are too few moments. Sorts. */
+double anet__quiet_median(anet__moment *moment, int32_t n, double *error);
+/* The same of the reference's own times; *error: how far the median of all is from it.
+ * Sorts. */
 double anet__quiet_ms(double *ms, int32_t n, double *error);
 
 /* As anet_time_plans. out: (plans). */

@@ -111,7 +111,7 @@ end
 ---@class anet.Timing
 ---@field ms number of a run, as a program that runs the plan in a loop sees it
 ---@field ratio number to the first plan
----@field error number relative half width of the ratio; of the first plan, of ms
+---@field error number relative: of the ratio; of the first plan, how far most visits are from ms
 ---@field cold_ms number of a run with cold caches
 ---@field least_ms number
 ---@field median_ms number
@@ -119,8 +119,8 @@ end
 ---@field rounds integer
 ---@field settled boolean whether error is within what was asked
 
--- Time plans beside the first one. options: batch, images a run (1); rounds, visits to each (24, and up to three times as
--- many where they disagree); error, what is near enough (0.02); limit_ms, of running (20 000); pool.
+-- Time plans beside the first one. options: batch, images a run (1); rounds, visits to each (30, and up to three times as
+-- many where they disagree); error, what is near enough (0.03); limit_ms, of running (20 000); pool.
 ---@param plans anet.Plan[]
 ---@return anet.Timing[]
 function M.time(plans, options)
@@ -145,7 +145,7 @@ end
 -- What to say of times that other programs spoilt: errors are `error` and should be `bound`. nil: nothing.
 ---@return string?
 function M.doubt(error, disturbed, bound)
-  bound = bound or 0.02
+  bound = bound or 0.03
   if error <= bound then return nil end
   return ('could not measure within %g %%: the machine is busy (times vary by %.1f %%, %.0f %% of the runs were disturbed)')
     :format(100 * bound, 100 * error, 100 * disturbed)

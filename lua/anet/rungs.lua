@@ -231,7 +231,7 @@ end
 function M.compile(rungs, batch, options, pool)
   local plans, list = {}, {}
   for i, r in ipairs(rungs) do plans[i] = plan.new(r.net, {batch = batch, pool = pool}) end
-  for i, t in ipairs(plan.time(plans, {rounds = options.rounds, batch = batch, pool = pool})) do
+  for i, t in ipairs(plan.time(plans, {rounds = options.rounds or 10, batch = batch, pool = pool})) do
     local r = rungs[i]
     list[i] = {genome = r.genome, predicted_ms = r.predicted_ms, measured_ms = t.ms, accuracy = r.accuracy, plan = plans[i]}
   end

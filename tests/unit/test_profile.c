@@ -239,9 +239,9 @@ TEST(a_wider_network_takes_longer)
   CHECK_OK(anet_time_plans(plans, 2, NULL, &(anet_timing_desc){.n = 2}, time));
   CHECK(time[0].ms > time[1].ms && time[1].ms > 0 && time[0].ratio == 1 && time[1].ratio < 1);
   for (int32_t i = 0; i < 2; i++) {
-    CHECK(time[i].error >= 0 && time[i].cold_ms > 0 && time[i].rounds >= 24);
+    CHECK(time[i].error >= 0 && time[i].cold_ms > 0 && time[i].rounds >= 5);
     CHECK(time[i].disturbed >= 0 && time[i].disturbed <= 1);
-    CHECK(time[i].settled == (time[i].error <= 0.02));
+    CHECK(time[i].settled == (time[i].error <= 0.03));
     CHECK(time[i].least_ms > 0 && time[i].median_ms > 0);
   }
   CHECK_FAILS(anet_time_plans(plans, 2, NULL, &(anet_timing_desc){.n = 3}, time), ANET_RANGE,

@@ -229,7 +229,7 @@ TEST(one_plan_alone)
   m.slowed = 0.3;
   race(&m, 1, NULL, &t);
   CHECK_NEAR(t.ms, 1.11, 0.03);
-  CHECK(t.ratio == 1 && t.settled == 1 && t.rounds == 24);
+  CHECK(t.ratio == 1 && t.settled == 1 && t.rounds == 30);
 }
 
 static int race_once(void *context)

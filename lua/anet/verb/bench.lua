@@ -108,7 +108,7 @@ local function run_models(options, ui)
   end
   show(ui, options, rows)
   local doubt = plan.doubts(times)
-  if doubt then ui:note('%s', doubt) end
+  if doubt then ui[options.tsv and 'note' or 'line'](ui, '%s', doubt) end
   result(ui, options, pool, peak, results, doubt)
 end
 
@@ -160,7 +160,7 @@ return {
   },
   flags = {
     {name = 'batch', value = 'N', type = 'integer', min = 1, max = 65536, default = 1, help = 'images a run or step'},
-    {name = 'rounds', value = 'N', type = 'integer', min = 1, default = 24, help = 'models: visits of some runs each; training: steps, by turns'},
+    {name = 'rounds', value = 'N', type = 'integer', min = 1, default = 30, help = 'models: visits of some runs each; training: steps, by turns'},
     {name = 'threads', value = 'N', type = 'integer', min = 0, max = 1024, default = 1, help = '0: all processors'},
     {name = 'ms', value = 'X', type = 'number', min = 1e-3, default = 20, help = 'kernels: time for each'},
     {name = 'tsv', help = 'tab separated lines'},
