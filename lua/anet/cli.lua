@@ -6,6 +6,7 @@
 --   run          function(options, ui) -> status; options.name holds each argument and flag, and
 --                  options.command the whole line
 --   notes        optional, shown below the flags
+local environment = require 'anet.environment'
 local host = require 'anet.host'
 local text = require 'anet.text'
 local ui = require 'anet.ui'
@@ -225,6 +226,8 @@ local function run_verb(name, words)
     print(M.help(name, verb))
     return 0
   end
+  local trouble = environment.trouble()
+  if trouble then ui.fail('%s', trouble) end
   options.command = table.concat({'anet', name, unpack(words)}, ' ')
   host.catch_interrupts()
   return verb.run(options, ui.new(options)) or 0
