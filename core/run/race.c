@@ -11,7 +11,8 @@
 /* ---- visits ------------------------------------------------------------------------------- */
 
 /* A visit counts runs of 8 ms together, as far as that are 1 to 7. Caches that evict at random
- * need some five runs until they hold all of a plan; a plan that takes 30 ms has other worries. */
+ * need some five runs until they hold all of a plan; VISIT_MS bounds that for plans that take long.
+ */
 enum { MOST_COUNTED = 7, MOST_RUNS = 40, LEAST_POOR = 3 };
 static const double COUNTED_MS = 8, VISIT_MS = 60;
 static const double FALLING = 0.01, DISTURBED = 0.02; /* shares of a run's time */
