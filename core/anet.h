@@ -50,7 +50,8 @@
   X(INFEASIBLE, 10, "no subnet meets the budget")                      \
   X(POLICY, 11, "the policy failed")                                   \
   X(ABSENT, 12, "there is no such thing")                              \
-  X(COLLAPSED, 13, "the subnet lost its accuracy")
+  X(COLLAPSED, 13, "the subnet lost its accuracy")                     \
+  X(STOPPED, 14, "stopped")
 
 enum {
 #define X(name, number, text) ANET_##name = number,
@@ -89,6 +90,11 @@ typedef struct anet_pool anet_pool;
 ANET_API int anet_pool_new(int32_t threads, anet_pool **out);
 ANET_API void anet_pool_release(anet_pool *pool);
 ANET_API int32_t anet_pool_threads(const anet_pool *pool);
+/* Let another thread, or a signal handler, stop the calls that work with this pool: once *stop is not 0 they end with
+ * ANET_STOPPED, after some 50 ms at most (a batch, a measurement, a step of a network at a time), with everything as it was before
+ * the call; only memory that it was to fill has arbitrary values. *stop is borrowed until the pool's last release, or until
+ * another flag or NULL takes its place, and is not cleared while a call runs. Not while a call runs either. */
+ANET_API int anet_pool_watch(anet_pool *pool, const volatile int32_t *stop);
 
 /* Floating-point operations a second of multiply-adds that never leave the registers, all threads of
  * the pool (NULL: the caller alone) together: what no kernel exceeds. isa NULL: the one in use.
@@ -108,6 +114,11 @@ ANET_API int32_t anet_kernel_cases(void);
 /* Time case `index` for some ms (two calls at least; 0: only say what it is). isa NULL: the one in use.
  * ANET_RANGE: no such case. ANET_ABSENT: no such instruction set. ANET_NOMEM. */
 ANET_API int anet_kernel_time(int32_t index, const char *isa, double ms, anet_kernel_speed *out);
+
+/* Write a file: under a temporary name, synced and renamed, as everything that the engine saves. A
+ * crash leaves the old file whole. A program that lives under a limit of file size ignores SIGXFSZ,
+ * so that it is told (ANET_IO). */
+ANET_API int anet_file_save(const char *path, const void *data, double bytes);
 
 /* xoshiro256**: the same numbers on every machine. A plain struct: copy it to fork it. */
 typedef struct anet_rng {
