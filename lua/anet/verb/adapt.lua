@@ -28,7 +28,6 @@ local function run(options, ui)
   local result = stream.run(ui, list, dataset, model.input, policy, settings, pool)
   show(ui, result)
   ui:result(result)
-  return ui:interrupted() and 130 or 0
 end
 
 return {

@@ -43,7 +43,7 @@ local function run_kernels(options, ui)
   for case = 1, bench.kernel_cases() do
     local ref_ns
     for _, isa in ipairs(wanted(bench.kernel(case, nil, 0).name, options.names) and isas or {}) do
-      if ui:interrupted() then return 130 end
+      core.poll()
       local k = bench.kernel(case, isa, options.ms)
       ref_ns = ref_ns or k.ns
       k.ref_ns, k.share = ref_ns, k.flops / k.ns * 1e9 / peaks[isa]
@@ -91,7 +91,7 @@ local function run_jobs(options, ui, make, per, unit)
   local jobs, peak, threads = make_jobs(options, ui, make)
   local times = bench.time(jobs, options.rounds, function(done)
     ui:progress('round %d of %d', done, options.rounds)
-    return ui:interrupted()
+    core.poll()
   end)
   local results, rows = {}, {
     {'model', unit .. ' min', unit .. ' median', 'gflops', '% of peak', 'memory/weights', 'weights'}}

@@ -30,10 +30,10 @@ local function calibrate(options, ui, model, dataset, pool)
   local images = dataset:tensor(model.input)
   local calibrated = ui:try(options.int8 and net:quantize(images, {pool = pool}) or
                               net:calibrate(images, {batch = options.batch, pool = pool}))
-  ui:try(road.bundle_for(model):set_net(calibrated):set_value('provenance', provenance(options, model, dataset)):save(options.out))
   local labelled = dataset:labelled()
   local before = labelled and accuracy(net, pool, dataset, model.input) or nil
   local after = labelled and accuracy(calibrated, pool, dataset, model.input) or nil
+  ui:try(road.bundle_for(model):set_net(calibrated):set_value('provenance', provenance(options, model, dataset)):save(options.out))
   ui:line('%s: calibrated on %d images', options.out, dataset:count())
   if labelled then ui:line('on these images %.2f %% before, %.2f %% after', 100 * before, 100 * after) end
   ui:result{out = options.out, images = dataset:count(), before = before, after = after}

@@ -18,7 +18,7 @@ local function make_supernet(ui, options, model, train, results, pool)
   ui:line('%s', ui:bold 'distill: the new options learn from the oracle')
   local began = anet.clock()
   local distiller = anet.distill.new(s, train, model.input, schedule, {seed = options.seed}, pool)
-  if not road.distill(ui, distiller) then return nil end
+  road.distill(ui, distiller)
   results.distill = {seconds = anet.clock() - began, steps = distiller.step}
   ui:line('distilled in %s', text.duration(results.distill.seconds))
   if not options.int8 then return s end
@@ -51,7 +51,7 @@ local function obtain(ui, options, model, train, results, pool)
   else
     s = make_supernet(ui, options, model, train, results, pool)
   end
-  if s then results.supernet = {options = #s:space():options(), subnets = s:space():size(), bytes = s:bytes()} end
+  results.supernet = {options = #s:space():options(), subnets = s:space():size(), bytes = s:bytes()}
   return s
 end
 
@@ -113,13 +113,11 @@ local function run(options, ui)
   if seen < 1 then ui:fail('--images: got %d, there are %d training images', options.images, train:count()) end
   local private = train:slice(seen + 1, options.images)
   local s = obtain(ui, options, model, train:slice(1, seen), results, pool)
-  if not s then return 130 end
   local times = profile(ui, options, s, results, timing_pool)
   local list = search(ui, options, s, times, private, test, model.input, results, pool, timing_pool)
   adapt(ui, options, list, test, model.input, results, pool)
   save(ui, options, s, model, times, list, results)
   ui:result(results)
-  return ui:interrupted() and 130 or 0
 end
 
 return {
