@@ -115,11 +115,6 @@ ANET_API int32_t anet_kernel_cases(void);
  * ANET_RANGE: no such case. ANET_ABSENT: no such instruction set. ANET_NOMEM. */
 ANET_API int anet_kernel_time(int32_t index, const char *isa, double ms, anet_kernel_speed *out);
 
-/* Write a file: under a temporary name, synced and renamed, as everything that the engine saves. A
- * crash leaves the old file whole. A program that lives under a limit of file size ignores SIGXFSZ,
- * so that it is told (ANET_IO). */
-ANET_API int anet_file_save(const char *path, const void *data, double bytes);
-
 /* xoshiro256**: the same numbers on every machine. A plain struct: copy it to fork it. */
 typedef struct anet_rng {
   uint64_t state[4];

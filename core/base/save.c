@@ -246,8 +246,3 @@ int anet__file_write(const char *path, const void *data, size_t bytes)
   anet__contents all = {data, bytes};
   return anet__file_save(path, anet__put_bytes, &all);
 }
-
-int anet_file_save(const char *path, const void *data, double bytes)
-{
-  return anet__file_write(path, data, (size_t)bytes);
-}

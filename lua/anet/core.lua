@@ -177,14 +177,6 @@ function M.handle(object, class, what)
   return object.handle
 end
 
--- Write a text to a file, whole or not at all.
----@return string? path, string? message, string? code
-function M.save_text(path, text)
-  local message, code = M.failure(C.anet_file_save(path, text, #text))
-  if message then return nil, message, code end
-  return M.wrote(path)
-end
-
 -- A pool of all processors, made when first asked for.
 local shared_pool
 function M.pool(pool)

@@ -59,14 +59,14 @@ TEST(a_failure_leaves_what_was_there)
   begin();
   CHECK_FAILS(anet__file_save(path, put_half, NULL), ANET_FORMAT, "no more");
   CHECK_EQ_I(count_files(), 0);
-  CHECK_OK(anet_file_save(path, "old", 3));
+  CHECK_OK(anet__file_write(path, "old", 3));
   CHECK_FAILS(anet__file_save(path, put_half, NULL), ANET_FORMAT, "no more");
   check_text(path, "old");
-  CHECK_OK(anet_file_save(path, "new", 3));
+  CHECK_OK(anet__file_write(path, "new", 3));
   check_text(path, "new");
   CHECK_EQ_I(count_files(), 1);
-  CHECK_FAILS(anet_file_save(folder, "x", 1), ANET_IO, "folder");
-  CHECK_FAILS(anet_file_save("/no/such/folder/x", "x", 1), ANET_IO, "/no/such/folder/x");
+  CHECK_FAILS(anet__file_write(folder, "x", 1), ANET_IO, "folder");
+  CHECK_FAILS(anet__file_write("/no/such/folder/x", "x", 1), ANET_IO, "/no/such/folder/x");
   test_scratch_remove(folder);
 }
 
@@ -75,7 +75,7 @@ TEST(files_that_belong_together)
   begin();
   const anet__save bad[] = {{path, put_text, "one"}, {other, put_half, NULL}};
   const anet__save good[] = {{path, put_text, "one"}, {other, put_text, "two"}};
-  CHECK_OK(anet_file_save(path, "old", 3));
+  CHECK_OK(anet__file_write(path, "old", 3));
   CHECK_FAILS(anet__files_save(bad, 2), ANET_FORMAT, "no more");
   check_text(path, "old");
   CHECK_EQ_I(count_files(), 1);
@@ -91,19 +91,19 @@ TEST(links_modes_and_devices_stay)
   struct stat info;
   char device[SCRATCH_PATH];
   begin();
-  CHECK_OK(anet_file_save(path, "old", 3));
+  CHECK_OK(anet__file_write(path, "old", 3));
   CHECK_EQ_I(chmod(path, 0640), 0);
   CHECK_EQ_I(symlink("file", other), 0);
-  CHECK_OK(anet_file_save(other, "new", 3));
+  CHECK_OK(anet__file_write(other, "new", 3));
   check_text(path, "new");
   CHECK(lstat(other, &info) == 0 && S_ISLNK(info.st_mode));
   CHECK(stat(path, &info) == 0);
   CHECK_EQ_I(info.st_mode & 0777, 0640);
   test_scratch_path(folder, "device", device);
   CHECK_EQ_I(symlink("/dev/null", device), 0);
-  CHECK_OK(anet_file_save(device, "gone", 4));
+  CHECK_OK(anet__file_write(device, "gone", 4));
   CHECK(stat(device, &info) == 0 && S_ISCHR(info.st_mode));
-  CHECK_FAILS(anet_file_save("/dev/full", "x", 1), ANET_IO, "/dev/full");
+  CHECK_FAILS(anet__file_write("/dev/full", "x", 1), ANET_IO, "/dev/full");
   CHECK_EQ_I(count_files(), 3);
   test_scratch_remove(folder);
 }
@@ -150,7 +150,7 @@ TEST(temporary_files_of_the_dead_are_swept)
   const int file =
       open(test_scratch_path(folder, name, at), O_RDWR); /* its maker has no number here */
   CHECK_EQ_I(flock(file, LOCK_EX), 0);
-  CHECK_OK(anet_file_save(path, "new", 3));
+  CHECK_OK(anet__file_write(path, "new", 3));
   CHECK(!left(".anet-%ld-abcdef", dead));
   CHECK(!left(".anet-%ld-k3j9z0", dead));
   CHECK(left(".anet-%ld-abcdef", getpid()));
@@ -158,7 +158,7 @@ TEST(temporary_files_of_the_dead_are_swept)
   CHECK(left(".anet-%ld-locked", dead));
   for (size_t i = 0; i < sizeof keep / sizeof *keep; i++) CHECK(left(keep[i], dead));
   close(file);
-  CHECK_OK(anet_file_save(path, "new", 3));
+  CHECK_OK(anet__file_write(path, "new", 3));
   CHECK(!left(".anet-%ld-locked", dead));
   test_scratch_remove(folder);
 }
@@ -174,7 +174,7 @@ static int kill_self(anet__sink *sink, void *context)
 TEST(a_kill_leaves_what_was_there)
 {
   begin();
-  CHECK_OK(anet_file_save(path, "old", 3));
+  CHECK_OK(anet__file_write(path, "old", 3));
   const pid_t pid = fork();
   if (pid == 0) {
     anet__file_save(path, kill_self, "new");
@@ -183,7 +183,7 @@ TEST(a_kill_leaves_what_was_there)
   int status = 0;
   CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
   check_text(path, "old");
-  CHECK_OK(anet_file_save(path, "new", 3)); /* sweeps, where the file system gave it a name */
+  CHECK_OK(anet__file_write(path, "new", 3)); /* sweeps, where the file system gave it a name */
   CHECK_EQ_I(count_files(), 1);
   test_scratch_remove(folder);
 }
@@ -199,7 +199,7 @@ static int put_much(anet__sink *sink, void *context)
 TEST(a_limit_of_size_is_an_error)
 {
   begin();
-  CHECK_OK(anet_file_save(path, "old", 3));
+  CHECK_OK(anet__file_write(path, "old", 3));
   const pid_t pid = fork();
   if (pid == 0) {
     const struct rlimit limit = {10000, 10000};
