@@ -5,17 +5,17 @@ need_library(dep_luajit luajit-5.1 luajit.h libluajit-5.1-dev luajit-2.1)
 find_library(EDIT_LIBRARY NAMES edit)
 find_path(EDIT_INCLUDE NAMES editline/readline.h)
 
-# The FFI's declarations are the public header itself, preprocessed.
+# The FFI's declarations are the public headers themselves, preprocessed.
 set(ANET_GENERATED "${CMAKE_BINARY_DIR}/generated")
 file(MAKE_DIRECTORY "${ANET_GENERATED}")
 set(ANET_CDEF "${ANET_GENERATED}/cdef.lua")
 add_custom_command(
   OUTPUT "${ANET_CDEF}"
-  COMMAND ${CMAKE_C_COMPILER} -E -P -DANET_CDEF "${CMAKE_SOURCE_DIR}/core/anet.h"
+  COMMAND ${CMAKE_C_COMPILER} -E -P -DANET_CDEF "${CMAKE_SOURCE_DIR}/core/anet_host.h"
           -o "${ANET_GENERATED}/anet.i"
   COMMAND ${CMAKE_COMMAND} "-DIN=${ANET_GENERATED}/anet.i" "-DOUT=${ANET_CDEF}"
           -P "${CMAKE_SOURCE_DIR}/cmake/cdef.cmake"
-  DEPENDS "${CMAKE_SOURCE_DIR}/core/anet.h" "${CMAKE_SOURCE_DIR}/cmake/cdef.cmake"
+  DEPENDS "${CMAKE_SOURCE_DIR}/core/anet.h" "${CMAKE_SOURCE_DIR}/core/anet_host.h" "${CMAKE_SOURCE_DIR}/cmake/cdef.cmake"
   VERBATIM)
 
 # Every Lua file travels inside the library; the environment's ANET_LUA overrides them.
@@ -43,7 +43,7 @@ target_link_libraries(anet_host PUBLIC anet_core dep_luajit)
 # The FFI looks up the engine's functions in the executable, so all of them must be in it.
 add_executable(anet ${ANET_MAIN_SOURCES})
 set_target_properties(anet PROPERTIES ENABLE_EXPORTS ON)
-target_link_libraries(anet PRIVATE anet_host "-Wl,--whole-archive" anet_core "-Wl,--no-whole-archive")
+target_link_libraries(anet PRIVATE "-Wl,--whole-archive" anet_host anet_core "-Wl,--no-whole-archive")
 if(EDIT_LIBRARY AND EDIT_INCLUDE)
   target_link_libraries(anet PRIVATE ${EDIT_LIBRARY})
   target_include_directories(anet SYSTEM PRIVATE ${EDIT_INCLUDE})

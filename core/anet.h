@@ -632,6 +632,8 @@ typedef struct anet_state {
   double free_bytes, temperature, battery; /* machine; degrees C; 0 .. 1 */
   double time_left_ms;                    /* until the frame's deadline, where the host gave one */
   double drift;                           /* change of the mean top probability since the start */
+  double frame_ms;                        /* the last frame, on whatever rung, the host's policy included */
+  double failures;                        /* of the host's policy so far: anet_session_charge */
 } anet_state;
 
 /* One deployed model in a host program. One thread at a time. */
@@ -657,6 +659,11 @@ ANET_API int anet_session_read(anet_session *session, anet_state *out);
 ANET_API int anet_session_switch(anet_session *session, int32_t rung); /* takes effect next frame */
 ANET_API int anet_session_budget(anet_session *session, double budget_ms);
 ANET_API int anet_session_deadline(anet_session *session, double ms); /* of the next frame */
+/* For hosts that pick (ANET_POLICY_HOST), before they switch: picking took so long, which counts as the last
+ * frame's time, and failed (1) or not (0). anet_policy_pick does it by itself. */
+ANET_API int anet_session_charge(anet_session *session, double ms, int32_t failed);
+/* Who picks from the next frame on: an anet_session_policy. The built-in ones begin anew. */
+ANET_API int anet_session_govern(anet_session *session, int32_t policy);
 
 /* ---- bundles -------------------------------------------------------------------------------- */
 

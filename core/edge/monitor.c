@@ -42,6 +42,15 @@ void anet__monitor_note(anet__monitor *monitor, double ms, double unloaded_ms, d
   monitor->frames_on_rung++;
 }
 
+void anet__monitor_add(anet__monitor *monitor, double ms, double unloaded_ms, double budget_ms)
+{
+  if (monitor->frames == 0) return;
+  anet__lap *lap = &monitor->lap[place(monitor, monitor->frames - 1)];
+  lap->ms += ms;
+  lap->slowdown = lap->ms / unloaded_ms;
+  lap->late = lap->ms > budget_ms;
+}
+
 void anet__monitor_top(anet__monitor *monitor, anet__surety *surety, double top)
 {
   if (surety->frames < monitor->window) {
@@ -118,4 +127,5 @@ void anet__monitor_read(const anet__monitor *monitor, anet_state *out)
   read_latency(monitor, out);
   read_slowdown(monitor, out);
   out->drift = drift(monitor);
+  out->frame_ms = monitor->frames > 0 ? lap_at(monitor, 0)->ms : -1;
 }

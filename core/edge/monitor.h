@@ -29,9 +29,11 @@ typedef struct anet__monitor {
 int anet__monitor_new(int32_t window, anet__monitor *out);
 void anet__monitor_free(anet__monitor *monitor);
 void anet__monitor_note(anet__monitor *monitor, double ms, double unloaded_ms, double budget_ms);
+/* The last frame took so much longer. */
+void anet__monitor_add(anet__monitor *monitor, double ms, double unloaded_ms, double budget_ms);
 void anet__monitor_top(anet__monitor *monitor, anet__surety *surety, double top);
 void anet__monitor_switch(anet__monitor *monitor); /* the next frame is on another rung */
-/* Fills frames, latencies, slowdown, late and drift. */
+/* Fills frames, latencies, slowdown, late, drift and frame_ms. */
 void anet__monitor_read(const anet__monitor *monitor, anet_state *out);
 
 #endif

@@ -17,6 +17,13 @@ static int check_budget(double budget_ms)
   return anet_fail(ANET_RANGE, "session: a budget of %g ms, want more than 0", budget_ms);
 }
 
+static int check_policy(int32_t policy)
+{
+  if (policy >= ANET_POLICY_HOST && policy <= ANET_POLICY_HYSTERESIS) return ANET_OK;
+  return anet_fail(ANET_RANGE, "session: policy %d, want %d .. %d", policy, ANET_POLICY_HOST,
+                   ANET_POLICY_HYSTERESIS);
+}
+
 static int check(const anet_ladder *ladder, const anet_session_desc *desc)
 {
   if (ladder->count == 0) return anet_fail(ANET_STATE, "session: the ladder has no rung");
@@ -33,9 +40,7 @@ static int check(const anet_ladder *ladder, const anet_session_desc *desc)
                        "session: the ladder is not sorted: rung %d takes %g ms, rung %d %g", i - 1,
                        before, i, ms);
   }
-  if (desc->policy < ANET_POLICY_HOST || desc->policy > ANET_POLICY_HYSTERESIS)
-    return anet_fail(ANET_RANGE, "session: policy %d, want %d .. %d", desc->policy,
-                     ANET_POLICY_HOST, ANET_POLICY_HYSTERESIS);
+  ANET_TRY(check_policy(desc->policy));
   if (desc->rung < -1 || desc->rung >= ladder->count)
     return anet_fail(ANET_RANGE, "session: first rung %d, want -1 .. %d", desc->rung,
                      ladder->count - 1);
@@ -183,6 +188,7 @@ int anet_session_read(anet_session *session, anet_state *out)
       .temperature = sensors->temperature,
       .battery = sensors->battery,
       .time_left_ms = -1,
+      .failures = session->failures,
   };
   if (session->deadline_ns)
     out->time_left_ms = fmax((double)(session->deadline_ns - now) * 1e-6, 0);
@@ -214,5 +220,22 @@ int anet_session_deadline(anet_session *session, double ms)
   if (!(ms >= 0 && ms <= most))
     return anet_fail(ANET_RANGE, "session: a deadline in %g ms, want 0 .. %g", ms, most);
   session->deadline_ns = anet__now_ns() + (int64_t)(ms * 1e6);
+  return ANET_OK;
+}
+
+int anet_session_charge(anet_session *session, double ms, int32_t failed)
+{
+  if (!(ms >= 0)) return anet_fail(ANET_RANGE, "session: picking took %g ms, want 0 or more", ms);
+  anet__monitor_add(&session->monitor, ms, session->unloaded_ms[rung_of(session)],
+                    session->budget_ms);
+  session->failures += failed != 0;
+  return ANET_OK;
+}
+
+int anet_session_govern(anet_session *session, int32_t policy)
+{
+  ANET_TRY(check_policy(policy));
+  session->policy = (anet_session_policy)policy;
+  anet__governor_reset(&session->governor);
   return ANET_OK;
 }

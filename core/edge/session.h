@@ -26,6 +26,7 @@ struct anet_session {
   int64_t deadline_ns; /* of the next frame; 0: none */
   int32_t classes;     /* of the answer; 0: it is not one row of classes */
   bool probabilities;  /* the network ends in a softmax */
+  double failures;     /* of the host's policy */
   anet__monitor monitor;
   anet__governor governor;
   anet__sensors sensors;

@@ -20,6 +20,7 @@ typedef struct finder {
   const anet_space *space;
   const double *cost, *damage;
   double budget;
+  const anet__meter *meter; /* may be NULL */
   anet__arrivals arrivals;
   anet__labels labels;
   partial *part; /* all partials ever opened, owned */
@@ -102,9 +103,23 @@ static int open_partial(finder *f, int32_t boundary, int32_t parent, int32_t opt
   return heap_push(f, part);
 }
 
+/* What opening the partials before `parent` takes: each looks at its own options once for every
+ * halving of the labels. */
+static int charge_opening(const finder *f, int32_t parent)
+{
+  const int32_t boundary = f->part[parent].boundary;
+  const double opened = f->arrivals.first[boundary + 1] - f->arrivals.first[boundary];
+  const double halvings = log2(2.0 + f->labels.count), options = f->space->positions - boundary + 1;
+  const double bytes = (double)f->labels.capacity * sizeof *f->labels.label +
+                       (double)f->part_capacity * sizeof *f->part +
+                       (double)f->capacity * sizeof *f->heap;
+  return anet__meter_charge(f->meter, opened * halvings * options / 4, bytes);
+}
+
 static int open_next(finder *f, int32_t parent)
 {
   const int32_t boundary = f->part[parent].boundary;
+  ANET_TRY(charge_opening(f, parent));
   for (int32_t i = f->arrivals.first[boundary]; i < f->arrivals.first[boundary + 1]; i++) {
     const int32_t option = f->arrivals.option[i];
     ANET_TRY(open_partial(f, f->space->option[option].position, parent, option));
@@ -138,22 +153,23 @@ static int check_budget(const finder *f)
   anet__labels all;
   const int32_t end = f->space->positions;
   if (f->labels.first[end] < f->labels.first[end + 1]) return ANET_OK;
-  ANET_TRY(anet__labels_new(f->space, &f->arrivals, f->cost, f->damage, INFINITY, &all));
+  ANET_TRY(anet__labels_new(f->space, &f->arrivals, f->cost, f->damage, INFINITY, f->meter, &all));
   const double least = all.label[all.first[end]].cost;
   anet__labels_free(&all);
   return anet_fail(ANET_INFEASIBLE, "no genome costs %g or less: the least is %g", f->budget,
                    least);
 }
 
-int anet_space_best(const anet_space *space, const double *cost, const double *damage,
-                    double budget, int32_t k, uint8_t *genomes, int32_t *found)
+int anet__space_best(const anet_space *space, const double *cost, const double *damage,
+                     double budget, int32_t k, const anet__meter *meter, uint8_t *genomes,
+                     int32_t *found)
 {
-  finder f = {.space = space, .cost = cost, .damage = damage, .budget = budget};
+  finder f = {.space = space, .cost = cost, .damage = damage, .budget = budget, .meter = meter};
   *found = 0;
   if (isnan(budget)) return anet_fail(ANET_RANGE, "best: the budget is not a number");
   if (k < 1) return anet_fail(ANET_RANGE, "best: got k = %d, want 1 or more", k);
   ANET_TRY(anet__arrivals_new(space, &f.arrivals));
-  int rc = anet__labels_new(space, &f.arrivals, cost, damage, budget, &f.labels);
+  int rc = anet__labels_new(space, &f.arrivals, cost, damage, budget, meter, &f.labels);
   if (!rc) rc = check_budget(&f);
   if (!rc) rc = find_best(&f, k, genomes, found);
   if (rc) *found = 0;
@@ -162,4 +178,10 @@ int anet_space_best(const anet_space *space, const double *cost, const double *d
   anet__labels_free(&f.labels);
   anet__arrivals_free(&f.arrivals);
   return rc;
+}
+
+int anet_space_best(const anet_space *space, const double *cost, const double *damage,
+                    double budget, int32_t k, uint8_t *genomes, int32_t *found)
+{
+  return anet__space_best(space, cost, damage, budget, k, NULL, genomes, found);
 }

@@ -19,10 +19,28 @@ typedef struct cursor {
 } cursor;
 
 typedef struct merger {
-  cursor *cursor; /* (options that arrive at one boundary, the most) owned */
-  int32_t *heap;  /* (alike) numbers of cursors, a heap by (cost, number); owned */
-  int32_t count;  /* in the heap */
+  cursor *cursor;           /* (options that arrive at one boundary, the most) owned */
+  int32_t *heap;            /* (alike) numbers of cursors, a heap by (cost, number); owned */
+  int32_t count;            /* in the heap */
+  const anet__meter *meter; /* may be NULL */
+  int32_t looks;            /* at labels, since the meter was last asked */
 } merger;
+
+enum { LOOKS_A_CHARGE = 1024 };
+
+int anet__meter_charge(const anet__meter *meter, double labels, double bytes)
+{
+  if (!meter || meter->charge(meter->data, labels, bytes)) return ANET_OK;
+  return anet_fail(ANET_RANGE, "front: %.0f bytes of labels are over the limit", bytes);
+}
+
+static int charge_looks(merger *m, const anet__labels *l)
+{
+  if (m->looks < LOOKS_A_CHARGE) return ANET_OK;
+  const double looks = m->looks;
+  m->looks = 0;
+  return anet__meter_charge(m->meter, looks, (double)l->capacity * sizeof *l->label);
+}
 
 static bool comes_before(const merger *m, int32_t a, int32_t b)
 {
@@ -45,7 +63,7 @@ static void sift_down(merger *m, int32_t at)
 static void advance_first(merger *m, const anet__label *label, double best)
 {
   cursor *c = &m->cursor[m->heap[0]];
-  while (c->at < c->end && label[c->at].damage + c->add_damage >= best) c->at++;
+  for (; c->at < c->end && label[c->at].damage + c->add_damage >= best; c->at++) m->looks++;
   if (c->at < c->end)
     c->cost = label[c->at].cost + c->add_cost;
   else
@@ -76,7 +94,9 @@ static int merge_labels(merger *m, double limit, anet__labels *l)
       ANET_TRY(push_label(l, &next));
       best = next.damage;
     }
+    m->looks++;
     advance_first(m, l->label, best);
+    ANET_TRY(charge_looks(m, l));
   }
   return ANET_OK;
 }
@@ -135,9 +155,10 @@ static int merge_boundaries(merger *m, const anet_space *space, const anet__arri
 }
 
 int anet__labels_new(const anet_space *space, const anet__arrivals *arrivals, const double *cost,
-                     const double *damage, double limit, anet__labels *out)
+                     const double *damage, double limit, const anet__meter *meter,
+                     anet__labels *out)
 {
-  merger m = {0};
+  merger m = {.meter = meter};
   *out = (anet__labels){0};
   ANET_TRY(check_figures(space, cost, damage));
   const int rc = merge_boundaries(&m, space, arrivals, cost, damage, limit, out);
@@ -188,16 +209,26 @@ static int fill_front(const anet_space *space, const anet__labels *labels, anet_
   return ANET_OK;
 }
 
-int anet_space_front(const anet_space *space, const double *cost, const double *damage,
-                     anet_front **out)
+/* The genomes of the last boundary's labels, before they are written. */
+static int charge_genomes(const anet_space *space, const anet__labels *labels,
+                          const anet__meter *meter)
+{
+  const double count = labels->count - labels->first[space->positions];
+  const double bytes = count * (space->positions + 2.0 * sizeof(double));
+  return anet__meter_charge(meter, count, bytes + (double)labels->capacity * sizeof *labels->label);
+}
+
+int anet__space_front(const anet_space *space, const double *cost, const double *damage,
+                      const anet__meter *meter, anet_front **out)
 {
   anet__arrivals arrivals;
   anet__labels labels = {0};
   anet_front *front = NULL;
   *out = NULL;
   ANET_TRY(anet__arrivals_new(space, &arrivals));
-  int rc = anet__labels_new(space, &arrivals, cost, damage, INFINITY, &labels);
+  int rc = anet__labels_new(space, &arrivals, cost, damage, INFINITY, meter, &labels);
   if (rc) goto done;
+  if ((rc = charge_genomes(space, &labels, meter))) goto done;
   rc = ANET_NOMEM;
   if (!(front = anet__alloc(sizeof *front))) goto done;
   if ((rc = fill_front(space, &labels, front))) goto done;
@@ -208,6 +239,12 @@ done:
   anet__labels_free(&labels);
   anet__arrivals_free(&arrivals);
   return rc;
+}
+
+int anet_space_front(const anet_space *space, const double *cost, const double *damage,
+                     anet_front **out)
+{
+  return anet__space_front(space, cost, damage, NULL, out);
 }
 
 void anet_front_release(anet_front *front)

@@ -45,6 +45,14 @@ typedef struct anet__arrivals {
 int anet__arrivals_new(const anet_space *space, anet__arrivals *out);
 void anet__arrivals_free(anet__arrivals *arrivals);
 
+/* A limit on labels, for callers that must not be held up or fill the memory: `charge` is asked while
+ * labels are made, with how many were looked at since it was last asked and the bytes that all now
+ * take. false ends the search with ANET_RANGE. */
+typedef struct anet__meter {
+  bool (*charge)(void *data, double labels, double bytes);
+  void *data;
+} anet__meter;
+
 /* The best ways to reach a boundary: no label of one boundary has less of cost and no more of
  * damage than another, or the other way round. */
 typedef struct anet__label {
@@ -61,9 +69,19 @@ typedef struct anet__labels {
   int32_t *first;      /* (positions + 2) owned */
 } anet__labels;
 
-/* Checks the figures (finite, costs not negative; options each) and labels all boundaries. */
+/* Checks the figures (finite, costs not negative; options each) and labels all boundaries. meter: may
+ * be NULL. */
 int anet__labels_new(const anet_space *space, const anet__arrivals *arrivals, const double *cost,
-                     const double *damage, double limit, anet__labels *out);
+                     const double *damage, double limit, const anet__meter *meter, anet__labels *out);
 void anet__labels_free(anet__labels *labels);
+
+/* Charges what was looked at and is held; NULL meter: nothing. ANET_RANGE: over the limit. */
+int anet__meter_charge(const anet__meter *meter, double labels, double bytes);
+
+/* anet_space_front and anet_space_best under a limit. */
+int anet__space_front(const anet_space *space, const double *cost, const double *damage,
+                      const anet__meter *meter, anet_front **out);
+int anet__space_best(const anet_space *space, const double *cost, const double *damage, double budget,
+                     int32_t k, const anet__meter *meter, uint8_t *genomes, int32_t *found);
 
 #endif

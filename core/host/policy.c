@@ -1,6 +1,7 @@
 /* Latency policies for C programs: a sandbox, perhaps with a successor in its shadow. */
 #include <jansson.h>
 #include <lauxlib.h>
+#include <math.h>
 #include <stddef.h>
 #include <string.h>
 #include "anet_host.h"
@@ -11,10 +12,11 @@
 #include "host/embed.h"
 #include "host/sandbox.h"
 
-enum { SHADOW_FRAMES = 32, MOST_TEXT = 1 << 20 };
+enum { SHADOW_FRAMES = 32, MOST_TEXT = 1 << 20, OPTION_DEPTH = 16 };
 
-/* Invariants: `active` is never NULL; `shadow` is NULL or waits for `frames_left` more picks;
- * `previous` is NULL or what served before `active`. */
+/* Invariants: `active` is NULL where it failed and had none before it: then the session's built-in
+ * policy picks; `shadow` is NULL or waits for `frames_left` more picks; `previous` is NULL or what
+ * served before `active`. */
 struct anet_policy {
   anet__sandbox *active, *shadow, *previous;
   int32_t frames_left;
@@ -56,22 +58,23 @@ static int find_text(const anet_policy_desc *desc, const char **text, size_t *si
   return ANET_OK;
 }
 
-static void push_json(lua_State *L, const json_t *value)
+static void push_json(lua_State *L, const json_t *value, int depth)
 {
   const char *key;
   json_t *item;
   size_t index;
+  if (depth >= OPTION_DEPTH) luaL_error(L, "the options have more than %d levels", OPTION_DEPTH);
   luaL_checkstack(L, 4, "the options have too many levels");
   if (json_is_object(value)) {
     lua_newtable(L);
     json_object_foreach ((json_t *)value, key, item) {
-      push_json(L, item);
+      push_json(L, item, depth + 1);
       lua_setfield(L, -2, key);
     }
   } else if (json_is_array(value)) {
     lua_newtable(L);
     json_array_foreach (value, index, item) {
-      push_json(L, item);
+      push_json(L, item, depth + 1);
       lua_rawseti(L, -2, (int)index + 1);
     }
   } else if (json_is_string(value)) {
@@ -94,7 +97,7 @@ static int push_start(lua_State *L, void *data)
 {
   const start_args *args = data;
   if (args->options)
-    push_json(L, args->options);
+    push_json(L, args->options, 0);
   else
     lua_newtable(L);
   lua_pushnumber(L, args->seed);
@@ -149,9 +152,9 @@ static int load(const anet_policy_desc *desc, const anet_ladder *ladder, anet__s
   *out = NULL;
   char *owned;
   anet__sandbox_desc plan = {.name = desc->name ? desc->name : "policy",
-                             .steps = desc->steps > 0 ? desc->steps : 1e6,
-                             .seconds = desc->seconds > 0 ? desc->seconds : 0.1,
-                             .bytes = desc->bytes};
+                             .steps = desc->steps > 0 ? desc->steps : ANET_PICK_STEPS,
+                             .seconds = desc->seconds > 0 ? desc->seconds : ANET_PICK_MS / 1e3,
+                             .bytes = desc->bytes > 0 ? desc->bytes : ANET_PICK_BYTES};
   if (!desc->name && !desc->text) return anet_fail(ANET_RANGE, "policy: neither name nor text");
   ANET_TRY(find_text(desc, &plan.text, &plan.size, &owned));
   int rc = anet__sandbox_new(&plan, out);
@@ -214,7 +217,7 @@ static const struct {
   FIELD(budget_ms), FIELD(frames), FIELD(frames_on_rung), FIELD(last_ms), FIELD(mean_ms),
   FIELD(p50_ms), FIELD(p90_ms), FIELD(p99_ms), FIELD(slowdown), FIELD(late), FIELD(load),
   FIELD(free_bytes), FIELD(temperature), FIELD(battery), FIELD(time_left_ms),
-  FIELD(drift),
+  FIELD(drift), FIELD(frame_ms), FIELD(failures),
 #undef FIELD
 };
 /* clang-format on */
@@ -238,51 +241,69 @@ static int ask(anet__sandbox *s, anet_state *state, int32_t *rung)
   ANET_TRY(anet__sandbox_ask(s, "pick", push_state, state, &results));
   lua_State *L = anet__sandbox_state(s);
   if (results < 1 || lua_type(L, 1) != LUA_TNUMBER)
-    return anet_fail(ANET_POLICY, "pick gives a %s, want a rung",
-                     results < 1 ? "nothing" : luaL_typename(L, 1));
+    return anet_fail(ANET_POLICY, "policy '%s': pick gives a %s, want a rung of 1 to %d",
+                     anet__sandbox_name(s), results < 1 ? "nothing" : luaL_typename(L, 1),
+                     (int)state->rungs);
   double answer = lua_tonumber(L, 1);
-  if (!(answer >= 1 && answer <= state->rungs))
-    return anet_fail(ANET_POLICY, "pick gives rung %g, there are %d", answer, (int)state->rungs);
+  if (!(answer >= 1 && answer <= state->rungs && answer == floor(answer)))
+    return anet_fail(ANET_POLICY, "policy '%s': pick gives rung %.10g, want a whole one of 1 to %d",
+                     anet__sandbox_name(s), answer, (int)state->rungs);
   *rung = (int32_t)answer - 1;
   return ANET_OK;
+}
+
+/* The shadow has waited long enough. */
+static void promote(anet_policy *policy)
+{
+  anet__sandbox_release(policy->previous);
+  policy->previous = policy->active;
+  policy->active = policy->shadow;
+  policy->shadow = NULL;
 }
 
 /* One frame of the shadow: dropped where it fails, promoted when its time has come. */
 static int ask_shadow(anet_policy *policy, anet_state *state)
 {
   int32_t ignored;
+  if (!policy->shadow) return ANET_OK;
   int rc = ask(policy->shadow, state, &ignored);
   if (rc) {
     anet__sandbox_release(policy->shadow);
     policy->shadow = NULL;
     return anet__fail_in(rc, "the reloaded policy was dropped");
   }
-  if (--policy->frames_left > 0) return ANET_OK;
-  anet__sandbox_release(policy->previous);
-  policy->previous = policy->active;
-  policy->active = policy->shadow;
-  policy->shadow = NULL;
+  if (--policy->frames_left <= 0) promote(policy);
   return ANET_OK;
 }
 
 static void fall_back(anet_policy *policy)
 {
-  if (!policy->previous) return;
   anet__sandbox_release(policy->active);
   policy->active = policy->previous;
   policy->previous = NULL;
 }
 
+static int ask_active(anet_policy *policy, anet_state *state, int32_t *rung)
+{
+  if (!policy->active) return ANET_OK;
+  int rc = ask(policy->active, state, rung);
+  if (rc) fall_back(policy);
+  return rc;
+}
+
 int anet_policy_pick(anet_policy *policy, anet_session *session)
 {
   anet_state state;
+  const double began = anet_clock_ms();
+  const bool serving = policy->active;
   ANET_TRY(anet_session_read(session, &state));
   int32_t rung = state.rung;
-  int rc = ask(policy->active, &state, &rung);
-  if (rc) {
-    fall_back(policy);
-    return rc;
-  }
-  ANET_TRY(anet_session_switch(session, rung));
-  return policy->shadow ? ask_shadow(policy, &state) : ANET_OK;
+  int rc = ask_active(policy, &state, &rung);
+  const bool answered = serving && !rc;
+  if (!rc) rc = ask_shadow(policy, &state);
+  ANET_TRY(anet_session_charge(session, anet_clock_ms() - began, rc != ANET_OK));
+  if (answered) ANET_TRY(anet_session_switch(session, rung));
+  if (serving != (policy->active != NULL))
+    ANET_TRY(anet_session_govern(session, serving ? ANET_POLICY_HYSTERESIS : ANET_POLICY_HOST));
+  return rc;
 }

@@ -3,6 +3,8 @@
 #include <lauxlib.h>
 #include <luajit.h>
 #include <lualib.h>
+#include <math.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
 #include "base/alloc.h"
@@ -11,11 +13,17 @@
 #include "host/host.h"
 
 enum {
-  STEPS_A_HOOK = 100,    /* instructions between two looks at the budget */
-  BYTES_A_STEP = 64,     /* an allocation of so many bytes costs one step */
+  STEPS_A_HOOK = 50,     /* instructions between two looks at the budget */
+  BYTES_A_STEP = 32,     /* an allocation of so many bytes costs one step */
+  COLLECTED_A_STEP = 64, /* and so does collecting so many */
+  MOST_TEXT = 1 << 16,   /* bytes of a text that a policy makes */
   COPY_DEPTH = 16,       /* nested tables in a value */
   COPY_VALUES = 1 << 20, /* values in a value */
+  MOST_WORK = 10 << 20,  /* steps of one call of a native */
+  PARSER_STACK = 4 << 20 /* bytes */
 };
+
+static const char PRELUDE[] = "lua/anet/policy/prelude.lua";
 
 /* Invariant: the state's allocator is `charge_alloc` with this as its data, so that every coroutine
  * of the state leads back here. */
@@ -24,22 +32,44 @@ struct anet__sandbox {
   lua_Alloc base_alloc; /* LuaJIT's own, which knows where its pointers may lie */
   void *base_data;
   char *name;
-  double held, most_bytes; /* bytes */
+  double held, native_held, most_bytes; /* bytes: of the state, of natives at work */
+  double collect_at;                    /* bytes held */
   double steps, most_steps;
   double most_ms, cpu_began, deadline; /* see late */
+  int period;                          /* instructions between two calls of the hook */
   bool armed;                          /* a call is running */
   bool over;                           /* it went over its budget */
+  bool texts_bounded;                  /* see is_long_text */
+  const char *refused;                 /* what the last allocation that failed was too much of */
   int trampoline, dispatch, chunk;     /* registry references: see ask, and build */
 };
 
 /* ---- budgets ------------------------------------------------------------------------------- */
 
+static bool is_power_of_two(size_t n)
+{
+  return n && !(n & (n - 1));
+}
+
+/* Would this make a text of more than MOST_TEXT bytes possible? LuaJIT joins texts in one buffer
+ * that is never given back whole and whose sizes are powers of two; no other block of that size
+ * grows in place. (Sizes of tables' parts are a slot more than a power, or three times one.) */
+static bool is_long_text(const anet__sandbox *s, size_t old_size, size_t new_size)
+{
+  return s->texts_bounded && new_size > MOST_TEXT && is_power_of_two(old_size) &&
+         is_power_of_two(new_size);
+}
+
 static void *charge_alloc(void *data, void *block, size_t old_size, size_t new_size)
 {
   anet__sandbox *s = data;
   if (new_size > old_size) {
-    s->steps += (double)(new_size - old_size) / BYTES_A_STEP;
-    if (s->held + (double)(new_size - old_size) > s->most_bytes) return NULL;
+    const double more = (double)(new_size - old_size);
+    s->steps += more / BYTES_A_STEP;
+    s->refused = is_long_text(s, old_size, new_size) ? "a text of more than 65536 bytes" : NULL;
+    if (s->refused) return NULL;
+    s->refused = "over its memory";
+    if (s->held + s->native_held + more > s->most_bytes) return NULL;
     if (s->armed && s->steps > s->most_steps) return NULL;
   }
   void *got = s->base_alloc(s->base_data, block, old_size, new_size);
@@ -70,46 +100,82 @@ static bool late(anet__sandbox *s)
   return left <= 0;
 }
 
+/* A quarter of what is free may become garbage before the next collection. The collector's own pace
+ * would depend on the order of strings in its table, which differs between processes. */
+static void collect(anet__sandbox *s, lua_State *L)
+{
+  s->steps += s->held / COLLECTED_A_STEP;
+  lua_gc(L, LUA_GCCOLLECT, 0);
+  lua_gc(L, LUA_GCSTOP, 0);
+  s->collect_at = s->held + fmax((s->most_bytes - s->held) / 4, s->most_bytes / 32);
+}
+
+static bool within_budget(anet__sandbox *s)
+{
+  return !s->over && s->steps <= s->most_steps && !late(s);
+}
+
+static void on_count(lua_State *L, lua_Debug *where);
+
+static void end_call(anet__sandbox *s, lua_State *L)
+{
+  s->over = true;
+  lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
+}
+
 /* LuaJIT's hooks are global to a state: this one also runs inside coroutines. Over the budget it is
  * set to every instruction, so that whatever catches the error fails at its own next step. */
 static void on_count(lua_State *L, lua_Debug *where)
 {
   (void)where;
   anet__sandbox *s = sandbox_of(L);
-  s->steps += s->over ? 1 : STEPS_A_HOOK;
-  if (!s->over) {
-    if (s->steps <= s->most_steps && !late(s)) return;
-    s->over = true;
-    lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
-  }
+  s->steps += s->over ? 1 : s->period;
+  if (s->held > s->collect_at && !s->over) collect(s, L);
+  if (within_budget(s)) return;
+  if (!s->over) end_call(s, L);
   luaL_error(L, "over its budget");
+}
+
+bool anet__sandbox_spend(lua_State *L, double steps, double bytes)
+{
+  anet__sandbox *s = sandbox_of(L);
+  s->steps += steps > 0 ? steps : 0;
+  s->native_held = bytes;
+  if (s->held + bytes > s->most_bytes) return false;
+  if (!s->armed || within_budget(s)) return true;
+  end_call(s, L);
+  return false;
 }
 
 /* charge(steps): for work that C does on the policy's behalf. */
 static int native_charge(lua_State *L)
 {
-  anet__sandbox *s = sandbox_of(L);
-  double steps = luaL_checknumber(L, 1);
-  s->steps += steps > 0 ? steps : 0;
-  if (s->steps <= s->most_steps) return 0;
-  s->over = true;
-  lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
+  if (anet__sandbox_spend(L, luaL_checknumber(L, 1), 0)) return 0;
   return luaL_error(L, "over its budget");
 }
 
-static void arm(anet__sandbox *s)
+/* metatable(value): the real one, whatever it says of itself. */
+static int native_metatable(lua_State *L)
+{
+  luaL_checkany(L, 1);
+  return lua_getmetatable(L, 1);
+}
+
+static void arm(anet__sandbox *s, lua_State *L)
 {
   s->steps = 0;
   s->over = false;
   s->cpu_began = cpu_ms();
   s->deadline = anet_clock_ms() + s->most_ms;
   s->armed = true;
-  lua_sethook(s->L, on_count, LUA_MASKCOUNT, STEPS_A_HOOK);
+  lua_sethook(L, on_count, LUA_MASKCOUNT, s->period);
+  if (s->held > s->collect_at) collect(s, L);
 }
 
 static void disarm(anet__sandbox *s)
 {
   s->armed = false;
+  s->native_held = 0;
   lua_sethook(s->L, NULL, 0, 0);
 }
 
@@ -121,18 +187,27 @@ static int fail_over(const anet__sandbox *s)
                    s->most_steps, s->most_ms / 1000);
 }
 
+/* A wrong call of what the prelude grants is told of at the prelude's own line, which is none of the
+ * policy's author's business. */
+static const char *skip_prelude(const char *text)
+{
+  const size_t length = sizeof PRELUDE - 1;
+  if (strncmp(text, PRELUDE, length) != 0 || text[length] != ':') return text;
+  const char *rest = text + length + 1 + strspn(text + length + 1, "0123456789");
+  return strncmp(rest, ": ", 2) == 0 ? rest + 2 : text;
+}
+
 /* The status of a failed call; its error value is on top. No metamethod of that value runs. */
 static int fail_with_error(anet__sandbox *s, int lua_status)
 {
   const char *text = lua_type(s->L, -1) == LUA_TSTRING ? lua_tostring(s->L, -1) : NULL;
   if (s->over || s->steps > s->most_steps) return fail_over(s);
   if (lua_status == LUA_ERRMEM)
-    return anet_fail(ANET_POLICY, "policy '%s': over its memory of %.0f bytes", s->name,
-                     s->most_bytes);
+    return anet_fail(ANET_POLICY, "policy '%s': %s", s->name, s->refused);
   if (!text)
     return anet_fail(ANET_POLICY, "policy '%s': the error is a %s", s->name,
                      luaL_typename(s->L, -1));
-  return anet_fail(ANET_POLICY, "policy '%s': %.400s", s->name, text);
+  return anet_fail(ANET_POLICY, "policy '%s': %.400s", s->name, skip_prelude(text));
 }
 
 /* A question on its way into the state. */
@@ -152,7 +227,7 @@ static int trampoline(lua_State *L)
   lua_rawgeti(L, LUA_REGISTRYINDEX, q->sandbox->dispatch);
   lua_pushstring(L, q->method);
   int arguments = q->push ? q->push(L, q->data) : 0;
-  arm(q->sandbox);
+  arm(q->sandbox, L);
   lua_call(L, arguments + 1, LUA_MULTRET);
   return lua_gettop(L);
 }
@@ -162,7 +237,6 @@ int anet__sandbox_ask(anet__sandbox *s, const char *method, anet__sandbox_push *
 {
   question q = {s, method, push, data};
   lua_settop(s->L, 0);
-  if (s->held > s->most_bytes / 2) lua_gc(s->L, LUA_GCCOLLECT, 0);
   lua_rawgeti(s->L, LUA_REGISTRYINDEX, s->trampoline);
   lua_pushlightuserdata(s->L, &q);
   int status = lua_pcall(s->L, 1, LUA_MULTRET, 0);
@@ -177,6 +251,11 @@ int anet__sandbox_ask(anet__sandbox *s, const char *method, anet__sandbox_push *
 lua_State *anet__sandbox_state(anet__sandbox *s)
 {
   return s->L;
+}
+
+const char *anet__sandbox_name(const anet__sandbox *s)
+{
+  return s->name;
 }
 
 double anet__sandbox_steps(const anet__sandbox *s)
@@ -247,14 +326,19 @@ static int build(lua_State *L)
   lua_newtable(L);
   lua_pushcfunction(L, native_charge);
   lua_setfield(L, -2, "charge");
+  lua_pushcfunction(L, native_metatable);
+  lua_setfield(L, -2, "metatable");
+  lua_pushinteger(L, MOST_TEXT);
+  lua_setfield(L, -2, "most_text");
+  lua_pushnumber(L, fmin(s->most_steps, MOST_WORK));
+  lua_setfield(L, -2, "most_work");
   anet__sandbox_natives(L);
+  anet__sandbox_keys(L);
   run_file(L, "lua/anet/text.lua", 0);
   lua_setfield(L, 1, "text");
   run_file(L, "lua/anet/policy/race.lua", 0);
   lua_setfield(L, 1, "race");
-  run_file(L, "lua/anet/policy/race.lua", 0);
-  lua_setfield(L, 1, "race");
-  run_file(L, "lua/anet/policy/prelude.lua", 1); /* -> dispatcher, environment */
+  run_file(L, PRELUDE, 1); /* -> dispatcher, environment */
   wipe_globals(L);
   load(L, p->desc->text, p->desc->size, p->desc->name);
   lua_insert(L, -2);
@@ -271,23 +355,73 @@ static int push_chunk(lua_State *to, void *data)
   return 1;
 }
 
+/* The parser recurses as deep as a text is nested, so it gets a stack of known size. */
+typedef struct parse {
+  plan plan;
+  int status;
+} parse;
+
+static void *run_build(void *data)
+{
+  parse *p = data;
+  p->status = lua_cpcall(p->plan.sandbox->L, build, &p->plan);
+  return NULL;
+}
+
+static int build_apart(parse *p)
+{
+  pthread_attr_t attributes;
+  pthread_t thread;
+  if (pthread_attr_init(&attributes))
+    return anet_fail(ANET_NOMEM, "policy: no memory for a thread");
+  pthread_attr_setstacksize(&attributes, PARSER_STACK);
+  const int status = pthread_create(&thread, &attributes, run_build, p);
+  pthread_attr_destroy(&attributes);
+  if (status) return anet_fail(ANET_NOMEM, "policy: no thread to read it on: %s", strerror(status));
+  pthread_join(thread, NULL);
+  return p->status ? fail_with_error(p->plan.sandbox, p->status) : ANET_OK;
+}
+
+/* Make the buffer in which texts are joined as large as it may become; see is_long_text. */
+static int bound_texts(lua_State *L)
+{
+  luaL_Buffer buffer;
+  luaL_buffinit(L, &buffer);
+  for (int left = MOST_TEXT / 2; left > 0; left -= LUAL_BUFFERSIZE) {
+    memset(luaL_prepbuffer(&buffer), ' ', LUAL_BUFFERSIZE);
+    luaL_addsize(&buffer, LUAL_BUFFERSIZE);
+  }
+  luaL_pushresult(&buffer);
+  return 0;
+}
+
+static int new_state(anet__sandbox *s)
+{
+  s->L = luaL_newstate();
+  if (!s->name || !s->L) return anet_fail(ANET_NOMEM, "policy: no memory");
+  luaJIT_setmode(s->L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+  s->held = 1024.0 * lua_gc(s->L, LUA_GCCOUNT, 0) + lua_gc(s->L, LUA_GCCOUNTB, 0);
+  s->base_alloc = lua_getallocf(s->L, &s->base_data);
+  lua_setallocf(s->L, charge_alloc, s);
+  lua_gc(s->L, LUA_GCSTOP, 0);
+  return ANET_OK;
+}
+
 static int fill(anet__sandbox *s, const anet__sandbox_desc *desc)
 {
   s->most_steps = desc->steps > 0 ? desc->steps : 50e6;
   s->most_ms = 1000 * (desc->seconds > 0 ? desc->seconds : 10);
   s->most_bytes = desc->bytes > 0 ? desc->bytes : 64.0 * (1 << 20);
+  s->collect_at = s->most_bytes / 4;
+  s->period =
+      (int)fmax(1, fmin(STEPS_A_HOOK, (double)STEPS_A_HOOK * MOST_TEXT / (double)(desc->size + 1)));
   s->name = anet__strdup(desc->name);
-  s->L = luaL_newstate();
-  if (!s->name || !s->L) return anet_fail(ANET_NOMEM, "policy '%s': no memory", desc->name);
-  luaJIT_setmode(s->L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
-  s->held = 1024.0 * lua_gc(s->L, LUA_GCCOUNT, 0) + lua_gc(s->L, LUA_GCCOUNTB, 0);
-  s->base_alloc = lua_getallocf(s->L, &s->base_data);
-  lua_setallocf(s->L, charge_alloc, s);
-  lua_gc(s->L, LUA_GCSETPAUSE, 120);
-  plan p = {s, desc};
-  int status = lua_cpcall(s->L, build, &p);
+  ANET_TRY(new_state(s));
+  parse p = {{s, desc}, 0};
+  ANET_TRY(build_apart(&p));
+  int results, status = lua_cpcall(s->L, bound_texts, NULL);
   if (status) return fail_with_error(s, status);
-  int results;
+  s->texts_bounded = true;
   return anet__sandbox_ask(s, "admit", push_chunk, s, &results);
 }
 
@@ -318,18 +452,38 @@ void anet__sandbox_release(anet__sandbox *s)
 
 /* ---- values -------------------------------------------------------------------------------- */
 
+enum { MEMO_TEXT = 64 }; /* shorter strings are as quickly made again as found */
+
+/* `memo` is a table on `to`'s stack: by the address in `from`, what it became in `to`; false while
+ * a table is under way. */
 typedef struct copier {
   lua_State *from, *to;
-  int values;
+  int memo, values;
+  double bytes, most_bytes;
 } copier;
 
 static const char *copy_value(copier *c, int index, int depth);
 
-static const char *copy_table(copier *c, int index, int depth)
+static void remember(copier *c, const void *address)
 {
-  if (depth >= COPY_DEPTH) return "a value has too many levels, or contains itself";
-  if (!lua_checkstack(c->from, 4) || !lua_checkstack(c->to, 4)) return "a value is too deep";
-  lua_createtable(c->to, (int)lua_objlen(c->from, index), 0);
+  lua_pushlightuserdata(c->to, (void *)address);
+  lua_pushvalue(c->to, -2);
+  lua_rawset(c->to, c->memo);
+}
+
+/* Pushes what the value at an address became, if it was met before. */
+static bool recall(copier *c, const void *address)
+{
+  lua_pushlightuserdata(c->to, (void *)address);
+  lua_rawget(c->to, c->memo);
+  if (!lua_isnil(c->to, -1)) return true;
+  lua_pop(c->to, 1);
+  return false;
+}
+
+/* The entries of the table at `index` into the new one on top. */
+static const char *copy_entries(copier *c, int index, int depth)
+{
   lua_pushnil(c->from);
   while (lua_next(c->from, index)) {
     int top = lua_gettop(c->from);
@@ -337,7 +491,6 @@ static const char *copy_table(copier *c, int index, int depth)
     if (!why && (why = copy_value(c, top, depth + 1))) lua_pop(c->to, 1);
     if (why) {
       lua_pop(c->from, 2);
-      lua_pop(c->to, 1);
       return why;
     }
     lua_rawset(c->to, -3);
@@ -346,12 +499,44 @@ static const char *copy_table(copier *c, int index, int depth)
   return NULL;
 }
 
+static const char *copy_table(copier *c, int index, int depth)
+{
+  const void *address = lua_topointer(c->from, index);
+  if (recall(c, address)) {
+    if (lua_istable(c->to, -1)) return NULL;
+    lua_pop(c->to, 1);
+    return "a value contains itself";
+  }
+  if (depth >= COPY_DEPTH) return "a value has too many levels";
+  if (!lua_checkstack(c->from, 4) || !lua_checkstack(c->to, 6)) return "a value is too deep";
+  lua_pushboolean(c->to, 0);
+  remember(c, address);
+  lua_pop(c->to, 1);
+  lua_newtable(c->to);
+  const char *why = copy_entries(c, index, depth);
+  if (why)
+    lua_pop(c->to, 1);
+  else
+    remember(c, address);
+  return why;
+}
+
+static const char *copy_text(copier *c, int index)
+{
+  size_t size;
+  const char *text = lua_tolstring(c->from, index, &size);
+  if (size >= MEMO_TEXT && recall(c, text)) return NULL;
+  c->bytes += (double)size;
+  if (c->bytes > c->most_bytes) return "a value has too long texts";
+  lua_pushlstring(c->to, text, size);
+  if (size >= MEMO_TEXT) remember(c, text);
+  return NULL;
+}
+
 /* index is absolute; keys are copied as they are, so that a number stays one. */
 static const char *copy_value(copier *c, int index, int depth)
 {
   if (++c->values > COPY_VALUES) return "a value is too large";
-  size_t size;
-  const char *text;
   switch (lua_type(c->from, index)) {
     case LUA_TNIL:
       lua_pushnil(c->to);
@@ -363,9 +548,7 @@ static const char *copy_value(copier *c, int index, int depth)
       lua_pushnumber(c->to, lua_tonumber(c->from, index));
       return NULL;
     case LUA_TSTRING:
-      text = lua_tolstring(c->from, index, &size);
-      lua_pushlstring(c->to, text, size);
-      return NULL;
+      return copy_text(c, index);
     case LUA_TTABLE:
       return copy_table(c, index, depth);
     default:
@@ -373,9 +556,13 @@ static const char *copy_value(copier *c, int index, int depth)
   }
 }
 
-const char *anet__sandbox_copy(lua_State *from, int index, lua_State *to)
+const char *anet__sandbox_copy(lua_State *from, int index, lua_State *to, double most_bytes)
 {
   if (index < 0) index = lua_gettop(from) + 1 + index;
-  copier c = {from, to, 0};
-  return copy_value(&c, index, 0);
+  if (!lua_checkstack(to, 6)) return "the stack is full";
+  lua_newtable(to);
+  copier c = {from, to, lua_gettop(to), 0, 0, most_bytes};
+  const char *why = copy_value(&c, index, 0);
+  lua_remove(to, c.memo);
+  return why;
 }

@@ -1,10 +1,13 @@
 /* Sandboxes as Lua objects: the module "anet.native_sandbox", which lua/anet/sandbox.lua wraps. */
 #include <lauxlib.h>
+#include <math.h>
 #include "anet.h"
 #include "host/host.h"
 #include "host/sandbox.h"
 
 static const char TYPE[] = "anet.sandbox";
+
+enum { ANSWER_BYTES = 8 << 20 }; /* of texts in one value of an answer */
 
 static anet__sandbox *check_sandbox(lua_State *L)
 {
@@ -45,7 +48,8 @@ static int push_arguments(lua_State *to, void *data)
   lua_State *from = data;
   int top = lua_gettop(from);
   for (int i = 3; i <= top; i++) {
-    const char *why = anet__sandbox_copy(from, i, to);
+    const char *why =
+        anet__sandbox_copy(from, i, to, INFINITY); /* what is too much is refused there */
     if (why) luaL_error(to, "argument %d: %s", i - 2, why);
   }
   return top - 2;
@@ -67,7 +71,7 @@ static int sandbox_ask(lua_State *L)
   }
   if (results > 16) results = 16;
   for (int i = 1; i <= results; i++) {
-    const char *why = anet__sandbox_copy(anet__sandbox_state(s), i, L);
+    const char *why = anet__sandbox_copy(anet__sandbox_state(s), i, L, ANSWER_BYTES);
     if (!why) continue;
     lua_settop(L, 0);
     lua_pushboolean(L, 0);

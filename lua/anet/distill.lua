@@ -62,7 +62,8 @@ function M.new(s, dataset, input, policy, settings, pool)
   }, Distiller)
   local c = self.settings
   self.steps_per_epoch = math.ceil(dataset:count() / c.batch)
-  policy:space(s:describe())
+  local _, message = policy:space(s:describe(), {space = s:space()})
+  if message then core.raise('%s', message) end
   self.optim = train.optim(c.optimizer, {decay = c.decay, momentum = c.momentum, clip = c.clip})
   self.augment = ffi.new('anet_augment', c.crop, c.flip and 1 or 0, c.cutout, 0)
   self.images = tensor.new{c.batch, input.height, input.width, input.channels}
@@ -201,8 +202,7 @@ function Distiller:advance()
   if not answer then return nil end
   self.progress = self.progress or {done = 0, loss = 0, correct = 0, losses = {}}
   self.keep = self.keep or self.supernet:space():keep()
-  local run = core.must(stages[answer.stage], "schedule: no stage '%s'; there are solve, block, joint", answer.stage)
-  self.last = run(self, answer)
+  self.last = stages[answer.stage](self, answer)
   self.answer, self.progress = nil, nil
   self.last.stage = answer.stage
   self.step = self.step + 1

@@ -8,6 +8,8 @@ local evaluate = require 'anet.evaluate'
 
 local M = {}
 
+local IDLE_ROUNDS = 50 -- without a genome that was not run before
+
 ---@class anet.Explorer
 local Explorer = {__name = 'explorer'}
 Explorer.__index = Explorer
@@ -19,11 +21,11 @@ function M.new(s, times, dataset, input, policy, options, pool)
   local self = setmetatable({
     supernet = s, policy = policy, budgets = options.budgets, n = options.n or 64, byte_limit = options.byte_limit,
     times = times, images = dataset:count(), evaluator = evaluate.new(s, dataset, input, pool), seen = {}, order = {},
-    runs = {done = 0, ideal = 0, naive = 0},
+    runs = {done = 0, ideal = 0, naive = 0}, idle = 0,
   }, Explorer)
   local description = s:describe(times)
   description.images, description.budgets = self.images, options.budgets
-  local _, message = policy:space(description)
+  local _, message = policy:space(description, {space = s:space(), budgets = options.budgets, ms = function(genome) return self:ms(genome) end})
   if message then core.raise('%s', message) end
   return self
 end
@@ -84,6 +86,7 @@ function Explorer:ms(genome) return self.times:predict(self.supernet:space(), ge
 function Explorer:advance()
   local done, why = self.policy:done()
   if done or why then return nil, why, why and 'policy' end
+  local before = self.runs.naive
   local proposals, message = self.policy:propose(self.n)
   if not proposals then return nil, message, 'policy' end
   local wanted, asked = {}, {}
@@ -96,6 +99,11 @@ function Explorer:advance()
   local ok, code
   ok, message, code = self:fill(wanted)
   if not ok then return nil, message, code end
+  self.idle = self.runs.naive > before and 0 or self.idle + 1
+  if self.idle >= IDLE_ROUNDS then
+    self.note = ('the policy proposed nothing new in %d rounds'):format(IDLE_ROUNDS)
+    return nil
+  end
   local results = {}
   for i, a in ipairs(asked) do results[i] = self:result(a[1], a[2]) end
   local _, failed = self.policy:observe(results)
@@ -104,9 +112,13 @@ function Explorer:advance()
 end
 
 -- The best scores within each budget of what was run on all images; the policy's own picks come first.
----@return string[] genomes one a budget, nil where none was found
+---@return table<integer, string>? genomes one a budget, none where none was found
+---@return string? message, string? code
 function Explorer:picks()
-  local picks = self.policy:picks() or {}
+  local own, message, code = self.policy:picks()
+  if message then return nil, message, code end
+  local picks = {}
+  for b, genome in pairs(own or {}) do picks[b] = genome end
   for b, budget in ipairs(self.budgets) do
     if not picks[b] then picks[b] = self:best_under(budget) end
   end

@@ -1,6 +1,9 @@
 -- Policies: scripts that answer questions from inside a sandbox.
+local answers = require 'anet.policy.answers'
+local core = require 'anet.core'
 local sandbox = require 'anet.sandbox'
 local text = require 'anet.text'
+local C = core.C
 
 ---@class anet.Policy
 ---@field kind 'schedule'|'search'|'latency'
@@ -55,6 +58,23 @@ local function find(name, kind)
   return nil, ("there is no %s policy '%s'%s"):format(kind or 'such', name, text.hint(name, names)), 'absent'
 end
 
+-- What a pick may take, as anet_host.h has it: the same for the command and for C programs.
+local PICK = {steps = tonumber(C.ANET_PICK_STEPS), seconds = tonumber(C.ANET_PICK_MS) / 1000, bytes = tonumber(C.ANET_PICK_BYTES)}
+
+-- The sandbox of a policy that was started.
+local function open(source, kind)
+  local limits = kind == 'latency' and PICK or {}
+  local box, message, code = sandbox.new{
+    text = source.text, name = source.name, steps = source.steps or limits.steps,
+    seconds = source.seconds or limits.seconds, bytes = source.bytes or limits.bytes,
+  }
+  if not box then return nil, message, code end
+  local _
+  _, message, code = box:call('start', source.options, source.seed, kind)
+  if message then return nil, message, code end
+  return box
+end
+
 -- Load a policy by name or path. settings: kind that is wanted; options for the policy; seed; text instead of a
 -- file; steps, seconds and bytes as anet.sandbox has them.
 ---@param spec string name or path, with ':key=value,…' for options
@@ -63,21 +83,20 @@ function M.load(spec, settings)
   settings = settings or {}
   local name, options = M.parse(spec)
   for key, value in pairs(settings.options or {}) do options[key] = value end
-  local body, message, code = settings.text, nil, nil
-  if not body then
-    body, message, code = find(name, settings.kind)
-    if not body then return nil, message, code end
+  local source = {name = name, text = settings.text, options = options, seed = settings.seed or 1, steps = settings.steps,
+                  seconds = settings.seconds, bytes = settings.bytes}
+  local message, code
+  if not source.text then
+    source.text, message, code = find(name, settings.kind)
+    if not source.text then return nil, message, code end
   end
-  local box
-  box, message, code = sandbox.new{
-    text = body, name = name, steps = settings.steps, seconds = settings.seconds, bytes = settings.bytes,
-  }
+  local box, about
+  box, message, code = open(source, settings.kind)
   if not box then return nil, message, code end
-  local _
-  _, message, code = box:call('start', options, settings.seed or 1, settings.kind)
-  if message then return nil, message, code end
-  local about = box:call 'describe'
-  return setmetatable({box = box, kind = about.kind, name = about.name or name, defaults = about.defaults}, Policy)
+  about, message, code = box:call 'describe'
+  if not about then return nil, message, code end
+  return setmetatable({box = box, kind = about.kind, name = about.name or name, defaults = about.defaults, source = source,
+                       context = {}}, Policy)
 end
 
 local function done(_, message, code)
@@ -85,21 +104,35 @@ local function done(_, message, code)
   return true
 end
 
--- Tell it about a space: an anet.Space or a description of one (Space:describe). options: times, fixed_ms.
+-- Tell it about a space: an anet.Space or a description of one (Space:describe). options: times, fixed_ms; and what
+-- answers are checked against: space (an anet.Space), budgets, ms (a function of a genome).
 ---@return boolean? ok, string? message, string? code
 function Policy:space(s, options)
   options = options or {}
+  self.context = {space = options.space or (s.describe and s.check and s), budgets = options.budgets, ms = options.ms}
   if s.describe then s = s:describe(options.times, options.fixed_ms) end
   return done(self.box:call('space', s))
 end
 
 -- Tell it about the ladder.
 ---@return boolean? ok, string? message, string? code
-function Policy:ladder(ladder) return done(self.box:call('ladder', ladder.rungs and ladder:rungs() or ladder)) end
+function Policy:ladder(ladder)
+  local rungs = ladder.rungs and ladder:rungs() or ladder
+  self.context = {rungs = #rungs}
+  return done(self.box:call('ladder', rungs))
+end
 
--- The questions of the three kinds, each: its answers, or nil, message and 'policy'.
-for _, method in ipairs{'options', 'next', 'propose', 'observe', 'done', 'picks', 'pick', 'save', 'load'} do
-  Policy[method] = function(self, ...) return self.box:call(method, ...) end
+-- What the box gave, if it is an answer to the question.
+local function checked(self, question, answer, message, code)
+  if message ~= nil and code == 'policy' then return nil, message, code end
+  local why = answers.check(question, answer, self.context)
+  if why then return nil, ("policy '%s', %s: %s"):format(self.source.name, question, why), 'policy' end
+  return answer
+end
+
+-- The questions of the three kinds, each: its answer, or nil, message and 'policy'.
+for _, question in ipairs{'options', 'next', 'propose', 'observe', 'done', 'picks', 'pick', 'save', 'load'} do
+  Policy[question] = function(self, ...) return checked(self, question, self.box:call(question, ...)) end
 end
 
 -- Whether it has an optional method.

@@ -195,7 +195,10 @@ function M.search(ui, s, times, dataset, input, search_policy, options, pool)
     ui:progress('search: %d subnets, %s', #e.order, text.duration(seconds_since(began)))
   end
   e.seconds = seconds_since(began)
-  return e, e:picks()
+  if e.note then ui:note('search: %s', e.note) end
+  local picks, message = e:picks()
+  if not picks then ui:fail('%s', message) end
+  return e, picks
 end
 
 -- The same images with the oracle's answers as labels, where they have none.

@@ -1,5 +1,6 @@
 -- Ladders, and sessions that serve frames on the rung of the moment.
 local core = require 'anet.core'
+local json = require 'anet.json'
 local plan = require 'anet.plan'
 local tensor = require 'anet.tensor'
 local text = require 'anet.text'
@@ -83,6 +84,26 @@ for names in body:gmatch('%w+ ([^;]+);') do
   for name in names:gmatch('[%w_]+') do FIELDS[#FIELDS + 1] = name end
 end
 
+local picker_out, take_picker
+
+-- What C needs to load a latency policy; it keeps nothing of it.
+local function picker_desc(policy)
+  local from = policy.source
+  from.json = from.json or json.encode(from.options) -- kept there while C reads it
+  return ffi.new('anet_policy_desc', {
+    name = from.name, text = from.text, options = from.json, seed = from.seed, steps = from.steps or 0,
+    seconds = from.seconds or 0, bytes = from.bytes or 0,
+  })
+end
+
+-- A policy of C's, which keeps its own state: see core/anet_host.h.
+local function new_picker(policy, ladder)
+  if not picker_out then picker_out, take_picker = core.cell 'anet_policy' end
+  local message = core.failure(C.anet_policy_new(picker_desc(policy), ladder.handle, picker_out))
+  if message then core.raise('%s', message) end
+  return take_picker()
+end
+
 -- A session. options: budget_ms; policy, 'fixed', 'hysteresis' (default), 'host' or an anet.Policy;
 -- window; rung to start on (the best that fits by default); pool.
 ---@param ladder anet.Ladder
@@ -99,15 +120,15 @@ function M.new(ladder, options)
   local pool = core.pool(options.pool)
   core.check(C.anet_session_new(core.handle(ladder, Ladder, 'session'), pool, desc, out))
   local self = setmetatable({
-    handle = take(), ladder = ladder, pool = pool, policy = scripted, struct = ffi.new 'anet_state',
+    handle = take(), ladder = ladder, pool = pool, struct = ffi.new 'anet_state',
     input_shape = ladder:plan(1):input_shape(), output_shape = ladder:plan(1):output_shape(),
   }, Session)
-  if scripted then core.must(scripted:ladder(ladder)) end
+  if scripted then self.picker = new_picker(scripted, ladder) end
   return self
 end
 
--- Serve a frame: images as an f32 tensor (n, …). Returns the answers; a scripted policy that fails leaves the
--- rung as it is and its message is the second result.
+-- Serve a frame: images as an f32 tensor (n, …). Returns the answers, and what a scripted policy did wrong: the frame
+-- is served all the same, and another policy picks from then on (see anet_policy_pick in anet_host.h).
 ---@param images anet.Tensor
 ---@return anet.Tensor answers, string? warning
 function Session:run(images)
@@ -120,46 +141,18 @@ function Session:run(images)
     self.answers = tensor.new{n, unpack(self.output_shape)}
   end
   core.check(C.anet_session_run(self.handle, images:data(), self.answers:data(), n))
-  return self.answers, self.policy and self:pick() or nil
-end
-
--- The rung that a policy picks, or nil and what went wrong.
-local function ask(policy, state)
-  local rung, message = policy:pick(state)
-  if type(rung) == 'number' and rung >= 1 and rung <= state.rungs then return math.floor(rung) end
-  return nil, message or ('pick gives %s, want a rung of 1 to %d'):format(tostring(rung), state.rungs)
-end
-
--- Let the scripted policy choose the next frame's rung. One that fails leaves the rung as it is, and the policy
--- before it, if there was one, is back.
----@return string? warning
-function Session:pick()
-  local state = self:state()
-  self.seen = state -- what the choice was made on: for who wants to log the frame
-  local rung, message = ask(self.policy, state)
-  if not rung then
-    self.policy, self.previous = self.previous or self.policy, nil
-    return message
-  end
-  self:switch(rung)
-  if not self.shadow then return nil end
-  rung, message = ask(self.shadow, state)
-  if not rung then
-    self.shadow = nil
-    return 'the reloaded policy was dropped: ' .. message
-  end
-  self.shadow_frames = self.shadow_frames - 1
-  if self.shadow_frames > 0 then return nil end
-  self.policy, self.previous, self.shadow = self.shadow, self.policy, nil
+  return self.answers, self.picker and core.failure(C.anet_policy_pick(self.picker, self.handle)) or nil
 end
 
 -- Replace the scripted policy while the session runs: the new one is asked beside the old for some frames (32)
--- and then takes over.
+-- and then takes over. Where it cannot even be loaded: nil, message and code, and the old one goes on.
 ---@param policy anet.Policy
+---@return anet.Session? self, string? message, string? code
 function Session:reload(policy, frames)
-  core.must(self.policy, 'reload: the session has no scripted policy')
-  core.must(policy:ladder(self.ladder))
-  self.shadow, self.shadow_frames = policy, frames or 32
+  core.must(self.picker, 'reload: the session has no scripted policy')
+  core.must(frames == nil or frames >= 1, 'reload: got %s frames, want 1 or more', tostring(frames))
+  local message, code = core.failure(C.anet_policy_reload(self.picker, picker_desc(policy), self.ladder.handle, frames or 0))
+  if message then return nil, message, code end
   return self
 end
 

@@ -111,6 +111,7 @@ end
 ---@return boolean legal, string? why
 function Space:check(genome)
   if type(genome) ~= 'string' then return false, 'a genome is a text' end
+  if genome:find '%z' then return false, 'a genome has no byte 0' end
   local status = C.anet_genome_parse(self.handle, genome, self.genes)
   if status == 0 then status = C.anet_genome_check(self.handle, self.genes) end
   if status ~= 0 then return false, core.message(status) end

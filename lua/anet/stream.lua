@@ -49,20 +49,25 @@ end
 local function phases_of(trace)
   local list = {}
   for i, t in ipairs(trace) do
-    if i == 1 or t.load ~= trace[i - 1].load then list[#list + 1] = {from = i, load = t.load, switches = 0, late = 0} end
+    if i == 1 or t.load ~= trace[i - 1].load then
+      list[#list + 1] = {from = i, load = t.load, switches = 0, late = 0, failures = 0}
+    end
     local phase = list[#list]
     phase.to = i
+    phase.failures = phase.failures + (t.failed and 1 or 0)
     if i > 1 and t.rung ~= trace[i - 1].rung then phase.switches = phase.switches + 1 end
   end
   return list
 end
 
--- {frames, budget_ms, switches, late_frames, recovered_ms, recovered_frames, phases, accuracy, trace}.
+-- {frames, budget_ms, switches, late_frames, failures of the policy, recovered_ms, recovered_frames, phases, accuracy,
+-- trace}.
 local function summarize(trace, budget, right, images)
-  local result = {frames = #trace, budget_ms = budget, switches = 0, late_frames = 0, accuracy = right / math.max(images, 1),
+  local result = {frames = #trace, budget_ms = budget, switches = 0, late_frames = 0, failures = 0, accuracy = right / math.max(images, 1),
                   phases = phases_of(trace), trace = trace}
   for i, t in ipairs(trace) do
     if t.ms > budget then result.late_frames = result.late_frames + 1 end
+    if t.failed then result.failures = result.failures + 1 end
     if i > 1 and t.rung ~= trace[i - 1].rung then result.switches = result.switches + 1 end
   end
   for _, phase in ipairs(result.phases) do
@@ -103,7 +108,6 @@ function M.run(ui, list, dataset, input, policy, options, pool)
   local steps = ladder:sort():rungs()
   local budget = options.budget_ms or steps[#steps].ms * options.budget
   local served = session.new(ladder, {budget_ms = budget, policy = policy, pool = pool, window = options.window or 12})
-  local warned
   local classes = dataset:classes()
   local images = tensor.new{options.batch, input.height, input.width, input.channels}
   local targets = tensor.new{options.batch, classes}
@@ -120,13 +124,12 @@ function M.run(ui, list, dataset, input, policy, options, pool)
         local n = dataset:batch(input, images, targets, (frame - 1) % batches + 1, {pool = pool})
         local rung = served:state().rung
         local answers, warning = served:run(images)
-        if warning and not warned then ui:note('%s; the rung stays as it is', warning) end
-        warned = warned or warning
+        if warning then ui:note('frame %d: %s; another policy picks from here on', frame, warning) end
         right, seen = right + count_right(answers, targets, n, classes), seen + n
-        local state = served.seen -- of this frame, before the policy switched
-        trace[frame] = {frame = frame, ms = state.last_ms, rung = rung, load = phase.load}
-        ui:progress('frame %d  %7.2f ms of %.2f  rung %d/%d  %s%s', frame, state.last_ms, budget, rung, state.rungs,
-                    ui:bar(math.min(state.last_ms / budget / 2, 1)), phase.load > 0 and '  under load' or '')
+        local state = served:state()
+        trace[frame] = {frame = frame, ms = state.frame_ms, rung = rung, load = phase.load, failed = warning and true or nil}
+        ui:progress('frame %d  %7.2f ms of %.2f  rung %d/%d  %s%s', frame, state.frame_ms, budget, rung, state.rungs,
+                    ui:bar(math.min(state.frame_ms / budget / 2, 1)), phase.load > 0 and '  under load' or '')
       end
     end
   end)

@@ -19,6 +19,7 @@ end
 
 -- The word of a list that is nearest to `word`, or nil when none is near.
 function M.nearest(word, list)
+  if #word > 64 then return nil end
   local best, least = nil, math.max(2, math.floor(#word / 3)) + 1
   for _, candidate in ipairs(list) do
     local d = distance(word, candidate)

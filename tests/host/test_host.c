@@ -177,9 +177,10 @@ TEST(a_failing_pick_leaves_the_rung)
     const char *text, *word;
   } wrong[] = {
       {PICK("error 'oh'"), "oh"},
-      {PICK("return 5"), "there are 4"},
-      {PICK("return 0"), "there are 4"},
-      {PICK("return 0/0"), "there are 4"},
+      {PICK("return 5"), "of 1 to 4"},
+      {PICK("return 0"), "of 1 to 4"},
+      {PICK("return 0/0"), "of 1 to 4"},
+      {PICK("return 2.37"), "rung 2.37, want a whole one"},
       {PICK("return 'two'"), "a string"},
       {PICK("return"), "nothing"},
       {PICK("while true do end"), "budget"},
@@ -196,6 +197,53 @@ TEST(a_failing_pick_leaves_the_rung)
     CHECK_EQ_I(rung_of(session), 2);
     anet_policy_release(policy);
   }
+  anet_session_release(session);
+  anet_ladder_release(ladder);
+}
+
+/* The built-in policy serves until a reload: the failed one is not asked again. */
+TEST(after_a_failure_the_built_in_picks)
+{
+  anet_ladder *ladder = small_ladder();
+  anet_session *session = small_session(ladder);
+  anet_policy *policy = make(PICK("if calls == 2 then error 'oh' end return 1"), ladder);
+  anet_state state;
+  serve(session);
+  CHECK_OK(anet_policy_pick(policy, session));
+  CHECK_FAILS(anet_policy_pick(policy, session), ANET_POLICY, "oh");
+  for (int32_t frame = 0; frame < 200; frame++) {
+    serve(session);
+    CHECK_OK(anet_policy_pick(policy, session));
+  }
+  CHECK_EQ_I(rung_of(session), RUNGS - 1); /* the budget is large: it climbs */
+  CHECK_OK(anet_session_read(session, &state));
+  CHECK_EQ_I((int)state.failures, 1);
+  const anet_policy_desc next = {.name = "next", .text = PICK("return 2")};
+  CHECK_OK(anet_policy_reload(policy, &next, ladder, 2));
+  for (int32_t frame = 0; frame < 2; frame++) CHECK_OK(anet_policy_pick(policy, session));
+  CHECK_EQ_I(rung_of(session), RUNGS - 1);
+  CHECK_OK(anet_policy_pick(policy, session));
+  CHECK_EQ_I(rung_of(session), 1);
+  anet_policy_release(policy);
+  anet_session_release(session);
+  anet_ladder_release(ladder);
+}
+
+TEST(a_pick_is_part_of_the_frame)
+{
+  anet_ladder *ladder = small_ladder();
+  anet_session *session = small_session(ladder);
+  anet_policy *policy = make(PICK("for i = 1, 3e5 do end return 3"), ladder);
+  anet_state before, after;
+  serve(session);
+  CHECK_OK(anet_session_read(session, &before));
+  CHECK_OK(anet_policy_pick(policy, session));
+  CHECK_OK(anet_session_read(session, &after));
+  CHECK(before.frame_ms == before.last_ms);
+  CHECK(after.frame_ms > before.frame_ms + 0.1); /* 300 000 instructions */
+  CHECK_EQ_I((int)after.frames, 1);
+  CHECK(after.last_ms < 0); /* none on the new rung yet */
+  anet_policy_release(policy);
   anet_session_release(session);
   anet_ladder_release(ladder);
 }
@@ -281,5 +329,6 @@ TEST(every_allocation_may_fail)
 
 TEST_MAIN(CASE(policies_pick), CASE(builtin_policies_serve), CASE(options_are_checked),
           CASE(what_is_no_policy_is_refused), CASE(a_failing_pick_leaves_the_rung),
+          CASE(after_a_failure_the_built_in_picks), CASE(a_pick_is_part_of_the_frame),
           CASE(a_reloaded_policy_takes_over_after_its_shadow), CASE(a_bad_reload_never_takes_over),
           CASE(the_last_good_policy_comes_back), CASE(every_allocation_may_fail))

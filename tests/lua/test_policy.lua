@@ -16,6 +16,9 @@ local function probe(body, settings)
   return assert(anet.policy.load('probe', settings))
 end
 
+-- What its propose gave, whatever that is.
+local function ask(policy) return policy.box:call('propose', 1) end
+
 -- Two trunks of 4 and 5 blocks with merges of 2 and 3, a shrink and a skip.
 local function make_space()
   local s = anet.space{0, 0, 0, 0, 1, 1, 1, 1, 1}
@@ -56,7 +59,7 @@ test.case('options', function()
   test.equal(options.a, 1)
   test.equal(options.b, 'two')
   test.equal(options.c, true)
-  test.equal(probe('return options.population, options.rate', {options = {population = 7}}):propose(1), 7)
+  test.equal(ask(probe('return options.population, options.rate', {options = {population = 7}})), 7)
   local function refused(word, given)
     local body = 'return {api = 1, kind = "search", defaults = {population = 20}, new = function() return {} end}'
     test.fails(word, 'policy', anet.policy.load('x', {text = body, options = given}))
@@ -68,10 +71,10 @@ end)
 
 test.case('random numbers are the same everywhere', function()
   local policy = probe('local t = {} for i = 1, 5 do t[i] = rng:int(0, 999999) end return t', {seed = 42})
-  test.same(policy:propose(1), {807102, 380806, 110000, 529152, 96124})
+  test.same(ask(policy), {807102, 380806, 110000, 529152, 96124})
   local other = probe('local t = {} for i = 1, 5 do t[i] = rng:int(0, 999999) end return t', {seed = 43})
-  test.check(other:propose(1)[1] ~= policy:propose(1)[1])
-  local stats = probe([[
+  test.check(ask(other)[1] ~= ask(policy)[1])
+  local stats = ask(probe[[
     local sum, least, most, counts = 0, 1, 0, {0, 0, 0}
     for i = 1, 30000 do
       local u = rng:uniform()
@@ -79,7 +82,7 @@ test.case('random numbers are the same everywhere', function()
       local k = rng:int(1, 3)
       counts[k] = counts[k] + 1
     end
-    return {sum / 30000, least, most, counts[1], counts[2], counts[3]}]]):propose(1)
+    return {sum / 30000, least, most, counts[1], counts[2], counts[3]}]])
   test.near(stats[1], 0.5, 0.01)
   test.check(stats[2] >= 0 and stats[3] < 1)
   for k = 4, 6 do test.near(stats[k], 10000, 400) end
@@ -96,7 +99,7 @@ test.case('a space in the sandbox is the same space', function()
   local description = s:describe(times, 2)
   description.damages, description.budget = damages, s:front(times, damages)[1].cost + 4
   test.check(policy:space(description))
-  local got = policy:propose(1)
+  local got = ask(policy)
   test.equal(('%.0f'):format(got.size), s:size())
   test.equal(got.keep, s:keep())
   local front = s:front(times, damages)
@@ -128,7 +131,7 @@ test.case('samples, mutants and children are legal', function()
     end
     return list]]
   policy:space(s)
-  local list, seen, distinct = policy:propose(1), {}, 0
+  local list, seen, distinct = ask(policy), {}, 0
   for _, genome in ipairs(list) do
     local ok, why = s:check(genome)
     test.check(ok, genome .. ': ' .. tostring(why))
@@ -148,7 +151,7 @@ test.case('samples are uniform', function()
     end
     return counts]]
   policy:space(s)
-  local counts = policy:propose(1)
+  local counts = ask(policy)
   test.equal(s:size(), '3')
   for _, genome in ipairs{'000', '1-0', '01-'} do test.near(counts[genome], 3000, 250) end
 end)
@@ -160,11 +163,11 @@ test.case('mutation and crossing keep what they may', function()
     return {space:mutate(a, rng, 0) == a, space:cross(a, a, rng) == a, #space:chosen(a) > 0,
             space:with(space:keep(), space:options(1)[2]), (space:check('x')), (space:check('1-------1'))}]]
   policy:space(s)
-  test.same(policy:propose(1), {true, true, true, '1-0000000', false, false})
+  test.same(ask(policy), {true, true, true, '1-0000000', false, false})
   for _, body in ipairs{'space:latency("zz")', 'space:mutate("0", rng, 1)', 'space:front({})', 'rng:int(3, 1)', 'rng:pick({})'} do
     local broken = probe('return ' .. body)
     broken:space(s)
-    local value, message = broken:propose(1)
+    local value, message = ask(broken)
     test.equal(value, nil)
     test.mentions(message, 'probe')
   end
@@ -189,6 +192,123 @@ test.case('a search that ships finds the front', function()
     local _, message = policy:observe(results)
     test.equal(message, nil)
   end
+end)
+
+-- ---- junk -------------------------------------------------------------------------------------------------------
+
+-- A policy of a kind whose method gives `value`, Lua text.
+local function giving(kind, method, value)
+  local methods = {}
+  for _, name in ipairs(({schedule = {'options', 'next'}, search = {'propose', 'observe', 'done', 'picks'}, latency = {'pick'}})[kind]) do
+    methods[#methods + 1] = ('%s = function() return %s end'):format(name, name == method and value or 'nil')
+  end
+  local policy = assert(anet.policy.load('junk', {kind = kind, text = ("return {api = 1, kind = '%s', new = function() return {%s} end}")
+    :format(kind, table.concat(methods, ', '))}))
+  local s = anet.space{0, 0, 0}
+  s:add{kind = 'skip', position = 1}
+  if kind == 'latency' then
+    assert(policy:ladder{{genome = '000', ms = 1, accuracy = 1}, {genome = '100', ms = 2, accuracy = 1}})
+  else
+    assert(policy:space(s:describe(), {space = s, budgets = {5, 3}, ms = function(g) return g == '000' and 4 or 2 end}))
+  end
+  return policy
+end
+
+-- The answer is refused in one line that names the policy, the method, and has these words.
+local function refused(kind, method, value, words)
+  local answer, message, code = giving(kind, method, value)[method](giving(kind, method, value), 1, {})
+  local what = method .. ' -> ' .. value
+  test.check(answer == nil and code == 'policy', what .. ' is refused')
+  message = tostring(message)
+  for _, word in ipairs{"policy 'junk'", method, words} do test.mentions(message, word) end
+  test.check(not message:find('\n', 1, true) and not message:find 'lua/anet' and #message < 250, what .. ' is one line: ' .. message)
+end
+
+test.case('junk answers are refused in one line', function()
+  for _, value in ipairs{'5', 'true', '"x"', 'nil'} do
+    refused('search', 'propose', value, 'want a list of genomes')
+    refused('schedule', 'options', value, 'want a list of options')
+    if value ~= 'nil' then
+      refused('schedule', 'next', value, 'want a table')
+      refused('search', 'picks', value, 'want a table of genomes')
+    end
+  end
+  refused('search', 'propose', '{5}', 'its answer[1] is 5, want a genome')
+  refused('search', 'propose', '{"000", [4] = "000"}', '2 items')
+  refused('search', 'propose', '{a = "000"}', 'want a list')
+  refused('search', 'propose', '{"0"}', "its answer[1] is '0', want a legal genome")
+  refused('search', 'propose', '{"0000"}', 'want a legal genome')
+  refused("search", "propose", '{"000\\0junk"}', "3 characters, not 8")
+  refused('search', 'propose', '{("z"):rep(6e4)}', 'want a legal genome')
+  refused('search', 'propose', '{{count = -5}}', "no 'genome'")
+  for _, count in ipairs{'-5', '0', '0/0', '1e99', '2.5', '"x"', '{}', 'true'} do
+    refused('search', 'propose', ('{{genome = "000", count = %s}}'):format(count), 'want a number of images')
+  end
+  refused('search', 'propose', '{{genom = "000", genome = "000"}}', "no 'genom'; did you mean 'genome'?")
+  refused('search', 'propose', '{{genome = "000", [("k"):rep(6e4)] = 1}}', "has no 'kkk")
+  refused('search', 'propose', '(function() local t = {} for i = 1, 5000 do t[i] = "000" end return t end)()', 'at most 4096')
+  refused('search', 'picks', '{[3] = "000"}', 'there are 2 budgets')
+  refused('search', 'picks', '{x = "000"}', 'there are 2 budgets')
+  refused('search', 'picks', '{7}', 'want a genome')
+  refused('search', 'picks', '{"000", "000"}', "is '000' of 4 ms, want one within its budget of 3 ms")
+  refused('schedule', 'options', '{5}', 'want a table')
+  refused('schedule', 'options', '{{}}', 'its answer[1].kind is nil, want one of merge, shrink, skip')
+  refused('schedule', 'options', '{{kind = "keep"}}', 'want one of')
+  refused('schedule', 'options', '{{kind = {}}}', 'want one of')
+  refused('schedule', 'options', '{{kind = "merge"}}', "no 'span'")
+  for _, span in ipairs{'1', '-3', '0/0', '2.5', '1e300', '"2"'} do
+    refused('schedule', 'options', ('{{kind = "merge", span = %s}}'):format(span), 'want a number of blocks')
+  end
+  for _, width in ipairs{'0', '-1', '2', '0/0', '"x"', '{}'} do
+    refused('schedule', 'options', ('{{kind = "shrink", width = %s}}'):format(width), 'want a share')
+  end
+  refused('schedule', 'options', '{{kind = "skip", span = 2}}', "no 'span'")
+  refused('schedule', 'next', '{}', 'its answer.stage is nil')
+  refused('schedule', 'next', '{stage = "jont"}', "want one of block, joint, solve")
+  refused('schedule', 'next', '{stage = "solve"}', "no 'images'")
+  refused('schedule', 'next', '{stage = "solve", images = -1}', 'want a number of images')
+  refused('schedule', 'next', '{stage = "block"}', "no 'rate'")
+  for _, rate in ipairs{'-1', '0/0', '1/0', '"fast"', '{}'} do
+    refused('schedule', 'next', ('{stage = "block", rate = %s}'):format(rate), 'want a number of at least 0')
+  end
+  refused('schedule', 'next', '{stage = "joint", rate = 1, teacher = 1}', "no 'genomes'")
+  refused('schedule', 'next', '{stage = "joint", rate = 1, teacher = 1, genomes = {}}', 'at least one')
+  refused('schedule', 'next', '{stage = "joint", rate = 1, teacher = 1, genomes = {"00"}}', 'want a legal genome')
+  refused('schedule', 'next', '{stage = "joint", rate = 1, genomes = {"000"}}', 'has no loss')
+  refused('schedule', 'next', '{stage = "joint", rate = 1, teachr = 1, genomes = {"000"}}', "no 'teachr'; did you mean 'teacher'?")
+  refused('schedule', 'next', '{stage = "joint", rate = 1, teacher = 1, temperature = 0, genomes = {"000"}}', 'want a number above 0')
+  refused('schedule', 'next', '{stage = "joint", rate = 1, teacher = 1, fixed_norms = 1, genomes = {"000"}}', 'want true or false')
+  for _, rung in ipairs{'0', '3', '2.37', '0/0', '"2"', '{}', 'true', 'nil', '1/0'} do
+    refused('latency', 'pick', rung, 'want the number of a rung, 1 to 2')
+  end
+end)
+
+test.case('what is asked for is answered', function()
+  test.same(giving('search', 'propose', '{"000", {genome = "100", count = 3}}'):propose(1)[2], {genome = '100', count = 3})
+  test.equal(giving('search', 'picks', '{"000", "100"}'):picks()[2], '100')
+  test.equal(#giving('schedule', 'options', '{{kind = "merge", span = 2}, {kind = "shrink", width = 0.5}, {kind = "skip"}}'):options{}, 3)
+  test.equal(giving('schedule', 'next', '{stage = "block", rate = 0.1}'):next(1, {}).rate, 0.1)
+  test.equal(giving('latency', 'pick', '2'):pick{}, 2)
+end)
+
+test.case('what a policy says of itself is checked', function()
+  local function bad(fields, words)
+    local policy, message, code = anet.policy.load('junk', {text = ('local cyclic = {} cyclic.c = cyclic return {api = 1, kind = "latency", %s}')
+      :format(fields)})
+    test.fails(words, 'policy', policy, message, code)
+  end
+  local fine = 'new = function() return {pick = function() return 1 end} end'
+  bad('name = cyclic, ' .. fine, 'its `name` is a table, want a text')
+  bad('defaults = 5, ' .. fine, 'want a table')
+  bad('defaults = {1}, ' .. fine, 'by name')
+  bad('defaults = {f = pairs}, ' .. fine, 'plain values by name')
+  bad('defaults = {c = cyclic}, ' .. fine, 'contains itself')
+  bad('defaults = {[cyclic] = 1}, ' .. fine, 'no order')
+  bad('new = function() return 5 end', '`new` gives a number')
+  bad('new = function() return {} end', "no method 'pick'")
+  bad('new = function() return {pick = 5} end', "no method 'pick'")
+  bad('new = function() error({}) end', 'the error is a table')
+  bad('new = 7', 'its `new` is a number')
 end)
 
 return test.finish()

@@ -104,12 +104,19 @@ test.case('deep recursion', function()
 end)
 
 test.case('memory bombs', function()
-  stopped('memory', 'local t = {} for i = 1, 1e9 do t[i] = {} end')
-  stopped('', 'local s = "x" while true do s = s .. s end')
+  stopped('', 'local t = {} for i = 1, 1e9 do t[i] = {} end')
   stopped('', 'local t = {} for i = 1, 1e9 do t[i] = ("x"):rep(1e5) .. i end')
   stopped('', 'local t = {} while true do pcall(function() for i = 1, 1e9 do t[#t + 1] = {} end end) end')
   stopped('', 'local function f(...) return f(1, ...) end f()')
   stopped('', 'return unpack({}, 1, 1e8)')
+end)
+
+test.case('the cap of memory', function()
+  local box = assert(sandbox.new{text = policy 'local t = {} for i = 1, 1e9 do t[i] = ("x"):rep(6e4) .. i end', bytes = 4 * 2 ^ 20})
+  box:call('start', {}, 1)
+  local value, message, code = box:call('pick', {})
+  test.fails('over its memory', 'policy', value, message, code)
+  test.check(box:bytes() <= 4 * 2 ^ 20, 'it stays under the cap')
 end)
 
 test.case('string bombs', function()
@@ -117,16 +124,18 @@ test.case('string bombs', function()
   stopped('rep', 'return ("x"):rep(1e6, ("y"):rep(1e6))')
   stopped('too long', 'return string.find(("a"):rep(1000), (".-"):rep(10) .. "b")')
   stopped('too long', 'return string.match(("a"):rep(30), ("a?"):rep(30) .. ("a"):rep(30))')
-  stopped('too long', 'return string.gsub(("a"):rep(1e5), "(.-)(.-)x", "%1")')
-  stopped('too long', 'for w in string.gmatch(("("):rep(1e5), "%b()") do end')
+  stopped('too long', 'return string.gsub(("a"):rep(6e4), "(.-)(.-)x", "%1")')
+  stopped('too long', 'for w in string.gmatch(("("):rep(6e4), "%b()") do end')
   stopped('concat', 'local t = {} for i = 1, 2000 do t[i] = ("x"):rep(1000) end return table.concat(t)')
-  stopped('budget', 'local s = ("x"):rep(1e6) while true do s:upper() s:reverse() end')
+  stopped('budget', 'local s = ("x"):rep(6e4) while true do s:upper() s:reverse() end')
   stopped('', 'return ("%99.99f"):rep(1e4):format(1)')
+  stopped('65536 bytes', 'local s = ("x"):rep(6e4) return s .. s')
+  stopped('65536 bytes', 'local s = "x" while true do s = s .. s end')
 end)
 
 test.case('the string library cannot be changed', function()
   stopped('index', 'getmetatable("").__index = {}')
-  stopped('got string', 'setmetatable(getmetatable(""), {})')
+  stopped('got a string', 'setmetatable(getmetatable(""), {})')
   local box = open 'string.rep = function() return "mine" end return ("x"):rep(3)'
   test.equal(box:call('pick', {}), 'mine') -- its own copy only
   test.equal(('x'):rep(3), 'xxx')
@@ -141,6 +150,79 @@ test.case('error objects', function()
   local box = open 'error(("x"):rep(1e6))'
   local _, message = box:call('pick', {})
   test.check(#message < 2000, 'a long message is cut')
+end)
+
+test.case('coroutines in coroutines have a bound', function()
+  stopped('resume each other', [[local function f() local ok, why = coroutine.resume(coroutine.create(f)) assert(ok, why) end f()]])
+  stopped('resume each other', 'local function f() return coroutine.wrap(f)() end f()')
+  local box = open [[local function f(n) if n == 0 then return 1 end return 1 + coroutine.wrap(f)(n - 1) end
+    local a = f(30) for i = 1, 100 do coroutine.wrap(f)(5) pcall(coroutine.wrap(error)) end return a + f(30)]]
+  test.equal(box:call('pick', {}), 62)
+  stopped('within each other', 'local function f() local ok, why = pcall(f) if not ok then error(why, 0) end end f()')
+  box = open [[local list, sum = {}, 0
+    for i = 1, 300 do list[i] = coroutine.wrap(function() pcall(function() pcall(coroutine.yield) coroutine.yield() end) return i end) list[i]() end
+    for i = 1, 300 do list[i]() sum = sum + list[i]() end
+    local function f(n) if n == 0 then return 0 end local ok, got = pcall(f, n - 1) return got + 1 end
+    return sum + f(150)]]
+  test.equal(box:call('pick', {}), 45150 + 150)
+end)
+
+test.case('iteration has an order', function()
+  local value = open [[local t, said = {b = 1, a = 2, [3] = 3, [1.5] = 4, [true] = 5, [false] = 6}, {}
+    for k, v in pairs(t) do said[#said + 1] = tostring(k) .. v end
+    for k, v in next, t do said[#said + 1] = tostring(k) .. v end
+    local k = nil repeat k = next(t, k) said[#said + 1] = tostring(k) t[k or 0] = nil until k == nil
+    return table.concat(said, ' ')]]:call('pick', {})
+  test.equal(value, '1.54 33 a2 b1 false6 true5 1.54 33 a2 b1 false6 true5 1.5 3 a b false true nil')
+  stopped('no order', 'for k in pairs{[{}] = 1} do end')
+  stopped('no order', 'next{[print or pairs] = 1}')
+  stopped('want a table', 'pairs(5)')
+  test.equal(open 'return next{}':call('pick', {}), nil)
+  test.equal(open 'local t = {} for i = 1, 50 do t["k" .. i] = i end return next(t, "k3")':call('pick', {}), 'k30')
+end)
+
+test.case('sorting is stable and has no end in C', function()
+  local value = open [[local t, r = {}, {} for i = 1, 500 do t[i] = {i * 7919 % 10, i} end
+    table.sort(t, function(a, b) return a[1] < b[1] end)
+    for i = 2, 500 do assert(t[i - 1][1] < t[i][1] or t[i - 1][1] == t[i][1] and t[i - 1][2] < t[i][2]) end
+    for i = 1, 99 do r[i] = i * 31 % 99 end table.sort(r) return r]]:call('pick', {})
+  for i = 1, 99 do test.equal(value[i], i - 1) end
+  stopped('budget', 'local t = {} for i = 1, 2e5 do t[i] = i end table.sort(t) table.sort(t)')
+  stopped('attempt to compare', 'table.sort{1, "x"}')
+end)
+
+test.case('addresses are hidden', function()
+  local value = open [[local list = {tostring({}), tostring(pairs), tostring(coroutine.create(pairs)), ('%s'):format(pairs),
+    tostring(setmetatable({}, {__tostring = function() return 'mine' end}))} return table.concat(list, ' ')]]:call('pick', {})
+  test.equal(value, 'table function thread function mine')
+  stopped('addresses', 'return ("%p"):format("x")')
+  stopped('addresses', 'return ("%% %-20p"):format("x")')
+  stopped('weak', 'setmetatable({}, {__mode = "k"})')
+end)
+
+test.case('answers have a budget', function()
+  local shared = open [[local inner, list = {}, {} for i = 1, 1000 do inner[i] = i end for i = 1, 1e4 do list[i] = inner end return list]]
+  local value = shared:call('pick', {})
+  test.check(#value == 10000 and value[1] == value[10000] and value[1][1000] == 1000, 'a shared table is copied once')
+  value = open 'local s, list = ("x"):rep(6e4), {} for i = 1, 1e5 do list[i] = s end return list':call('pick', {})
+  test.check(#value == 1e5 and #value[1e5] == 6e4, 'a shared text is copied once')
+  local box = assert(sandbox.new{text = policy 'local t = {} for i = 1, 200 do t[i] = ("x"):rep(6e4) .. i end return t'})
+  box:call('start', {}, 1)
+  local _, message = box:call('pick', {})
+  test.mentions(message, 'too long')
+  box = assert(sandbox.new{text = policy 'local t = {} for i = 1, 2^20 do t[i] = i end for i = 1, 2^20 do t[i] = nil end return {t, t, t}'})
+  box:call('start', {}, 1)
+  value = box:call('pick', {})
+  test.check(#value == 3 and next(value[1]) == nil, 'holes take nothing')
+end)
+
+test.case('wrong calls are told of in the policy\'s words', function()
+  for _, body in ipairs{'("x"):rep({})', 'string.rep()', 'table.concat(5)', 'table.insert(nil, 1)', 'unpack(5)', 'ipairs()', 'tostring()',
+                        'string.format(nil)', 'table.sort(5)', 'string.gsub("a", "a", {})', 'coroutine.resume(5)', 'next(5)',
+                        'string.sub()', 'string.byte()', 'bit.band({})', 'math.floor({})', 'setmetatable(5, {})', 'table.remove(7, 1)'} do
+    local _, message = open(body):call('pick', {})
+    test.check(message and not message:find('prelude', 1, true) and not message:find('\n', 1, true), body .. ': ' .. tostring(message))
+  end
 end)
 
 test.case('what is no policy', function()

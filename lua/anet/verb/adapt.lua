@@ -4,13 +4,14 @@ local road = require 'anet.road'
 local stream = require 'anet.stream'
 
 local function show(ui, result)
-  local rows = {{'frames', 'busy processes', 'median ms', 'late', 'switches', 'rung at the end'}}
+  local rows = {{'frames', 'busy processes', 'median ms', 'late', 'switches', 'failures', 'rung at the end'}}
   for _, p in ipairs(result.phases) do
-    rows[#rows + 1] = {('%d-%d'):format(p.from, p.to), p.load, ('%.2f'):format(p.median_ms), p.late, p.switches, p.rung}
+    rows[#rows + 1] = {('%d-%d'):format(p.from, p.to), p.load, ('%.2f'):format(p.median_ms), p.late, p.switches, p.failures, p.rung}
   end
   ui:table(rows)
   ui:line('%d frames, budget %.2f ms: %d late, %d switches, accuracy %.2f %%', result.frames, result.budget_ms,
           result.late_frames, result.switches, 100 * result.accuracy)
+  if result.failures > 0 then ui:line('the policy failed in %d frames, after which another one picked', result.failures) end
   if result.recovered_frames then
     ui:line('back under the budget %d frames (%.0f ms) after the load came', result.recovered_frames, result.recovered_ms)
   end
@@ -28,6 +29,7 @@ local function run(options, ui)
   local result = stream.run(ui, list, dataset, model.input, policy, settings, pool)
   show(ui, result)
   ui:result(result)
+  return options.strict and result.failures > 0 and 1 or 0
 end
 
 return {
@@ -39,6 +41,7 @@ return {
     {name = 'frames', value = 'N', type = 'integer', min = 10, default = 400, help = 'frames to serve'},
     {name = 'frame', value = 'N', type = 'integer', min = 1, max = 4096, default = 32, help = 'images a frame'},
     {name = 'load', value = 'N', type = 'integer', min = 0, max = 64, default = 2, help = 'busy processes in the middle of the stream'},
+    {name = 'strict', help = 'end with status 1 where the policy failed in a frame'},
     {name = 'data', value = 'PATH', default = 'fashion-mnist', help = 'images'},
     {name = 'part', value = 'NAME', default = 'test', help = 'train or test, where the data has both'},
     {name = 'seed', value = 'N', type = 'integer', min = 0, default = 1, help = "of the policy's randomness"},
