@@ -91,5 +91,5 @@ int main(int argc, char **argv)
   int status = run(L, argc, argv);
   if (lua_isstring(L, -1)) fprintf(stderr, "anet: %s\n", lua_tostring(L, -1));
   lua_close(L);
-  return anet__signals_status(status);
+  return anet__signals_end(status);
 }

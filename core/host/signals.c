@@ -76,12 +76,17 @@ static void on_stop(int signal_number)
   errno = error;
 }
 
+static void say_last_words(void)
+{
+  if (write(STDERR_FILENO, last_words, strlen(last_words)) < 0) { /* nobody is there to be told */
+  }
+}
+
 static void on_late(int signal_number)
 {
   (void)signal_number;
   if (!stop || !grace) return;
-  if (write(STDERR_FILENO, last_words, strlen(last_words)) < 0) { /* nobody is there to be told */
-  }
+  say_last_words();
   _exit(128 + stop);
 }
 
@@ -211,9 +216,18 @@ static int signals_idle(lua_State *L)
   return 0;
 }
 
-int anet__signals_status(int status)
+const volatile int32_t *anet__signals_flag(void)
 {
-  return status || !stop ? status : 128 + stop;
+  return &stop;
+}
+
+int anet__signals_end(int status)
+{
+  signal(SIGINT, SIG_DFL);
+  signal(SIGTERM, SIG_DFL);
+  if (status || !stop) return status;
+  say_last_words();
+  return 128 + stop;
 }
 
 void anet__signals_open(lua_State *L)

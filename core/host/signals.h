@@ -3,11 +3,15 @@
 #define ANET_SIGNALS_H
 
 #include <lua.h>
+#include <stdint.h>
 
 void anet__signals_open(lua_State *L); /* adds them to the table on top */
 
-/* The status of the command: its own, or, where that is 0 but a signal came before the end, the
- * signal's. */
-int anet__signals_status(int status);
+/* Not 0 once a signal came that the command catches. */
+const volatile int32_t *anet__signals_flag(void);
+
+/* At the end: the command's status; that of a signal, where all went well before one came. From here
+ * on a signal ends the process at once. */
+int anet__signals_end(int status);
 
 #endif

@@ -241,7 +241,7 @@ end
 
 -- ---- stopping ------------------------------------------------------------------------------------------
 
-local GRACE_MS = 200 -- until what does not look at the flag is ended
+local GRACE_MS = 150 -- until what does not look at the flag is ended
 
 -- What a stop left of the files: those that were there before are whole in any case.
 local function left()
