@@ -99,7 +99,7 @@ end
 
 -- Moments, in seconds, of a verb that runs for as long as it is let, and of one that is over soon, by how long that takes.
 local function moments(long, line)
-  if long then return {0.04, 0.15, 0.3, 0.5, 0.8} end
+  if long then return {0.03, 0.1, 0.2, 0.35, 0.6} end
   local status, text, seconds = start(line):wait(60)
   test.check(status == 0, ('%s: status %d: %s'):format(line, status, text))
   return {0.1 * seconds, 0.3 * seconds, 0.5 * seconds, 0.7 * seconds, 0.9 * seconds}
