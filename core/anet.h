@@ -170,7 +170,8 @@ ANET_API int anet_image_resize(const anet_tensor *image, int32_t height, int32_t
 
 /* Labelled images of one size: u8 (count, height, width, channels) and i32 (count) labels, -1
  * where unlabelled. `path` may be: an IDX pair or its folder ("…/train-images-idx3-ubyte.gz" or
- * a folder with `part` "train" | "test"), a CIFAR binary folder, a folder with one folder a class,
+ * a folder with `part` "train" | "test"), a CIFAR binary folder, a folder with one folder a class (in a folder
+ * of the part's name; every part is all where there is neither "train" nor "test"),
  * a folder of PNG sheets with .labels, a folder of images named "NUMBER_…" after their class (with
  * labels.txt, the classes' names, one a line). `size` scales folder images (0: their own, all alike). */
 typedef struct anet_dataset anet_dataset;
@@ -300,6 +301,22 @@ typedef struct anet_cost {
 } anet_cost;
 ANET_API void anet_net_cost(const anet_net *net, anet_cost *out); /* one image */
 
+/* What the numbers of an output say, told by the op that they come from (what hands them on as they are aside: reshape,
+ * flatten, dropout, identity). Runs, exports and files leave them as the network makes them. Losses, evaluation, the
+ * confidence of sessions and `anet run` go by this; a program that shows probabilities asks it too. */
+enum {
+  ANET_ANSWER_LOGITS,        /* softmax makes probabilities of them; a network that ends in log_softmax too */
+  ANET_ANSWER_PROBABILITIES, /* the network ends in softmax: a row sums to 1 */
+  ANET_ANSWER_INDEPENDENT    /* it ends in sigmoid: a probability each */
+};
+typedef struct anet_answers {
+  int32_t kind;    /* of the three above */
+  int32_t classes; /* numbers that belong together */
+  int32_t rows;    /* of those an image: 1 for a classifier */
+  int32_t logits;  /* value that the softmax or sigmoid reads; else the output's own */
+} anet_answers;
+ANET_API int anet_net_answers(const anet_net *net, int32_t output, anet_answers *out); /* ANET_RANGE: no such output */
+
 /* ---- plans: networks compiled for running --------------------------------------------------- */
 
 /* Immutable, shareable. Norms, activations, biases and residual additions are fused into the
@@ -338,14 +355,18 @@ ANET_API int anet_run(const anet_plan *plan, anet_workspace *workspace, const fl
 
 /* ---- training ----------------------------------------------------------------------------- */
 
+/* The first two are of answers (anet_net_answers): where the net ends in softmax or sigmoid, the gradient begins at the
+ * logits before it. Of independent answers they are sums over the classes, a binary term each. */
 typedef enum anet_loss_kind {
   ANET_LOSS_LABELS,  /* cross-entropy with target rows (n, classes); `smoothing` mixes in uniform */
-  ANET_LOSS_TEACHER, /* KL to softmax(target logits / T), times T^2 (Hinton et al. 2015) */
+  ANET_LOSS_TEACHER, /* KL to a teacher's answers under a temperature T, times T^2 (Hinton et al. 2015). target: the same
+                        output of a net that ends alike, so logits or probabilities as this one */
   ANET_LOSS_FEATURE  /* mean squared error to a target feature, over its mean square */
 } anet_loss_kind;
 typedef struct anet_loss {
   int32_t kind, output;  /* on which output of the net */
   float weight, temperature, smoothing;
+  int32_t numbers;       /* that the target has an image, checked against the output; 0: as many as that */
 } anet_loss;
 
 typedef enum anet_optim_kind { ANET_SGD, ANET_ADAMW } anet_optim_kind;
@@ -383,7 +404,8 @@ typedef struct anet_step_stats {
   double gradient;  /* norm of the whole gradient before clipping (after anet_optim_step) */
 } anet_step_stats;
 /* Forward and backward over n images. in[i]: input i; target[i]: target of losses[i]. seed: of
- * dropout. Norms of nodes that are not frozen use the batch and update their statistics. */
+ * dropout. Norms of nodes that are not frozen use the batch and update their statistics. ANET_SHAPE: a target has
+ * other numbers an image than its output. */
 ANET_API int anet_tape_step(anet_tape *tape, const float *const *in, int32_t n,
                             const anet_loss *losses, const float *const *target, int32_t count,
                             double seed, anet_step_stats *stats);
@@ -587,7 +609,8 @@ typedef struct anet_evaluation_stats {
   double saved_time;        /* share of the naive cost (MACs) that was saved */
   double feature_bytes, seconds;
 } anet_evaluation_stats;
-/* One session on some data, against labels or (labels absent) the oracle's own answers. */
+/* One session on some data, against labels or (labels absent) the oracle's own answers. ANET_SHAPE: the data is labelled
+ * and has more classes than the oracle gives answers. */
 typedef struct anet_evaluator anet_evaluator;
 ANET_API int anet_evaluator_new(anet_supernet *supernet, anet_dataset *data, const anet_input *input,
                                 anet_pool *pool, anet_evaluator **out);
@@ -598,7 +621,8 @@ ANET_API void anet_evaluator_release(anet_evaluator *evaluator);
 ANET_API int anet_evaluate(anet_evaluator *evaluator, const uint8_t *genomes, int32_t n,
                            const anet_evaluation_desc *desc, uint8_t *hits, double *loss,
                            anet_evaluation_stats *stats);
-/* Accuracy of one plan on data: *correct of all items, hits (count) may be NULL. */
+/* Accuracy of one plan on data: *correct of all items, hits (count) may be NULL. ANET_SHAPE: the data has more classes
+ * than the plan gives answers. ANET_UNSUPPORTED: the first output is no single row of classes. */
 ANET_API int anet_plan_accuracy(anet_plan *plan, anet_dataset *data, const anet_input *input,
                                 anet_pool *pool, double *correct, uint8_t *hits);
 

@@ -4,6 +4,7 @@
  * then serves frames in a session that changes between the two as its budget changes. Run it from
  * the top of the repository.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "anet.h"
@@ -96,14 +97,25 @@ static int32_t largest(const float *row)
   return best;
 }
 
+/* The probability of a class. What the numbers of an answer are depends on what the network ends in. */
+static double probability(const anet_answers *answers, const float *row, int32_t class)
+{
+  double sum = 0;
+  if (answers->kind != ANET_ANSWER_LOGITS) return row[class];
+  for (int32_t i = 0; i < CLASSES; i++) sum += exp(row[i] - row[class]);
+  return 1 / sum;
+}
+
 /* Running a plan takes a workspace, which is all the memory that runs need; they allocate none. */
-static void classify(anet_plan *plan, const float *image, int32_t label)
+static void classify(anet_plan *plan, const anet_answers *answers, const float *image, int32_t label)
 {
   float answer[CLASSES], *out = answer;
   anet_workspace *workspace;
   must(anet_workspace_new(plan, NULL, &workspace));
   must(anet_run(plan, workspace, &image, &out, 1));
-  printf("  the first image is of class %d, its label is %d\n", (int)largest(answer), (int)label);
+  const int32_t class = largest(answer);
+  printf("  the first image is of class %d (%.1f %%), its label is %d\n", (int)class,
+         100 * probability(answers, answer, class), (int)label);
   anet_workspace_release(workspace);
 }
 
@@ -181,13 +193,16 @@ int main(void)
   /* A genome is one byte a block; all zero keeps every block, which is the oracle. */
   uint8_t genomes[2][MOST_POSITIONS] = {{0}, {0}};
   find_smaller(supernet, 0.6, genomes[1]);
+  anet_answers answers;
+  must(anet_net_answers(anet_supernet_oracle(supernet), 0, &answers)); /* and so of every subnet */
+  if (answers.rows != 1 || answers.classes != CLASSES) return 1;
   anet_plan *plans[2];
   for (int32_t i = 0; i < 2; i++) {
     anet_plan_info info;
     plans[i] = compile(supernet, genomes[i]);
     anet_plan_read(plans[i], &info);
     printf("%s: %.1f million multiply-adds\n", i ? "smaller" : "oracle", info.macs * 1e-6);
-    classify(plans[i], image, label);
+    classify(plans[i], &answers, image, label);
   }
   anet_ladder *ladder = make_ladder(supernet, genomes, plans, data, &input);
   const int good = adapt(ladder, image);

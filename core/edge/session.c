@@ -62,14 +62,11 @@ static int copy_ladder(anet_session *s, const anet_ladder *ladder, anet_pool *po
   return ANET_OK;
 }
 
-/* Whether an answer is a row of classes, of which the largest is the one that counts. */
 static void read_answer(anet_session *s)
 {
-  const anet_plan *plan = s->tier[0].plan;
-  const anet_shape *shape = &plan->output[0];
-  const size_t size = anet__shape_size(shape);
-  if (size > 1 && size == (size_t)shape->dim[shape->rank - 1]) s->classes = (int32_t)size;
-  s->probabilities = plan->net->node[plan->net->output[0]].op == ANET_OP_SOFTMAX;
+  const anet_net *net = s->tier[0].plan->net;
+  s->answers = anet__net_answers(net, net->output[0]);
+  s->tells_top = s->answers.rows == 1 && s->answers.classes > 1;
 }
 
 static int32_t first_rung(const anet_session *s, int32_t wanted)
@@ -143,21 +140,11 @@ void anet__session_top(anet_session *session, double top)
   anet__monitor_top(&session->monitor, &session->tier[rung_of(session)].surety, top);
 }
 
-/* The largest probability of one answer y (classes). */
-static double top_of(const anet_session *s, const float *y)
-{
-  float most = y[0];
-  for (int32_t i = 1; i < s->classes; i++) most = fmaxf(most, y[i]);
-  if (s->probabilities) return most;
-  float sum = 0;
-  for (int32_t i = 0; i < s->classes; i++) sum += expf(y[i] - most);
-  return 1 / sum;
-}
-
 static double mean_top(const anet_session *s, const float *out, int32_t n)
 {
   double sum = 0;
-  for (int32_t i = 0; i < n; i++) sum += top_of(s, out + (size_t)i * (size_t)s->classes);
+  for (int32_t i = 0; i < n; i++)
+    sum += anet__answers_confidence(&s->answers, out + (size_t)i * (size_t)s->answers.classes);
   return sum / n;
 }
 
@@ -167,7 +154,7 @@ int anet_session_run(anet_session *session, const float *in, float *out, int32_t
   ANET_TRY(anet_run(session->now->plan, session->workspace, &in, &out, n));
   const double ms = (double)(anet__now_ns() - start) * 1e-6;
   session->deadline_ns = 0;
-  if (session->classes) anet__session_top(session, mean_top(session, out, n));
+  if (session->tells_top) anet__session_top(session, mean_top(session, out, n));
   anet__session_note(session, ms);
   return ANET_OK;
 }

@@ -6,6 +6,7 @@
 #include "edge/monitor.h"
 #include "edge/sensors.h"
 #include "elastic/plan.h"
+#include "graph/answers.h"
 
 /* A rung as the session uses it. */
 typedef struct anet__tier {
@@ -24,9 +25,9 @@ struct anet_session {
   anet_session_policy policy;
   double budget_ms;
   int64_t deadline_ns; /* of the next frame; 0: none */
-  int32_t classes;     /* of the answer; 0: it is not one row of classes */
-  bool probabilities;  /* the network ends in a softmax */
-  double failures;     /* of the host's policy */
+  anet_answers answers;
+  bool tells_top; /* an answer is one row of classes, of which the largest is the one that counts */
+  double failures; /* of the host's policy */
   anet__monitor monitor;
   anet__governor governor;
   anet__sensors sensors;

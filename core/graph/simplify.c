@@ -176,11 +176,12 @@ static int32_t repeated(const anet_net *net, int32_t v, int32_t channels)
                                                                          : -1;
 }
 
-/* v: the mean of each row of `channels` numbers. Gives what it is the mean of; -1: it is none. */
-static int32_t mean_of(const anet_net *net, int32_t v, int32_t channels)
+/* v: the mean (sum, largest: by op) of each row of `channels` numbers. Gives the value of those;
+ * -1: it is none. */
+static int32_t reduced(const anet_net *net, int32_t v, anet__op_id op, int32_t channels)
 {
   const anet__node *node = at(net, v);
-  if (node->op != ANET_OP_REDUCE_MEAN) return -1;
+  if (node->op != op) return -1;
   const anet_shape *from = &at(net, node->in[0])->shape;
   for (int32_t i = from->rank - node->attr.axis; i < from->rank; i++)
     if (from->dim[i] != 1) return -1;
@@ -205,11 +206,11 @@ static bool find_norm(const anet_net *net, int32_t v, int32_t *x, float *epsilon
   const int32_t root = repeated(net, ratio->in[1], channels);
   if (mean < 0 || root < 0 || at(net, root)->op != ANET_OP_SQRT) return false;
   const line variance = line_at(net, at(net, root)->in[0]);
-  const int32_t square = mean_of(net, variance.of, channels);
+  const int32_t square = reduced(net, variance.of, ANET_OP_REDUCE_MEAN, channels);
   *x = at(net, less)->in[0];
   *epsilon = variance.b;
   return variance.a == 1 && variance.b >= 0 && square >= 0 && is_square(net, square, less) &&
-         mean_of(net, mean, channels) == plain(net, *x) &&
+         reduced(net, mean, ANET_OP_REDUCE_MEAN, channels) == plain(net, *x) &&
          anet__shape_equal(&at(net, *x)->shape, &ratio->shape);
 }
 
@@ -224,6 +225,33 @@ static int put_norm(simplifier *s, int32_t value, bool *done)
   anet_tensor *gamma = at(s->made, s->map[value])->param[0];
   for (size_t i = 0; i < (size_t)anet_tensor_count(gamma); i++) anet__f32(gamma)[i] = 1;
   return ANET_OK;
+}
+
+/* ---- softmax --------------------------------------------------------------------------------- */
+
+/* Rows less the largest of each: what they are without that, else the value itself. */
+static int32_t without_largest(const anet_net *net, int32_t v, int32_t channels)
+{
+  const anet__node *less = at(net, v);
+  if (less->op != ANET_OP_SUB) return v;
+  const int32_t most = repeated(net, less->in[1], channels), x = less->in[0];
+  return most >= 0 && reduced(net, most, ANET_OP_REDUCE_MAX, channels) == plain(net, x) ? x : v;
+}
+
+/* exp(x) over the sum of each row. */
+static int put_softmax(simplifier *s, int32_t value, bool *done)
+{
+  const anet_net *net = s->net;
+  const anet__node *ratio = at(net, value);
+  if (ratio->op != ANET_OP_DIV || at(net, ratio->in[0])->op != ANET_OP_EXP) return ANET_OK;
+  const int32_t channels = ratio->shape.dim[ratio->shape.rank - 1];
+  const int32_t sum = repeated(net, ratio->in[1], channels);
+  if (sum < 0 || reduced(net, sum, ANET_OP_REDUCE_SUM, channels) != plain(net, ratio->in[0]))
+    return ANET_OK;
+  const int32_t x = without_largest(net, at(net, ratio->in[0])->in[0], channels);
+  if (!anet__shape_equal(&at(net, x)->shape, &ratio->shape)) return ANET_OK;
+  *done = true;
+  return put(s, value, "softmax", NULL, &s->map[x], 1);
 }
 
 /* ---- constants ------------------------------------------------------------------------------- */
@@ -268,6 +296,7 @@ static int put_node(simplifier *s, int32_t value)
   bool done = false;
   ANET_TRY(put_activation(s, value, &done));
   if (!done) ANET_TRY(put_norm(s, value, &done));
+  if (!done) ANET_TRY(put_softmax(s, value, &done));
   if (!done) ANET_TRY(put_constant(s, value, &done));
   if (done) return ANET_OK;
   for (int32_t i = 0; i < node->inputs; i++) in[i] = s->map[node->in[i]];

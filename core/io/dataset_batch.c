@@ -119,8 +119,22 @@ static void mix_pair(void *context, int32_t place, int32_t worker)
   mix(b->targets + first * b->classes, b->targets + second * b->classes, b->classes, b->lambda);
 }
 
+/* Labels are memory that callers can write. */
+static int check_labels(const batch *b)
+{
+  for (int32_t i = 0; b->targets && i < b->filled; i++) {
+    const int32_t item = b->order ? b->order[b->begin + i] : b->begin + i;
+    const int32_t label = *anet__dataset_label(b->data, item);
+    if (label >= (int32_t)b->classes)
+      return anet_fail(ANET_RANGE, "batch: item %d has label %d, want -1 .. %d", item, label,
+                       (int32_t)b->classes - 1);
+  }
+  return ANET_OK;
+}
+
 static int run(batch *b, anet_pool *pool, int32_t index)
 {
+  ANET_TRY(check_labels(b));
   const size_t workers = (size_t)anet__pool_workers(pool);
   b->scratch = anet__alloc_array(workers, b->fit.scratch_bytes);
   if (!b->scratch) return ANET_NOMEM;

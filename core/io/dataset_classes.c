@@ -1,4 +1,5 @@
-/* A folder of folders of images, one a class, which gives the class its name. */
+/* A folder of folders of images, one a class, which gives the class its name. One that has no
+ * folder "train" or "test" has no parts: every part is all. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -143,12 +144,33 @@ static int read_found(found *f, int32_t size, anet_dataset **out)
   return ANET_OK;
 }
 
+static int has_folder(const char *folder, const char *name, bool *out)
+{
+  char *path = anet__path_join(folder, name);
+  if (!path) return ANET_NOMEM;
+  *out |= is_folder(path);
+  anet__free(path);
+  return ANET_OK;
+}
+
+/* The folder that holds the classes of a part; the caller frees. */
+static int find_root(const char *folder, const char *part, char **root)
+{
+  bool parts = false;
+  *root = NULL;
+  if (part) ANET_TRY(has_folder(folder, part, &parts));
+  if (part && !parts) ANET_TRY(has_folder(folder, "train", &parts));
+  if (part && !parts) ANET_TRY(has_folder(folder, "test", &parts));
+  *root = parts ? anet__path_join(folder, part) : anet__strdup(folder);
+  return *root ? ANET_OK : ANET_NOMEM;
+}
+
 int anet__dataset_open_classes(const char *folder, const char *part, int32_t size,
                                anet_dataset **out)
 {
   found f = {0};
-  char *root = part ? anet__path_join(folder, part) : anet__strdup(folder);
-  if (!root) return ANET_NOMEM;
+  char *root;
+  ANET_TRY(find_root(folder, part, &root));
   int rc = is_folder(root) ? find_files(root, &f) : ANET_ABSENT;
   if (!rc) rc = read_found(&f, size, out);
   anet__names_free(&f.classes);

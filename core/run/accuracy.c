@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "elastic/plan.h"
+#include "graph/answers.h"
 
 typedef struct run {
   anet_plan *plan;
@@ -24,10 +25,13 @@ static int check_plan(const anet_plan *plan, const anet_dataset *data, const ane
       in->dim[2] != input->channels)
     return anet_fail(ANET_SHAPE, "accuracy: images become (%d, %d, %d), the plan's input is %s",
                      input->height, input->width, input->channels, anet__shape_text(in, text));
-  const size_t classes = anet__shape_size(out);
-  if ((size_t)anet_dataset_classes(data) > classes)
-    return anet_fail(ANET_SHAPE, "accuracy: the data has %d classes, the plan's output %s",
-                     anet_dataset_classes(data), anet__shape_text(out, text));
+  const anet_answers answers = anet__net_answers(plan->net, plan->net->output[0]);
+  if (answers.rows != 1)
+    return anet_fail(ANET_UNSUPPORTED, "accuracy: the output is %s, want one row of classes",
+                     anet__shape_text(out, text));
+  if (anet_dataset_classes(data) > answers.classes)
+    return anet_fail(ANET_SHAPE, "accuracy: the data has %d classes, the network gives %d answers",
+                     anet_dataset_classes(data), answers.classes);
   return ANET_OK;
 }
 
@@ -58,20 +62,13 @@ static void run_free(run *r)
   anet_workspace_release(r->workspace);
 }
 
-static int32_t largest(const float *x, int32_t n)
-{
-  int32_t best = 0;
-  for (int32_t i = 1; i < n; i++)
-    if (x[i] > x[best]) best = i;
-  return best;
-}
-
 /* label: of the batch's n images; hits may be NULL. */
 static double count_hits(const run *r, const int32_t *label, int32_t n, uint8_t *hits)
 {
   double correct = 0;
   for (int32_t i = 0; i < n; i++) {
-    const bool hit = largest(r->out[0] + (size_t)i * (size_t)r->classes, r->classes) == label[i];
+    const int32_t top = anet__answers_top(r->out[0] + (size_t)i * (size_t)r->classes, r->classes);
+    const bool hit = top >= 0 && top == label[i];
     if (hits) hits[i] = hit;
     correct += hit;
   }

@@ -31,8 +31,8 @@ struct anet_evaluator {
   anet_input input;
   anet_pool *pool; /* retained, or NULL */
   int32_t items, classes;
-  bool labelled;      /* else the oracle's answers stand in for labels */
-  bool probabilities; /* the oracle ends in a softmax */
+  int32_t answers; /* their kind, ANET_ANSWER_… */
+  bool labelled;   /* else the oracle's answers stand in for labels */
 
   anet__segments segments; /* owned */
   int64_t *place;      /* (oracle's values) floats before it in a frame, an image; -1 not kept */

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/pool.h"
+#include "graph/answers.h"
 
 static int check_network(const anet_evaluator *e)
 {
@@ -17,10 +18,11 @@ static int check_network(const anet_evaluator *e)
   const anet_shape image = {3, {input->height, input->width, input->channels}};
   const anet_shape *in = &oracle->node[oracle->input[0]].shape;
   const anet_shape *out = &oracle->node[oracle->output[0]].shape;
+  const anet_answers answers = anet__net_answers(oracle, oracle->output[0]);
   if (!anet__shape_equal(&image, in))
     return anet_fail(ANET_SHAPE, "evaluator: images are %s, the network's input is %s",
                      anet__shape_text(&image, text), anet__shape_text(in, want));
-  if ((size_t)out->dim[out->rank - 1] != anet__shape_size(out))
+  if (answers.rows != 1)
     return anet_fail(ANET_UNSUPPORTED, "evaluator: the output is %s, want one row of classes",
                      anet__shape_text(out, text));
   return ANET_OK;
@@ -29,15 +31,18 @@ static int check_network(const anet_evaluator *e)
 /* Labels count if every item has one. */
 static int read_labels(anet_evaluator *e)
 {
-  anet_tensor *labels = anet_dataset_labels(e->data);
-  e->labelled = labels != NULL;
-  for (int32_t i = 0; i < e->items && e->labelled; i++) {
-    const int32_t label = ((const int32_t *)anet_tensor_data(labels))[i];
-    if (label >= e->classes)
-      return anet_fail(ANET_RANGE, "evaluator: item %d has label %d, the network has %d classes", i,
-                       label, e->classes);
-    e->labelled = label >= 0;
-  }
+  const int32_t *label = anet_tensor_data(anet_dataset_labels(e->data));
+  const int32_t classes = anet_dataset_classes(e->data);
+  e->labelled = true;
+  for (int32_t i = 0; i < e->items && e->labelled; i++) e->labelled = label[i] >= 0;
+  if (!e->labelled) return ANET_OK;
+  if (classes > e->classes)
+    return anet_fail(ANET_SHAPE, "evaluator: the data has %d classes, the network gives %d answers",
+                     classes, e->classes);
+  for (int32_t i = 0; i < e->items; i++)
+    if (label[i] >= e->classes)
+      return anet_fail(ANET_RANGE, "evaluator: item %d has label %d, want 0 .. %d", i, label[i],
+                       e->classes - 1);
   return ANET_OK;
 }
 
@@ -57,9 +62,9 @@ static int fill_evaluator(anet_evaluator *e, anet_dataset *data)
 {
   const anet_net *oracle = e->supernet->oracle;
   ANET_TRY(check_network(e));
-  const anet__node *last = &oracle->node[oracle->output[0]];
-  e->probabilities = last->op == ANET_OP_SOFTMAX;
-  e->classes = (int32_t)anet__shape_size(&last->shape);
+  const anet_answers answers = anet__net_answers(oracle, oracle->output[0]);
+  e->answers = answers.kind;
+  e->classes = answers.classes;
   e->items = anet_dataset_count(data);
   ANET_TRY(anet_dataset_slice(data, 0, e->items, &e->data)); /* a handle of our own */
   ANET_TRY(read_labels(e));

@@ -74,6 +74,7 @@ static void mark_needed(anet_tape *tape)
   for (int32_t i = 0; i < tape->outputs; i++) {
     tape->node[tape->output[i]].output = true;
     tape->node[tape->output[i]].needed = true;
+    tape->node[tape->answers[i].logits].output = true; /* a loss reads it and begins its gradient */
   }
   for (int32_t v = tape->count - 1; v >= 0; v--) {
     const anet__tape_node *node = &tape->node[v];
@@ -237,7 +238,6 @@ static size_t scratch_of(const anet_tape *tape, int32_t v)
   size_t bytes = 0;
   if (node->op->scratch && !node->op->by_image)
     bytes = ANET_MAX(node->op->scratch(&node->call, true), node->op->scratch(&node->call, false));
-  if (node->output) bytes = ANET_MAX(bytes, anet__loss_scratch(&node->call.out_shape));
   return bytes;
 }
 
@@ -251,7 +251,8 @@ static void bind(anet_tape *tape)
   for (int32_t v = tape->count - 1; v >= 0; v--) {
     anet__tape_node *node = &tape->node[v];
     node->grad = at_span(tape, node->grad_span);
-    if (node->grad_local) node->grad = (float *)tape->scratch; /* wanted; its place is the chunk's */
+    if (node->grad_local)
+      node->grad = (float *)tape->scratch; /* wanted; its place is the chunk's */
     node->value = at_span(tape, node->value_span);
     node->call.saved = at_span(tape, node->saved_span);
     node->call.scratch = tape->scratch;
@@ -294,6 +295,8 @@ static int compile_memory(anet_tape *tape)
   for (int32_t v = 0; v < tape->count; v++)
     if (tape->node[v].needed)
       tape->scratch_bytes = ANET_MAX(tape->scratch_bytes, scratch_of(tape, v));
+  for (int32_t i = 0; i < tape->outputs; i++)
+    tape->scratch_bytes = ANET_MAX(tape->scratch_bytes, anet__loss_scratch(&tape->answers[i]));
   ANET_TRY(take_room(&tape->block, &tape->block_room, tape->block_bytes));
   ANET_TRY(take_room(&tape->scratch, &tape->scratch_room, tape->scratch_bytes));
   bind(tape);
@@ -314,6 +317,8 @@ static int tape_compile(anet_tape *tape, const anet_net *net)
   memcpy(tape->input, net->input, sizeof tape->input);
   tape->outputs = net->outputs;
   memcpy(tape->output, net->output, sizeof tape->output);
+  for (int32_t i = 0; i < net->outputs; i++)
+    tape->answers[i] = anet__net_answers(net, net->output[i]);
   for (int32_t v = 0; v < net->count; v++) copy_node(tape, net, v);
   mark_needed(tape);
   ANET_TRY(check_sizes(tape, net));

@@ -2,7 +2,7 @@
 #ifndef ANET_TAPE_H
 #define ANET_TAPE_H
 
-#include "graph/net.h"
+#include "graph/answers.h"
 
 /* Nodes run in stages. A stage is a few nodes that run one after the other on a few images at a
  * time, so that what one writes the next still finds in the cache; or one node that wants the whole
@@ -91,6 +91,7 @@ struct anet_tape {
   anet__tape_node *node; /* (count) owned */
   int32_t inputs, input[ANET_MAX_INPUTS];
   int32_t outputs, output[ANET_MAX_OUTPUTS];
+  anet_answers answers[ANET_MAX_OUTPUTS]; /* of each output; losses of answers sit on the logits */
   bool fixed_norms; /* norms that learn use their running statistics, and leave them */
   bool statistics; /* see anet__tape_new_statistics */
   bool stale;      /* stages and memory are of other norms: to be laid out again */

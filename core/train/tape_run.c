@@ -92,6 +92,8 @@ static int check_losses(const anet_tape *tape, const anet_loss *losses, const fl
   if (count < 1) return anet_fail(ANET_RANGE, "tape: %d losses, want at least 1", count);
   for (int32_t i = 0; i < count; i++) {
     ANET_TRY(anet__loss_check(&losses[i], i, tape->outputs));
+    const anet__tape_node *output = &tape->node[tape->output[losses[i].output]];
+    ANET_TRY(anet__loss_fits(&losses[i], i, &output->call.out_shape));
     if (!target[i]) return anet_fail(ANET_RANGE, "loss %d: its target is missing", i);
   }
   return ANET_OK;
@@ -102,13 +104,17 @@ static void run_losses(anet_tape *tape, int32_t n, const anet_loss *losses,
 {
   bool counted = false;
   for (int32_t i = 0; i < count; i++) {
-    anet__tape_node *node = &tape->node[tape->output[losses[i].output]];
-    const bool counts = !counted && losses[i].output == 0 && losses[i].kind != ANET_LOSS_FEATURE;
+    const int32_t output = losses[i].output;
+    const anet_answers *answers = &tape->answers[output];
+    const bool of_answers = losses[i].kind != ANET_LOSS_FEATURE;
+    anet__tape_node *node = &tape->node[of_answers ? answers->logits : tape->output[output]];
+    const bool counts = !counted && output == 0 && of_answers;
     const anet__loss_call call = {.term = &losses[i],
+                                  .answers = answers,
                                   .kernels = tape->kernels,
                                   .pool = tape->pool,
                                   .n = n,
-                                  .shape = node->call.out_shape,
+                                  .size = anet__shape_size(&node->call.out_shape),
                                   .value = node->value,
                                   .target = target[i],
                                   .grad = node->grad,

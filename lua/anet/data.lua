@@ -89,11 +89,22 @@ function Dataset:images() return tensor.borrow(C.anet_dataset_images(self.handle
 ---@return anet.Tensor?
 function Dataset:labels() return tensor.borrow(C.anet_dataset_labels(self.handle)) end
 
--- Whether its images have labels (an unlabelled one has -1).
-function Dataset:labelled()
-  local labels = self:labels()
-  return labels ~= nil and labels:count() > 0 and labels:data()[0] >= 0
+-- How many of its images have no label.
+---@return integer
+function Dataset:missing_labels()
+  local labels, missing = self:labels():data(), 0
+  for i = 0, self:count() - 1 do
+    if labels[i] < 0 then missing = missing + 1 end
+  end
+  return missing
 end
+
+-- Whether each of its images has a label.
+function Dataset:labelled() return self:count() > 0 and self:missing_labels() == 0 end
+
+-- The same images without labels or classes.
+---@return anet.Dataset
+function Dataset:unlabelled() return M.new(self:images()) end
 
 -- Height, width and channels of an image.
 ---@return integer[]
@@ -102,11 +113,18 @@ function Dataset:shape()
   return {dims[2], dims[3], dims[4]}
 end
 
+-- A handle on some of its items, or some of each: the classes are called as before.
+function Dataset:part(handle)
+  local part = wrap(handle)
+  part.names = self.names
+  return part
+end
+
 -- The `count` items from `first` on; shares memory.
 ---@return anet.Dataset
 function Dataset:slice(first, count)
   core.check(C.anet_dataset_slice(self.handle, first - 1, count, out))
-  return wrap(take())
+  return self:part(take())
 end
 
 -- The items that a list names, copied.
@@ -115,16 +133,14 @@ function Dataset:pick(items)
   local index = ffi.new('int32_t[?]', math.max(#items, 1))
   for i, item in ipairs(items) do index[i - 1] = item - 1 end
   core.check(C.anet_dataset_pick(self.handle, index, #items, out))
-  return wrap(take())
+  return self:part(take())
 end
 
 -- The middle of every image, copied.
 ---@return anet.Dataset
 function Dataset:crop(height, width)
   core.check(C.anet_dataset_crop(self.handle, height, width, out))
-  local cropped = wrap(take())
-  cropped.names = self.names
-  return cropped
+  return self:part(take())
 end
 
 -- n items drawn without repeats; and the rest.

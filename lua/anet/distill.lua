@@ -4,6 +4,7 @@
 -- policy's `next` answers: the least-squares start, batches block by block on the oracle's own
 -- activations, batches of whole subnets. The oracle stays frozen throughout.
 local core = require 'anet.core'
+local labels = require 'anet.labels'
 local supernet = require 'anet.supernet'
 local tensor = require 'anet.tensor'
 local train = require 'anet.train'
@@ -61,13 +62,15 @@ function M.new(s, dataset, input, policy, settings, pool)
     settings = setmetatable(settings or {}, {__index = M.DEFAULTS}), tapes = {}, told = {},
   }, Distiller)
   local c = self.settings
+  core.must(dataset:count() > 0, 'distill: there are no images')
+  labels.check(dataset, s:oracle())
   self.steps_per_epoch = math.ceil(dataset:count() / c.batch)
   local _, message = policy:space(s:describe(), {space = s:space()})
   if message then core.raise('%s', message) end
   self.optim = train.optim(c.optimizer, {decay = c.decay, momentum = c.momentum, clip = c.clip})
   self.augment = ffi.new('anet_augment', c.crop, c.flip and 1 or 0, c.cutout, 0)
   self.images = tensor.new{c.batch, input.height, input.width, input.channels}
-  self.targets = tensor.new{c.batch, dataset:classes()}
+  self.targets = dataset:missing_labels() < dataset:count() and tensor.new{c.batch, dataset:classes()} or nil
   local taps
   taps, self.entry, self.exit = s:taps()
   self.oracle = plan.new(taps, {batch = c.batch, pool = self.pool})
@@ -149,7 +152,7 @@ function stages.block(self, answer)
   return {loss = self.progress.loss / math.max(#options, 1)}
 end
 
--- The losses of a joint step and their targets; feature terms sit on the outputs that region_outputs added.
+-- The losses of a joint step and their targets, labels where there are any; feature terms sit on the outputs that region_outputs added.
 function Distiller:joint_terms(answer, oracle, regions)
   local losses, wanted = {}, {}
   local function term(loss, target)
@@ -159,7 +162,7 @@ function Distiller:joint_terms(answer, oracle, regions)
   if (answer.teacher or 0) > 0 then
     term({kind = 'teacher', weight = answer.teacher, temperature = answer.temperature or 1}, oracle[1])
   end
-  if (answer.labels or 0) > 0 then
+  if (answer.labels or 0) > 0 and self.targets then
     term({kind = 'labels', weight = answer.labels, smoothing = answer.smoothing or 0}, self.targets)
   end
   for i, position in ipairs(regions) do

@@ -60,6 +60,36 @@ function Latency:times()
   return list
 end
 
+-- Options that no search needs on this machine: in bytes, and no faster than the block in floats that they stand beside.
+-- They cost accuracy for nothing. Only the last ones of a position, so that the genes of the others stay.
+---@param s anet.Space
+---@return table<integer, boolean> dropped by index
+function Latency:dropped(s)
+  local times, options, keep, dropped, needed = self:times(), s:options(), {}, {}, {}
+  for _, o in ipairs(options) do
+    if o.kind == 'keep' then keep[o.position] = times[o.index] end
+  end
+  for i = #options, 1, -1 do
+    local o = options[i]
+    if o.kind == 'int8' and times[o.index] >= keep[o.position] and not needed[o.position] then
+      dropped[o.index] = true
+    else
+      needed[o.position] = true
+    end
+  end
+  return dropped
+end
+
+-- How many those are, and how many options in bytes there are.
+---@return integer dropped, integer int8
+function Latency:count_dropped(s)
+  local dropped, count, int8 = self:dropped(s), 0, 0
+  for _, o in ipairs(s:options()) do
+    count, int8 = count + (dropped[o.index] and 1 or 0), int8 + (o.kind == 'int8' and 1 or 0)
+  end
+  return count, int8
+end
+
 -- Predicted time of a genome, ms.
 function Latency:predict(s, genome)
   local ms = ffi.new 'double[1]'

@@ -187,14 +187,23 @@ function methods:copy()
   return M.wrap(take())
 end
 
+-- Inputs for a net of one input, a dense f32 tensor (count, …): where they begin, and how many they are.
+function M.images(n, images, what)
+  core.handle(images, tensor.Tensor, what)
+  core.must(images:dense() and images:type() == 'f32', '%s: want a dense f32 tensor', what)
+  local want = table.concat(n:shape(n:inputs()[1]), 'x')
+  core.must(table.concat(images:shape(), 'x', 2) == want, '%s: images are %s, the net reads %s', what,
+            table.concat(images:shape(), 'x', 2), want)
+  return ffi.cast('float *', images:data()), images:dim(1)
+end
+
 -- Norm statistics anew from images, a tensor (count, …) of inputs; shares all weights.
 ---@return anet.Net? net, string? message, string? code
 function methods:calibrate(images, options)
   options = options or {}
-  local t = core.handle(images, tensor.Tensor, 'calibrate')
-  core.must(images:dense() and images:type() == 'f32', 'calibrate: want a dense f32 tensor')
-  local status = C.anet_net_calibrate(self.handle, ffi.cast('float *', C.anet_tensor_data(t)),
-                                      images:dim(1), options.batch or 64, core.pool(options.pool), out)
+  local data, count = M.images(self, images, 'calibrate')
+  if count < 2 then return nil, ('calibrate: got %d image, want 2 or more'):format(count), 'range' end
+  local status = C.anet_net_calibrate(self.handle, data, count, options.batch or 64, core.pool(options.pool), out)
   local message, code = core.failure(status)
   if message then return nil, message, code end
   return M.wrap(take())
@@ -204,10 +213,8 @@ end
 -- (count, …) of inputs; shares all weights.
 ---@return anet.Net? net, string? message, string? code
 function methods:quantize(images, options)
-  local t = core.handle(images, tensor.Tensor, 'quantize')
-  core.must(images:dense() and images:type() == 'f32', 'quantize: want a dense f32 tensor')
-  local status = C.anet_net_quantize(self.handle, ffi.cast('float *', C.anet_tensor_data(t)), images:dim(1),
-                                     core.pool(options and options.pool), out)
+  local data, count = M.images(self, images, 'quantize')
+  local status = C.anet_net_quantize(self.handle, data, count, core.pool(options and options.pool), out)
   local message, code = core.failure(status)
   if message then return nil, message, code end
   return M.wrap(take())
@@ -289,6 +296,34 @@ function methods:shape(v) return self:get(v or self:outputs()[1]).shape end
 function methods:outputs()
   local list = {}
   for i = 1, C.anet_net_outputs(self.handle) do list[i] = C.anet_net_output_at(self.handle, i - 1) + 1 end
+  return list
+end
+
+local ANSWERS = {
+  [tonumber(C.ANET_ANSWER_LOGITS)] = 'logits', [tonumber(C.ANET_ANSWER_PROBABILITIES)] = 'probabilities',
+  [tonumber(C.ANET_ANSWER_INDEPENDENT)] = 'independent',
+}
+local answers = ffi.new 'anet_answers'
+
+-- What output k (the first by default) says: {kind, classes, rows, logits}; kind 'logits', 'probabilities' where the net
+-- ends in softmax, 'independent' where it ends in sigmoid; logits: the value before those.
+function methods:answers(k)
+  core.check(C.anet_net_answers(self.handle, (k or 1) - 1, answers))
+  return {kind = ANSWERS[answers.kind], classes = answers.classes, rows = answers.rows, logits = answers.logits + 1}
+end
+
+-- One row of answers of the first output, a list, as probabilities.
+---@param row number[]
+---@return number[]
+function methods:probabilities(row)
+  if self:answers().kind ~= 'logits' then return row end
+  local list, most, sum = {}, -math.huge, 0
+  for _, v in ipairs(row) do most = math.max(most, v) end
+  for i, v in ipairs(row) do
+    list[i] = math.exp(v - most)
+    sum = sum + list[i]
+  end
+  for i, v in ipairs(list) do list[i] = v / sum end
   return list
 end
 

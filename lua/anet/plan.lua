@@ -57,7 +57,7 @@ local function prepare(self)
   core.check(C.anet_workspace_new(self.handle, core.pool(self.pool), work_out))
   self.workspace = take_work()
   local i = self:info()
-  self.batch = i.batch
+  self.batch, self.inputs = i.batch, i.inputs
   self.in_pointers = ffi.new('const float *[?]', i.inputs)
   self.out_pointers = ffi.new('float *[?]', i.outputs)
   self.outputs = {}
@@ -71,18 +71,19 @@ end
 function Plan:run(...)
   prepare(self)
   local n
+  core.must(select('#', ...) == self.inputs, 'run: got %d tensors, the net has %d inputs', select('#', ...), self.inputs)
   for k = 1, select('#', ...) do
     local t = select(k, ...)
     core.handle(t, tensor.Tensor, 'run')
     local dims, want = t:shape(), self:input_shape(k)
     if #dims == #want then table.insert(dims, 1, 1) end
     core.must(t:type() == 'f32' and t:dense(), 'run: input %d is not a dense f32 tensor', k)
+    core.must(not n or n == dims[1], 'run: input %d has %d images, the first %d', k, dims[1], n or 0)
     n = dims[1]
     core.must(table.concat(dims, 'x', 2) == table.concat(want, 'x'),
               'run: input %d has images %s, want %s', k, table.concat(dims, 'x', 2), table.concat(want, 'x'))
     self.in_pointers[k - 1] = t:data()
   end
-  core.must(n, 'run: want a tensor')
   for k, t in ipairs(self.outputs) do self.out_pointers[k - 1] = t:data() end
   core.check(C.anet_run(self.handle, self.workspace, self.in_pointers, self.out_pointers, n))
   local results = {}

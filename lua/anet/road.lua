@@ -5,6 +5,7 @@ local bundle = require 'anet.bundle'
 local data = require 'anet.data'
 local distill = require 'anet.distill'
 local explore = require 'anet.explore'
+local labels = require 'anet.labels'
 local latency = require 'anet.latency'
 local plan = require 'anet.plan'
 local policy = require 'anet.policy'
@@ -92,10 +93,46 @@ function M.pick_net(ui, model, genome, rung)
   return list[rung].net
 end
 
+-- Images by path; `limit` of them, drawn at random where there is a seed.
 function M.open_data(ui, path, part, limit, seed)
   local d = ui:try(data.open(path, {part = part}))
+  if d:count() == 0 then ui:fail('%s: there are no images', path) end
   if limit and limit < d:count() then d = seed and d:sample(limit, seed) or d:slice(1, limit) end
   return d
+end
+
+-- The data for a comparison with what the model answers: its labels become numbers of the answers (labels.lua), or end
+-- the verb. what: the data's name; unlabelled: whether to leave labels aside, nil where the verb has no such flag.
+---@return anet.Dataset
+function M.match_labels(ui, model, dataset, what, unlabelled)
+  if unlabelled then return dataset:unlabelled() end
+  local matched, message = labels.match(dataset, model.oracle, model.bundle:value 'classes', what)
+  if not matched then ui:fail('%s%s', message, unlabelled == false and ', or leave labels aside with --unlabelled' or '') end
+  if message then ui:note('%s', message) end
+  return matched
+end
+
+-- As open_data, with labels that match_labels has seen. options: limit, seed, unlabelled.
+---@return anet.Dataset
+function M.open_labelled(ui, model, path, part, options)
+  options = options or {}
+  local d = M.open_data(ui, path, part, options.limit, options.seed)
+  return M.match_labels(ui, model, d, path, options.unlabelled)
+end
+
+-- Ends a search's verb where a net gives no row of classes, or is right on none of some labelled images: there is nothing
+-- to keep of that.
+function M.must_know(ui, net, dataset, input, pool, what)
+  local answers = net:answers()
+  if answers.rows ~= 1 then
+    ui:fail('the network gives %d answers in %d rows, a search wants one row of classes', answers.classes, answers.rows)
+  end
+  if not dataset:labelled() then return end
+  local own = plan.new(net, {batch = 32, pool = pool})
+  local some = dataset:slice(1, math.min(dataset:count(), 256))
+  if own:accuracy(some, input) > 0 or own:accuracy(dataset, input) > 0 then return end
+  ui:fail('%s: the network is right on 0 of %d images: its labels are of other classes, or mean other ones', what,
+          dataset:count())
 end
 
 -- A policy by name or path, 'evolution:population=60' with options of its own.
@@ -145,6 +182,10 @@ function M.profile(ui, s, options, pool)
   options.pool = pool
   local t = ui:try(latency.profile(s, options))
   ui:line('%s', tostring(t))
+  local dropped, int8 = t:count_dropped(s:space())
+  if dropped > 0 then
+    ui:line('%d of %d int8 options are no faster here than their blocks in floats: searches leave them out', dropped, int8)
+  end
   return t
 end
 
@@ -201,24 +242,27 @@ function M.search(ui, s, times, dataset, input, search_policy, options, pool)
   return e, picks
 end
 
--- The same images with the oracle's answers as labels, where they have none.
-local function labelled(s, dataset, input, pool)
+-- The same images with a net's answers as labels, where they have none: by those the net agrees with itself.
+---@param net anet.Net
+---@param dataset anet.Dataset
+---@return anet.Dataset
+function M.labelled(net, dataset, input, pool)
   if dataset:labelled() then return dataset end
-  local labels = tensor.new({dataset:count()}, 'i32')
+  local classes, answers = net:answers().classes, tensor.new({dataset:count()}, 'i32')
   local images = tensor.new{100, input.height, input.width, input.channels}
-  local oracle, classes = plan.new(s:oracle(), {batch = 100, pool = pool}), dataset:classes()
-  local to, done, index = labels:data(), 0, 1
+  local own = plan.new(net, {batch = 100, pool = pool})
+  local to, done, index = answers:data(), 0, 1
   while done < dataset:count() do
     local n = dataset:batch(input, images, nil, index, {pool = pool})
-    local answers = oracle:run(images):data()
+    local rows = own:run(images):data()
     for i = 0, n - 1 do
       for c = 1, classes - 1 do
-        if answers[i * classes + c] > answers[i * classes + to[done + i]] then to[done + i] = c end
+        if rows[i * classes + c] > rows[i * classes + to[done + i]] then to[done + i] = c end
       end
     end
     done, index = done + n, index + 1
   end
-  return data.new(dataset:images(), labels, classes)
+  return data.new(dataset:images(), answers, classes)
 end
 
 -- A subnet ready to run: norms recalibrated on unlabelled images where that helps on `dataset`.
@@ -238,7 +282,7 @@ end
 -- budgets, the oracle first. A pick that measures over its budget is replaced by the best genome seen that is
 -- predicted to be as much faster.
 function M.measure_rungs(ui, s, times, e, picks, dataset, input, options, pool)
-  dataset = labelled(s, dataset, input, pool)
+  dataset = M.labelled(s:oracle(), dataset, input, pool)
   local sample = dataset:tensor(input, math.min(dataset:count(), options.calibrate or 1024))
   local cache = {}
   local function make(genome)

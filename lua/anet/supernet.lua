@@ -70,10 +70,14 @@ function M.new(oracle, options)
   return s
 end
 
-local function dense(images, what)
-  core.handle(images, tensor.Tensor, what)
-  core.must(images:dense() and images:type() == 'f32', '%s: want a dense f32 tensor', what)
-  return ffi.cast('const float *', images:data()), images:dim(1)
+-- What each hidden channel of an option's block is worth; NULL: by the norm of its weights.
+local function weights_of(self, option, importance)
+  if not importance then return nil end
+  core.handle(importance, tensor.Tensor, 'importance')
+  local block = core.must(self:blocks()[option.position], 'importance: no position %s', tostring(option.position))
+  core.must(importance:dense() and importance:type() == 'f32' and importance:count() >= block.hidden,
+            'importance: want a dense f32 tensor of %d numbers, got %s', block.hidden, tostring(importance))
+  return ffi.cast('const float *', importance:data())
 end
 
 -- Add an option: {kind = 'merge'|'shrink'|'skip', position, span, width}. importance: a tensor of the
@@ -87,7 +91,7 @@ end
 -- block can stand for) gives nil and the reason.
 ---@return anet.Supernet? self, string? reason
 function Supernet:offer(option, importance)
-  local weights = importance and dense(importance, 'importance') or nil
+  local weights = weights_of(self, option, importance)
   local status = C.anet_supernet_add(self.handle, space.option_struct(option), weights)
   if status == 0 then return self end
   return nil, core.message(status)
@@ -103,7 +107,7 @@ end
 -- How much each hidden channel of a position matters, over images.
 ---@return anet.Tensor
 function Supernet:importance(position, images, pool)
-  local data, count = dense(images, 'importance')
+  local data, count = net.images(self:oracle(), images, 'importance')
   local hidden = core.must(self:blocks()[position], 'importance: no position %d', position).hidden
   local result = tensor.new{math.max(hidden, 1)}
   core.check(C.anet_supernet_importance(self.handle, position - 1, data, count, core.pool(pool),
@@ -115,7 +119,7 @@ end
 -- ranges of the oracle's values on images.
 ---@return anet.Supernet? supernet, string? message, string? code
 function Supernet:quantize(images, pool)
-  local data, count = dense(images, 'quantize')
+  local data, count = net.images(self:oracle(), images, 'quantize')
   local message, code = core.failure(C.anet_supernet_quantize(self.handle, data, count, core.pool(pool), out))
   if message then return nil, message, code end
   return M.wrap(take())
@@ -125,7 +129,7 @@ end
 ---@return anet.Supernet? self, string? message, string? code
 function Supernet:solve(option, images, options)
   options = options or {}
-  local data, count = dense(images, 'solve')
+  local data, count = net.images(self:oracle(), images, 'solve')
   local status = C.anet_supernet_solve(self.handle, option - 1, data, count, options.ridge or 1e-3,
                                        core.pool(options.pool))
   local message, code = core.failure(status)
@@ -135,7 +139,7 @@ end
 
 -- Let norms that an option was given take the statistics of images; what it computes stays.
 function Supernet:settle(option, images, pool)
-  local data, count = dense(images, 'settle')
+  local data, count = net.images(self:oracle(), images, 'settle')
   core.check(C.anet_supernet_settle(self.handle, option - 1, data, count, core.pool(pool)))
   return self
 end
@@ -187,12 +191,18 @@ function Supernet:taps()
   return net.wrap(take_net()), entry, exit
 end
 
--- What a policy is told about its space: plain data, with each option's multiply-adds, and the times of a latency
--- table where there is one.
+-- What a policy is told about its space: plain data, with each option's multiply-adds, and where there is a latency table
+-- their times, without the options that are of no use on this machine (Latency:dropped).
 ---@param latency? anet.Latency
 function Supernet:describe(latency)
-  local description = self:space():describe(latency and latency:times(), latency and latency:info().fixed_ms)
-  for _, option in ipairs(description.options) do option.macs = self:piece(option.index):cost().macs end
+  local s = self:space()
+  local description = s:describe(latency and latency:times(), latency and latency:info().fixed_ms)
+  local dropped, options = latency and latency:dropped(s) or {}, {}
+  for _, option in ipairs(description.options) do
+    option.macs = self:piece(option.index):cost().macs
+    if not dropped[option.index] then options[#options + 1] = option end
+  end
+  description.options = options
   return description
 end
 

@@ -1,5 +1,6 @@
 -- Training: optimisers, tapes, learning rates, and a trainer that can stop and go on.
 local core = require 'anet.core'
+local labels = require 'anet.labels'
 local net = require 'anet.net'
 local plan = require 'anet.plan'
 local tensor = require 'anet.tensor'
@@ -55,8 +56,18 @@ local function set_losses(tape, losses)
   for i, loss in ipairs(losses) do
     local kind = core.must(LOSSES[loss.kind], "no loss '%s'%s", loss.kind,
                            text.hint(tostring(loss.kind), text.keys(LOSSES)))
-    tape.losses[i - 1] = {kind, (loss.output or 1) - 1, loss.weight or 1, loss.temperature or 1, loss.smoothing or 0}
+    tape.losses[i - 1] = {kind, (loss.output or 1) - 1, loss.weight or 1, loss.temperature or 1, loss.smoothing or 0, 0}
   end
+end
+
+-- How many numbers each input of a net reads, an image.
+local function numbers_of(n)
+  local list = {}
+  for i, v in ipairs(n:inputs()) do
+    list[i] = 1
+    for _, dim in ipairs(n:shape(v)) do list[i] = list[i] * dim end
+  end
+  return list
 end
 
 -- A net compiled for training with batches of up to `batch` images. losses: a list of {kind, output,
@@ -65,7 +76,7 @@ end
 function M.tape(n, options)
   local self = setmetatable({
     net = n, pool = core.pool(options.pool), stats = ffi.new 'anet_step_stats',
-    inputs = ffi.new('const float *[?]', #n:inputs()),
+    inputs = ffi.new('const float *[?]', #n:inputs()), input_numbers = numbers_of(n),
   }, Tape)
   set_losses(self, options.losses)
   core.check(C.anet_tape_new(core.handle(n, net.Net, 'tape'), options.batch, self.pool, tape_out))
@@ -82,27 +93,45 @@ end
 -- Compile another net, with its losses, in the memory of this tape.
 function Tape:renew(n, losses)
   set_losses(self, losses)
-  self.net, self.inputs = n, ffi.new('const float *[?]', #n:inputs())
+  self.net, self.inputs, self.input_numbers = n, ffi.new('const float *[?]', #n:inputs()), numbers_of(n)
   core.check(C.anet_tape_renew(self.handle, core.handle(n, net.Net, 'renew')))
   return self
 end
 
-local function point(cells, tensors)
-  for i, t in ipairs(tensors) do cells[i - 1] = t:data() end
+-- Where each of some tensors begins; of dense f32 images, n at least.
+local function point(cells, tensors, n, what)
+  for i, t in ipairs(tensors) do
+    core.handle(t, tensor.Tensor, what)
+    core.must(t:dense() and t:type() == 'f32' and t:dim(1) >= n, '%s %d: want a dense f32 tensor of %d images, got %s',
+              what, i, n, tostring(t))
+    cells[i - 1] = t:data()
+  end
   return cells
+end
+
+-- As point, of the inputs of a net.
+local function point_inputs(self, tensors, n)
+  for i, t in ipairs(tensors) do
+    local want = self.input_numbers[i]
+    core.must(t:count() / t:dim(1) == want, 'input %d: %d numbers an image, the net reads %d', i, t:count() / t:dim(1), want)
+  end
+  core.must(#tensors == #self.input_numbers, 'got %d inputs, the net has %d', #tensors, #self.input_numbers)
+  return point(self.inputs, tensors, n, 'input')
 end
 
 -- Forward and backward over the first n images of the inputs; a tensor a loss as its target.
 -- Returns a struct {loss, correct, gradient} that the next step overwrites.
 function Tape:step(inputs, targets, n, seed)
-  core.check(C.anet_tape_step(self.handle, point(self.inputs, inputs), n, self.losses,
-                              point(self.targets, targets), self.count, seed or 0, self.stats))
+  core.must(#targets == self.count, 'step: got %d targets for %d losses', #targets, self.count)
+  for i, t in ipairs(targets) do self.losses[i - 1].numbers = t:count() / t:dim(1) end
+  core.check(C.anet_tape_step(self.handle, point_inputs(self, inputs, n), n, self.losses,
+                              point(self.targets, targets, n, 'target'), self.count, seed or 0, self.stats))
   return self.stats
 end
 
 -- Forward alone, with running statistics unless `training`.
 function Tape:forward(inputs, n, training, seed)
-  core.check(C.anet_tape_forward(self.handle, point(self.inputs, inputs), n, training and 1 or 0,
+  core.check(C.anet_tape_forward(self.handle, point_inputs(self, inputs, n), n, training and 1 or 0,
                                  seed or 0))
   return self
 end
@@ -218,6 +247,8 @@ end
 ---@return anet.Trainer
 function M.trainer(n, dataset, input, settings, pool)
   local s = settings_of(settings)
+  core.must(dataset:missing_labels() < dataset:count(), 'trainer: none of the %d images has a label', dataset:count())
+  labels.check(dataset, n)
   local self = setmetatable({
     net = n, data = dataset, input = input, settings = s, pool = core.pool(pool), epoch = 1, index = 1,
   }, Trainer)

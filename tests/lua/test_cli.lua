@@ -93,7 +93,7 @@ local function write_data()
     for i = 1, 200 do
       local label = i % 2
       labels[i] = string.char(label)
-      pixels[i] = string.char(label * 200 + i % 50):rep(64)
+      pixels[i] = string.char(label * 200 + i % 50 + (part == 't10k' and 1 or 0)):rep(64)
     end
     write_idx(part .. '-images-idx3-ubyte', 3, {200, 8, 8}, table.concat(pixels))
     write_idx(part .. '-labels-idx1-ubyte', 1, {200}, table.concat(labels))
@@ -137,7 +137,7 @@ test.case('train, info, eval, bench, run', function()
   test.check(bench and bench.models[2].median_ms > 0, 'bench times both')
 
   local bytes = folder .. '/bytes.anet'
-  local calibrated = json.decode((run(('calibrate %s --int8 --data %s --images 50 --out %s --json'):format(model, folder, bytes))))
+  local calibrated = json.decode((run(('calibrate %s --int8 --max-time 10000 --data %s --images 50 --out %s --json'):format(model, folder, bytes))))
   test.equal(calibrated and calibrated.images, 50)
   test.mentions(run('info --nodes ' .. bytes), 'quantize')
   local rounded = json.decode((run(('eval %s --data %s --json'):format(bytes, folder))))

@@ -8,8 +8,8 @@ local function conv_norm(n, x, channels, stride)
   return n:norm(n:conv(x, {channels = channels, kernel = 3, stride = stride, pad = 1}))
 end
 
--- Residual blocks of 8, 8, 16 and 16 channels; the third halves the rows.
-function M.net(seed)
+-- Residual blocks of 8, 8, 16 and 16 channels; the third halves the rows. ending: an op behind the classifier.
+function M.net(seed, ending)
   local n, x = anet.net{input = {8, 8, 1}}
   x = n:relu(conv_norm(n, x, 8))
   for b, channels in ipairs{8, 8, 16, 16} do
@@ -18,7 +18,16 @@ function M.net(seed)
     if stride > 1 then x = n:norm(n:conv(x, {channels = channels, kernel = 1, stride = stride})) end
     x = n:relu(n:add(y, x), {name = 'block' .. b})
   end
-  return n:output(n:linear(n:global_pool(x), {channels = M.CLASSES, name = 'classes'})):init(seed or 1)
+  x = n:linear(n:global_pool(x), {channels = M.CLASSES, name = 'classes'})
+  return n:output(ending and n[ending](n, x, {name = 'ending'}) or x):init(seed or 1)
+end
+
+-- A net of the same weights with an op behind its classifier.
+function M.ending_in(ending, from)
+  local n = M.net(1, ending)
+  local own = n:all_params()
+  for i, p in ipairs(from:all_params()) do own[i].tensor:copy(p.tensor) end
+  return n
 end
 
 -- Noise with a bright band of rows, which is the label.

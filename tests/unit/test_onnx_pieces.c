@@ -1,4 +1,5 @@
-/* ONNX files that have in pieces what is one op here: activations, layer norms, constants that lie otherwise. */
+/* ONNX files that have in pieces what is one op here: activations, layer norms, constants that lie
+ * otherwise. */
 #include "graph/net.h"
 #include "support/draft.h"
 #include "support/fault.h"
@@ -90,7 +91,8 @@ static const struct {
     {"Add x one > z; Sigmoid z > s; Mul x s > y", NULL, swish_of_more},
     {"Softplus x > s; Tanh s > t; Mul s t > y", NULL, softplus_as_mish},
     {"Div x two > a; Erf a > e; Add e one > f; Mul x f > h; Mul h half > y", NULL, wide_gelu},
-    {"Div x root > a; Erf a > e; Add e one > f; Mul x f > h; Mul h half > g; Add g one > y", NULL, shifted_gelu},
+    {"Div x root > a; Erf a > e; Add e one > f; Mul x f > h; Mul h half > g; Add g one > y", NULL,
+     shifted_gelu},
 };
 
 static void draft_pieces(draft *d, const char *nodes)
@@ -183,6 +185,47 @@ TEST(a_layer_norm_in_pieces)
   anet_net_release(net);
 }
 
+/* A softmax over features, with the largest taken off or not; the sum is of other numbers where
+ * `of` is not "e". */
+static void draft_softmax(draft *d, bool shifted, const char *of)
+{
+  static const int64_t row[2] = {-1, 5}, axis[1] = {-1};
+  draft_new(d, 11, 2, row);
+  if (shifted) {
+    draft_ints(draft_node(d, "ReduceMax", "x", "most"), "axes", axis, 1);
+    draft_node(d, "Sub", "x most", "less");
+  }
+  draft_node(d, "Exp", shifted ? "less" : "x", "e");
+  draft_ints(draft_node(d, "ReduceSum", of, "sum"), "axes", axis, 1);
+  draft_node(d, "Div", "e sum", "y");
+}
+
+TEST(a_softmax_in_pieces)
+{
+  float in[5] = {1, -2, 3, 0.5F, 2}, *data[1] = {in};
+  double sum = 0;
+  for (int32_t i = 0; i < 5; i++) sum += exp((double)in[i]);
+  for (int32_t shifted = 0; shifted < 2; shifted++) {
+    draft d;
+    anet_answers answers;
+    draft_softmax(&d, shifted, "e");
+    anet_net *net = draft_import(&d);
+    CHECK_EQ_I(net->count, 2);
+    CHECK_EQ_I(net->node[net->output[0]].op, ANET_OP_SOFTMAX);
+    CHECK_OK(anet_net_answers(net, 0, &answers));
+    CHECK_EQ_I(answers.kind, ANET_ANSWER_PROBABILITIES);
+    const outcome o = run_net(net, (const float *const *)data, 1);
+    for (int32_t i = 0; i < 5; i++) CHECK_NEAR(o.out[i], exp((double)in[i]) / sum, 1e-6);
+    free(o.out);
+    anet_net_release(net);
+  }
+  draft d;
+  draft_softmax(&d, false, "x"); /* exp(x) over the sum of x */
+  anet_net *net = draft_import(&d);
+  CHECK(net->node[net->output[0]].op == ANET_OP_DIV);
+  anet_net_release(net);
+}
+
 /* An image less a grid of anchors, 0, 1, 2, … in ONNX's order, or the other way round. */
 static void draft_grid(draft *d, const char *inputs)
 {
@@ -221,6 +264,8 @@ TEST(every_allocation_may_fail)
   test_each_allocation(draft_drop, (void *)draft_write(&d, path));
   draft_norm(&d);
   test_each_allocation(draft_drop, (void *)draft_write(&d, path));
+  draft_softmax(&d, true, "e");
+  test_each_allocation(draft_drop, (void *)draft_write(&d, path));
   draft_grid(&d, "x grid");
   test_each_allocation(draft_drop, (void *)draft_write(&d, path));
 }
@@ -228,11 +273,9 @@ TEST(every_allocation_may_fail)
 int main(int argc, char **argv)
 {
   static const test_case cases[] = {
-      CASE(clips_become_what_they_are),
-      CASE(pieces_become_the_op_that_they_are),
-      CASE(a_layer_norm_in_pieces),
-      CASE(constants_lie_as_what_they_meet),
-      CASE(every_allocation_may_fail),
+      CASE(clips_become_what_they_are),      CASE(pieces_become_the_op_that_they_are),
+      CASE(a_layer_norm_in_pieces),          CASE(a_softmax_in_pieces),
+      CASE(constants_lie_as_what_they_meet), CASE(every_allocation_may_fail),
   };
   test_scratch_new(draft_folder);
   const int rc = test_run(cases, ANET_COUNT(cases), argc, argv);

@@ -22,7 +22,8 @@ local function run(options, ui)
   local model = road.open_supernet(ui, options.supernet)
   local list = road.open_rungs(ui, model)
   for _, r in ipairs(list) do r.accuracy = r.accuracy or r.score end
-  local dataset = road.open_data(ui, options.data, options.part)
+  local dataset = road.open_labelled(ui, model, options.data, options.part)
+  dataset = road.labelled(model.oracle, dataset, model.input, pool) -- without labels, agreement with the oracle
   local policy = road.open_policy(ui, 'latency', options.policy, options.seed)
   local settings = {batch = options.frame, frames = options.frames, budget = options.budget / 100,
                     phases = {{share = 0.3, load = 0}, {share = 0.4, load = options.load}, {share = 0.3, load = 0}}}

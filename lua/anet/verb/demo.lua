@@ -107,7 +107,9 @@ local function run(options, ui)
   local pool, timing_pool = anet.pool(options.threads), anet.pool(1)
   local results = {model = options.model}
   local model = road.open_model(ui, options.model)
-  local train, test = road.open_data(ui, options.data, 'train'), road.open_data(ui, options.data, 'test')
+  local train = road.open_labelled(ui, model, options.data, 'train')
+  local test = road.labelled(model.oracle, road.open_labelled(ui, model, options.data, 'test'), model.input, pool)
+  road.must_know(ui, model.oracle, test, model.input, pool, options.data)
   -- The device's private images: none that this distillation sees, and none of the test set.
   local seen = train:count() - options.images
   if seen < 1 then ui:fail('--images: got %d, there are %d training images', options.images, train:count()) end

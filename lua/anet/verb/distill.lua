@@ -11,7 +11,7 @@ local FREE = {out = true, threads = true, resume = true, json = true, quiet = tr
 local function start(ui, options)
   if not options.supernet then ui:fail('want SUPERNET, or --resume') end
   local model = road.open_supernet(ui, options.supernet)
-  local run = {data = options.data, limit = options.limit, policy = options.policy, settings = {}, seconds = 0,
+  local run = {data = options.data, limit = options.limit, unlabelled = options.unlabelled or false, policy = options.policy, settings = {}, seconds = 0,
                before = model.bundle:value 'provenance'}
   for _, key in ipairs(SETTINGS) do run.settings[key] = options[key] end
   return model, run
@@ -39,7 +39,7 @@ local function work(options, ui)
   local pool = anet.pool(options.threads)
   local model, run = (options.resume and resume or start)(ui, options)
   local schedule = road.open_policy(ui, 'schedule', run.policy, run.settings.seed)
-  local dataset = road.open_data(ui, run.data, 'train', run.limit)
+  local dataset = road.open_labelled(ui, model, run.data, 'train', {limit = run.limit, unlabelled = run.unlabelled or false})
   local distiller = anet.distill.new(model.supernet, dataset, model.input, schedule, run.settings, pool)
   if options.resume then distiller:restore(model.bundle) end
   local began, before = anet.clock(), run.seconds
@@ -66,6 +66,7 @@ return {
     {name = 'policy', value = 'NAME', default = 'adaptive', help = 'schedule policy: name or FILE.lua, :key=value,… sets its options'},
     {name = 'data', value = 'PATH', default = 'fashion-mnist', help = 'training images'},
     {name = 'limit', value = 'N', type = 'integer', min = 1, help = 'use only the first N of them'},
+    {name = 'unlabelled', help = "learn from the oracle's answers alone, without labels"},
     {name = 'batch', value = 'N', type = 'integer', min = 1, max = 65536, default = 128, help = 'images a step'},
     {name = 'optimizer', value = 'NAME', choices = {'sgd', 'adamw'}, default = 'adamw', help = 'update rule'},
     {name = 'decay', value = 'X', type = 'number', min = 0, default = 1e-4, help = 'weight decay'},

@@ -33,8 +33,9 @@ local function run(options, ui)
   local pool = anet.pool(options.threads)
   local model = road.open_model(ui, options.model)
   local net = road.pick_net(ui, model, options.genome)
-  local dataset = road.open_data(ui, options.data, options.part, options.limit)
-  if not dataset:labelled() then ui:fail('%s: the images have no labels', options.data) end
+  local dataset = road.open_labelled(ui, model, options.data, options.part, {limit = options.limit})
+  local missing = dataset:missing_labels()
+  if missing > 0 then ui:fail('%s: %d of its %d images have no label', options.data, missing, dataset:count()) end
   local plan = anet.plan(net, {batch = options.batch, pool = pool})
   local began = anet.clock()
   local accuracy, hits = plan:accuracy(dataset, model.input)

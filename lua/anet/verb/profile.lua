@@ -9,12 +9,15 @@ local function run(options, ui)
   local t = road.profile(ui, model.supernet, {
     batch = options.batch, rounds = options.rounds, held_out = options.held_out, seed = options.seed,
   }, pool)
-  local rows, list = {{'option', 'block', 'kind', 'ms', 'error', 'cold ms'}}, {}
+  local rows, list = {{'option', 'block', 'kind', 'ms', 'error', 'cold ms', ''}}, {}
+  local dropped = t:dropped(model.supernet:space())
   for _, o in ipairs(model.supernet:space():options()) do
     local ms, err, cold = t:get(o.index)
     local kind = o.kind == 'merge' and 'merge ' .. o.span or o.kind == 'shrink' and ('%g %%'):format(100 * o.width) or o.kind
-    rows[#rows + 1] = {o.index, o.position, kind, ('%.4f'):format(ms), ('%.4f'):format(err), ('%.4f'):format(cold)}
-    list[#list + 1] = {position = o.position, gene = o.gene, kind = o.kind, ms = ms, error = err, cold_ms = cold}
+    rows[#rows + 1] = {o.index, o.position, kind, ('%.4f'):format(ms), ('%.4f'):format(err), ('%.4f'):format(cold),
+                       dropped[o.index] and 'dropped' or ''}
+    list[#list + 1] = {position = o.position, gene = o.gene, kind = o.kind, ms = ms, error = err, cold_ms = cold,
+                       dropped = dropped[o.index] or false}
   end
   ui:table(rows)
   local info = t:info()

@@ -14,14 +14,10 @@ local function input_of(ui, path, input)
   return anet.data.new(image:reshape{1, dims[1], dims[2], dims[3]}):tensor(input)
 end
 
--- The k largest of softmax(logits): {{class, name, probability}, …}.
-local function top(logits, k, names)
-  local list, most, sum = {}, -math.huge, 0
-  for _, v in ipairs(logits) do most = math.max(most, v) end
-  for _, v in ipairs(logits) do sum = sum + math.exp(v - most) end
-  for i, v in ipairs(logits) do
-    list[i] = {class = i - 1, name = names and names[i], probability = math.exp(v - most) / sum}
-  end
+-- The k largest of some probabilities: {{class, name, probability}, …}.
+local function top(probabilities, k, names)
+  local list = {}
+  for i, p in ipairs(probabilities) do list[i] = {class = i - 1, name = names and names[i], probability = p} end
   table.sort(list, function(a, b)
     if a.probability ~= b.probability then return a.probability > b.probability end
     return a.class < b.class
@@ -38,7 +34,8 @@ local function run_images(ui, options, model, net, pool)
   if not model.input then ui:fail('%s: it does not say how images become its input', options.model) end
   local names, results = model.bundle:value 'classes', {}
   for i, path in ipairs(options.inputs) do
-    local answer = top(plan:run(input_of(ui, path, model.input)):list(), options.top, names)
+    local row = plan:run(input_of(ui, path, model.input)):list()
+    local answer = top(net:probabilities(row), options.top, names)
     local parts = {}
     for k, a in ipairs(answer) do
       parts[k] = ('%s %.1f %%'):format(a.name or 'class ' .. a.class, 100 * a.probability)

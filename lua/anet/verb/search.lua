@@ -31,9 +31,10 @@ local function run(options, ui)
   local pool = anet.pool(0)
   local timing_pool = anet.pool(options.threads)
   local model = road.open_supernet(ui, options.supernet)
+  local dataset = road.open_labelled(ui, model, options.data, options.part,
+                                     {limit = options.images, seed = options.seed, unlabelled = options.unlabelled or false})
+  road.must_know(ui, model.oracle, dataset, model.input, pool, options.data)
   local times = table_of(ui, model, options, timing_pool)
-  local dataset = road.open_data(ui, options.data, options.part, options.images, options.seed)
-  if options.unlabelled then dataset = anet.data.new(dataset:images(), nil, dataset:classes()) end
   local policy = road.open_policy(ui, 'search', options.policy, options.seed)
   local settings = {
     budgets = road.budgets(ui, options.budgets, times:info().oracle_ms), margin = options.margin / 100,

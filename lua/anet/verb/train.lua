@@ -3,7 +3,7 @@ local anet = require 'anet'
 local text = require 'anet.text'
 
 local core = require 'anet.core'
-local C = core.C
+local ffi, C = core.ffi, core.C
 
 local flags = {
   {name = 'out', short = 'o', value = 'FILE', default = 'model.anet', help = 'bundle to write; FILE.ckpt while training'},
@@ -49,10 +49,14 @@ local function net_from_file(ui, path, options)
   return made
 end
 
--- A name of the zoo, a Lua file, or a bundle whose weights are the start.
+-- A name of the zoo, a Lua file, or a bundle whose weights are the start; of that, how images become its input and the
+-- names of its classes, where it says so.
 local function make_net(ui, name, input, classes, seed)
   local options = {input = {input.height, input.width, input.channels}, classes = classes}
-  if name:find('%.anet$') then return ui:try(ui:try(anet.bundle.open(name)):net()):freeze(nil, false) end
+  if name:find('%.anet$') then
+    local bundle = ui:try(anet.bundle.open(name))
+    return ui:try(bundle:net()):freeze(nil, false), bundle:input(), bundle:value 'classes'
+  end
   if name:find('%.lua$') then return net_from_file(ui, name, options):init(seed) end
   local build = anet.zoo[name]
   if not build then
@@ -63,11 +67,30 @@ local function make_net(ui, name, input, classes, seed)
   return build(options):init(seed)
 end
 
+-- Whether two data sets begin alike and are of one size: data without parts gives all of it for each.
+local function same_images(a, b)
+  local x, y = a:images(), b:images()
+  if x:count() ~= y:count() then return false end
+  local bytes = math.min(x:count(), 2 ^ 20)
+  return ffi.string(x:data(), bytes) == ffi.string(y:data(), bytes)
+end
+
 local function open_data(ui, job)
   local train = ui:try(anet.data.open(job.data, {part = 'train', size = job.size}))
-  if job.limit and job.limit < train:count() then train = train:slice(1, job.limit) end
+  if train:missing_labels() == train:count() then
+    ui:fail('%s: none of its %d images has a label', job.data, train:count())
+  end
   local test = anet.data.open(job.data, {part = 'test', size = job.size})
+  if test and (not test:labelled() or same_images(train, test)) then test = nil end
+  if job.limit and job.limit < train:count() then train = train:slice(1, job.limit) end
   return train, test
+end
+
+-- Both with labels that are numbers of the net's answers. names: of these, where it has some already.
+local function match(ui, job, net, names, train, test)
+  train = ui:try(anet.labels.match(train, net, names, job.data))
+  names = names or train:class_names()
+  return train, test and ui:try(anet.labels.match(test, net, names, job.data .. ' (test)'))
 end
 
 -- ---- starting and going on -------------------------------------------------------------------------
@@ -85,9 +108,10 @@ local function start(ui, options, pool)
   local input = train:input()
   local settings = {}
   for key in pairs(SETTINGS) do settings[key] = options[key] end
-  local net = make_net(ui, job.architecture, input, train:classes(), options.seed)
-  local trainer = anet.train.trainer(net, train, input, settings, pool)
-  return trainer, test, {job = job, seconds = 0, history = {}}
+  local net, own, names = make_net(ui, job.architecture, input, train:classes(), options.seed)
+  train, test = match(ui, job, net, names, train, test)
+  local trainer = anet.train.trainer(net, train, own or input, settings, pool)
+  return trainer, test, {job = job, seconds = 0, history = {}, classes = names}
 end
 
 local function resume(ui, options, pool)
@@ -99,7 +123,9 @@ local function resume(ui, options, pool)
   local run, state = bundle:value 'run', bundle:value 'trainer'
   if not run or not state then ui:fail('%s is not a checkpoint of `anet train`', path) end
   local train, test = open_data(ui, run.job)
-  local trainer = anet.train.trainer(ui:try(bundle:net()), train, bundle:input(), state.settings, pool)
+  local net = ui:try(bundle:net())
+  train, test = match(ui, run.job, net, run.classes, train, test)
+  local trainer = anet.train.trainer(net, train, bundle:input(), state.settings, pool)
   return trainer:restore(bundle), test, run
 end
 
