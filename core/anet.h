@@ -173,9 +173,11 @@ ANET_API int anet_image_resize(const anet_tensor *image, int32_t height, int32_t
  * a folder with `part` "train" | "test"), a CIFAR binary folder, a folder with one folder a class (in a folder
  * of the part's name; every part is all where there is neither "train" nor "test"),
  * a folder of PNG sheets with .labels, a folder of images named "NUMBER_…" after their class (with
- * labels.txt, the classes' names, one a line). `size` scales folder images (0: their own, all alike). */
+ * labels.txt, the classes' names, one a line). `size` scales folder images (0: their own, all alike).
+ * pool (may be NULL): one whose flag stops the call. */
 typedef struct anet_dataset anet_dataset;
-ANET_API int anet_dataset_open(const char *path, const char *part, int32_t size, anet_dataset **out);
+ANET_API int anet_dataset_open(const char *path, const char *part, int32_t size, anet_pool *pool,
+                               anet_dataset **out);
 ANET_API int anet_dataset_new(anet_tensor *images, anet_tensor *labels, int32_t classes,
                               anet_dataset **out); /* labels may be NULL */
 /* Items begin .. begin + count - 1 as a dataset that shares memory. */

@@ -185,6 +185,13 @@ function M.pool(pool)
   return shared_pool
 end
 
+-- A pool of the caller alone: for calls that are to be stopped, but share no work.
+local lone_pool
+function M.alone()
+  lone_pool = lone_pool or M.new_pool(1)
+  return lone_pool
+end
+
 local pool_out, take_pool = M.cell 'anet_pool'
 function M.new_pool(threads)
   M.check(C.anet_pool_new(threads or 0, pool_out))

@@ -9,6 +9,7 @@
 #include "elastic/supernet.h"
 #include "support/elastic.h"
 #include "support/nets.h"
+#include "support/scratch.h"
 #include "support/test.h"
 #include "support/zoo.h"
 
@@ -28,7 +29,8 @@ typedef struct world {
   anet_workspace *workspace;
   anet_evaluator *evaluator;
   anet_tape *tape;
-  float *out; /* (ITEMS, CLASSES) */
+  float *out;                /* (ITEMS, CLASSES) */
+  char folder[SCRATCH_PATH]; /* of images */
   uint8_t genomes[GENOMES * ANET_MAX_POSITIONS];
 } world;
 
@@ -49,6 +51,26 @@ static anet_dataset *make_data(void)
   anet_tensor_release(images);
   anet_tensor_release(labels);
   return data;
+}
+
+/* Two classes of images as files. */
+static void write_images(world *w)
+{
+  const anet_shape shape = {3, {SIZE, SIZE, 3}};
+  char name[64], path[SCRATCH_PATH];
+  anet_tensor *image;
+  test_scratch_new(w->folder);
+  test_scratch_folder(w->folder, "train");
+  CHECK_OK(anet_tensor_new(ANET_U8, &shape, &image));
+  for (int32_t c = 0; c < 2; c++) {
+    snprintf(name, sizeof name, "train/%d", c);
+    test_scratch_folder(w->folder, name);
+    for (int32_t i = 0; i < ITEMS / 2; i++) {
+      snprintf(name, sizeof name, "train/%d/%d.png", c, i);
+      CHECK_OK(anet_image_save(image, test_scratch_path(w->folder, name, path)));
+    }
+  }
+  anet_tensor_release(image);
 }
 
 static anet_supernet *supernet_of(anet_net *oracle, int32_t norms)
@@ -74,6 +96,7 @@ static void world_new(world *w, int32_t threads)
   int32_t filled;
   anet_rng rng;
   *w = (world){.data = make_data()};
+  write_images(w);
   CHECK_OK(anet_pool_new(threads, &w->pool));
   w->oracle = zoo_resnet20(SIZE, width, 3, CLASSES, 1);
   w->learner = zoo_resnet20(SIZE, width, 3, CLASSES, 2);
@@ -109,6 +132,7 @@ static void world_free(world *w)
   anet_net_release(w->oracle);
   anet_dataset_release(w->data);
   anet_pool_release(w->pool);
+  test_scratch_remove(w->folder);
 }
 
 /* ---- the calls ---------------------------------------------------------------------------- */
@@ -226,6 +250,15 @@ static int call_batch(world *w)
   return rc;
 }
 
+static int call_open(world *w)
+{
+  anet_dataset *data;
+  const int rc = anet_dataset_open(w->folder, "train", 0, w->pool, &data);
+  CHECK((rc != 0) == (data == NULL));
+  anet_dataset_release(data);
+  return rc;
+}
+
 static int call_peak(world *w)
 {
   double flops;
@@ -247,7 +280,7 @@ static const call calls[] = {
     {"solve", call_solve, true},        {"importance", call_importance, false},
     {"settle", call_settle, true},      {"profile", call_profile, false},
     {"time", call_time, false},         {"peak", call_peak, false},
-    {"batch", call_batch, false},
+    {"batch", call_batch, false},       {"open", call_open, false},
 };
 enum { CALLS = sizeof calls / sizeof calls[0] };
 
