@@ -7,6 +7,7 @@ set -eu
 cd "$(dirname "$0")"
 . cmake/packages.sh
 anet_install libonnx-testdata python3-onnx # ONNX's conformance cases and its checker
+anet_install chromium || echo "test.sh: without chromium nobody looks at the page of reports" # it is large
 
 configure_and_test() {
   local preset=$1

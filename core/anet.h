@@ -7,7 +7,8 @@
  *
  * Conventions
  *   status     Functions that can fail return ANET_OK or another status; anet_error() then has a
- *              message of the calling thread that names the thing and both numbers.
+ *              message of the calling thread that names the thing and both numbers: one line of
+ *              UTF-8 without control characters, whatever names in files hold.
  *   out        On success *out holds one reference for the caller; on failure *out is NULL.
  *   handles    Reference counted and safe to release from any thread; release(NULL) is fine.
  *   borrowed   `const char *` and data pointers are valid until their owner's last release.

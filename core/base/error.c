@@ -9,6 +9,62 @@ enum { MESSAGE_BYTES = 512 };
 /* One of the two mutable globals: what the thread's last failure left. */
 static _Thread_local char message[MESSAGE_BYTES];
 
+/* ---- one printable line -------------------------------------------------------------------- */
+
+/* Code points that steer a terminal or end a line: C0, DEL, C1, line separators, overrides of the
+ * direction of writing. */
+static bool is_control(uint32_t code)
+{
+  return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x2028 && code <= 0x202e) ||
+         (code >= 0x2066 && code <= 0x2069);
+}
+
+/* Bytes of the UTF-8 character at `s`, which a 0 ends; 0: it is none. */
+static int character_bytes(const unsigned char *s, uint32_t *code)
+{
+  static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+  const int bytes = *s < 0x80   ? 1
+                    : *s < 0xc2 ? 0
+                    : *s < 0xe0 ? 2
+                    : *s < 0xf0 ? 3
+                    : *s < 0xf5 ? 4
+                                : 0;
+  if (bytes < 2) {
+    *code = *s;
+    return bytes;
+  }
+  *code = *s & (0x7fU >> bytes);
+  for (int i = 1; i < bytes; i++) {
+    if ((s[i] & 0xc0) != 0x80) return 0;
+    *code = *code << 6 | (s[i] & 0x3f);
+  }
+  const bool surrogate = *code >= 0xd800 && *code < 0xe000;
+  return *code < least[bytes] || surrogate || *code > 0x10ffff ? 0 : bytes;
+}
+
+/* message = text, where it is not printable as \xNN a byte, whole characters as far as they fit. */
+static void set_message(const char *text)
+{
+  const unsigned char *s = (const unsigned char *)text;
+  char *to = message, *end = message + MESSAGE_BYTES - 1;
+  uint32_t code;
+  for (int bytes; *s; s += bytes) {
+    bytes = character_bytes(s, &code);
+    const bool plain = bytes > 0 && !is_control(code);
+    bytes = ANET_MAX(bytes, 1);
+    if (end - to < (plain ? bytes : 4 * bytes)) break;
+    for (int i = 0; i < bytes; i++) {
+      if (plain)
+        *to++ = (char)s[i];
+      else
+        to += snprintf(to, 5, "\\x%02x", s[i]);
+    }
+  }
+  *to = '\0';
+}
+
+/* ---- leaving and reading it ---------------------------------------------------------------- */
+
 int anet_fail(int code, const char *format, ...)
 {
   char text[MESSAGE_BYTES]; /* an argument may point into the message */
@@ -16,7 +72,7 @@ int anet_fail(int code, const char *format, ...)
   va_start(args, format);
   vsnprintf(text, sizeof text, format, args);
   va_end(args);
-  memcpy(message, text, sizeof text);
+  set_message(text);
   return code;
 }
 
@@ -30,7 +86,7 @@ int anet__fail_in(int code, const char *format, ...)
 
   const size_t used = strlen(text);
   snprintf(text + used, sizeof text - used, ": %s", message);
-  memcpy(message, text, MESSAGE_BYTES - 1); /* its last byte stays 0 */
+  set_message(text);
   return code;
 }
 

@@ -16,10 +16,19 @@ static int fail_io(const char *verb, const char *path)
   return anet_fail(ANET_IO, "cannot %s '%s': %s", verb, path, strerror(errno));
 }
 
+static const char *kind_of(mode_t mode)
+{
+  return S_ISDIR(mode)    ? "a folder"
+         : S_ISFIFO(mode) ? "a pipe"
+         : S_ISSOCK(mode) ? "a socket"
+                          : "a device";
+}
+
 static int check_regular(const struct stat *info, const char *path, size_t *bytes)
 {
   if (!S_ISREG(info->st_mode))
-    return anet_fail(ANET_IO, "cannot read '%s': not a regular file", path);
+    return anet_fail(ANET_IO, "cannot read '%s': it is %s, want a regular file", path,
+                     kind_of(info->st_mode));
   *bytes = (size_t)info->st_size;
   return ANET_OK;
 }
@@ -62,16 +71,23 @@ static int read_all(int file, const char *path, char *to, size_t bytes)
   return ANET_OK;
 }
 
-static int read_open(int file, const char *path, size_t limit, char **out, size_t *bytes)
+int anet__file_open(const char *path, int *file, size_t *bytes)
 {
   struct stat info;
-  if (fstat(file, &info)) return fail_io("read", path);
-  ANET_TRY(check_regular(&info, path, bytes));
-  if (*bytes > limit)
-    return anet_fail(ANET_RANGE, "'%s' has %zu bytes, want at most %zu", path, *bytes, limit);
-  char *data = anet__alloc(*bytes + 1);
+  *file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* never waits for a pipe */
+  if (*file < 0) return fail_io("open", path);
+  const int rc = fstat(*file, &info) ? fail_io("read", path) : check_regular(&info, path, bytes);
+  if (rc) close(*file);
+  return rc;
+}
+
+static int read_open(int file, const char *path, size_t limit, char **out, size_t bytes)
+{
+  if (bytes > limit)
+    return anet_fail(ANET_RANGE, "'%s' has %zu bytes, want at most %zu", path, bytes, limit);
+  char *data = anet__alloc(bytes + 1);
   if (!data) return ANET_NOMEM;
-  const int rc = read_all(file, path, data, *bytes);
+  const int rc = read_all(file, path, data, bytes);
   if (rc) {
     anet__free(data);
     return rc;
@@ -82,19 +98,20 @@ static int read_open(int file, const char *path, size_t limit, char **out, size_
 
 int anet__file_read(const char *path, size_t limit, char **out, size_t *bytes)
 {
+  int file;
   *out = NULL;
   *bytes = 0;
-  const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* never waits for a pipe */
-  if (file < 0) return fail_io("open", path);
-  const int rc = read_open(file, path, limit, out, bytes);
+  ANET_TRY(anet__file_open(path, &file, bytes));
+  const int rc = read_open(file, path, limit, out, *bytes);
   close(file);
   return rc;
 }
 
 int anet__file_part(const char *path, size_t offset, void *out, size_t bytes)
 {
-  const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (file < 0) return fail_io("open", path);
+  int file;
+  size_t all;
+  ANET_TRY(anet__file_open(path, &file, &all));
   const int rc = lseek(file, (off_t)offset, SEEK_SET) < 0 ? fail_io("read", path)
                                                           : read_all(file, path, out, bytes);
   close(file);

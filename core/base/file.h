@@ -4,8 +4,11 @@
 
 #include "base/compiler.h"
 
-/* *out (freed with anet__free) = the file's bytes and a 0 after them. ANET_IO: it cannot be read,
- * or is not a regular file; ANET_RANGE: it has more than `limit` bytes. */
+/* Opens for reading, without waiting: *file is for close(). ANET_IO: there is none, or it is not a
+ * regular file (a pipe, a folder, a device). */
+int anet__file_open(const char *path, int *file, size_t *bytes);
+/* *out (freed with anet__free) = the file's bytes and a 0 after them. ANET_IO: it cannot be read;
+ * ANET_RANGE: it has more than `limit` bytes. */
 int anet__file_read(const char *path, size_t limit, char **out, size_t *bytes);
 /* The `bytes` bytes from `offset` on. ANET_IO where the file ends before. */
 int anet__file_part(const char *path, size_t offset, void *out, size_t bytes);

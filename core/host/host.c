@@ -10,6 +10,9 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/file.h"
 #include "host/embed.h"
 #include "host/signals.h"
 
@@ -72,6 +75,48 @@ static int host_files(lua_State *L)
   return 1;
 }
 
+/* nil, the message of a failure, and a code. */
+static int push_failure(lua_State *L, int rc)
+{
+  lua_pushnil(L);
+  lua_pushstring(L, anet_error());
+  lua_pushstring(L, rc == ANET_IO ? "io" : rc == ANET_RANGE ? "range" : "nomem");
+  return 3;
+}
+
+/* read(path, limit) -> the bytes of a regular file of at most `limit`, or nil, a message and a
+ * code. Never waits: pipes and devices are refused. */
+static int host_read(lua_State *L)
+{
+  const char *path = luaL_checkstring(L, 1);
+  char *bytes;
+  size_t count;
+  const int rc = anet__file_read(path, (size_t)luaL_checknumber(L, 2), &bytes, &count);
+  if (rc) return push_failure(L, rc);
+  lua_pushlstring(L, bytes, count);
+  anet__free(bytes);
+  return 1;
+}
+
+/* write(path, bytes) -> true, or nil, a message and a code. What was there stays until all is
+ * written. */
+static int host_write(lua_State *L)
+{
+  size_t count;
+  const char *path = luaL_checkstring(L, 1), *bytes = luaL_checklstring(L, 2, &count);
+  const int rc = anet__file_write(path, bytes, count);
+  if (rc) return push_failure(L, rc);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* exists(path) -> whether there is something of that name */
+static int host_exists(lua_State *L)
+{
+  lua_pushboolean(L, anet__file_exists(luaL_checkstring(L, 1)));
+  return 1;
+}
+
 /* A package loader: "anet" is lua/anet/init.lua, "anet.x.y" is lua/anet/x/y.lua. */
 static int search(lua_State *L)
 {
@@ -102,14 +147,30 @@ static int host_terminal(lua_State *L)
   return 1;
 }
 
-/* make_folder(path) -> true, or nil and a message; one that exists is fine */
+static bool make_one_folder(const char *path)
+{
+  struct stat info;
+  if (mkdir(path, 0777) == 0) return true;
+  if (errno != EEXIST || stat(path, &info)) return false;
+  if (!S_ISDIR(info.st_mode)) errno = ENOTDIR;
+  return S_ISDIR(info.st_mode);
+}
+
+/* make_folder(path) -> true, or nil and a message; with those above it. One that exists is fine. */
 static int host_make_folder(lua_State *L)
 {
   const char *path = luaL_checkstring(L, 1);
+  bool ok = true;
+  for (const char *slash = strchr(path, '/'); ok && slash; slash = strchr(slash + 1, '/')) {
+    if (slash == path) continue;
+    lua_pushlstring(L, path, (size_t)(slash - path));
+    ok = make_one_folder(lua_tostring(L, -1));
+    lua_pop(L, 1);
+  }
   lua_pushboolean(L, 1);
-  if (mkdir(path, 0777) == 0 || errno == EEXIST) return 1;
+  if (ok && make_one_folder(path)) return 1;
   lua_pushnil(L);
-  lua_pushfstring(L, "%s: %s", path, strerror(errno));
+  lua_pushfstring(L, "cannot make the folder '%s': %s", path, strerror(errno));
   return 2;
 }
 
@@ -118,6 +179,9 @@ void anet__host_open(lua_State *L)
   static const luaL_Reg functions[] = {
       {"file", host_file},
       {"files", host_files},
+      {"read", host_read},
+      {"write", host_write},
+      {"exists", host_exists},
       {"terminal", host_terminal},
       {"make_folder", host_make_folder},
       {NULL, NULL},

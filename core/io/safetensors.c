@@ -238,29 +238,26 @@ static void mapping_release(void *owner)
 
 static int map_file(const char *path, mapping **out)
 {
-  struct stat info;
+  int file;
   mapping *m = anet__alloc(sizeof *m);
   if (!m) return ANET_NOMEM;
   atomic_store(&m->refs, 1);
-  const int file = open(path, O_RDONLY | O_CLOEXEC);
-  int rc = ANET_OK;
-  if (file < 0 || fstat(file, &info)) {
-    rc = anet_fail(ANET_IO, "%s: %s", path, strerror(errno));
-  } else if (!S_ISREG(info.st_mode)) {
-    rc = anet_fail(ANET_IO, "%s: not a file", path);
-  } else if (info.st_size < 16) {
-    rc = anet_fail(ANET_FORMAT, "%s: %lld bytes are too few for a bundle", path,
-                   (long long)info.st_size);
+  int rc = anet__file_open(path, &file, &m->bytes);
+  if (rc) {
+    mapping_release(m);
+    return rc;
+  }
+  if (m->bytes < 16) {
+    rc = anet_fail(ANET_FORMAT, "%s: %zu bytes are too few for a bundle", path, m->bytes);
   } else {
     /* Private: training writes to its own copies of pages, never to the file. */
-    m->bytes = (size_t)info.st_size;
     m->base = mmap(NULL, m->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
     if (m->base == MAP_FAILED) {
       m->base = NULL;
       rc = anet_fail(ANET_IO, "%s: cannot map %zu bytes: %s", path, m->bytes, strerror(errno));
     }
   }
-  if (file >= 0) close(file);
+  close(file);
   if (rc)
     mapping_release(m);
   else

@@ -215,7 +215,7 @@ end
 local function explain(err)
   if getmetatable(err) == ui.Failure or core.is_stop(err) then return err end
   local message = tostring(err)
-  if message:find('^lua/anet/[%w_/]+%.lua:%d+: ') then message = debug.traceback(message, 2) end
+  if message:find('^lua/anet/[%w_/]+%.lua:%d+: ') then return setmetatable({message = debug.traceback(message, 2), lines = true}, ui.Failure) end
   return setmetatable({message = message}, ui.Failure)
 end
 
@@ -230,12 +230,13 @@ local function run_verb(name, words)
   return verb.run(options, ui.new(options)) or 0
 end
 
-local function complaint(name, message)
-  return ('%sanet %s: %s\n'):format(host.terminal(2) and '\r\27[K' or '', name, message)
+-- lines: the message may have several.
+local function complaint(name, message, lines)
+  return ('%sanet %s: %s\n'):format(host.terminal(2) and '\r\27[K' or '', text.printable(name), text.printable(message, lines))
 end
 
 local function complain(name, err)
-  io.stderr:write(complaint(name, tostring(err.message)))
+  io.stderr:write(complaint(name, err.message, err.lines))
   return 1
 end
 
@@ -257,9 +258,9 @@ local function catch(name)
 end
 
 -- The status of a verb that was stopped, as a shell counts it: 130 after Ctrl-C, 143 after SIGTERM.
-local function stopped(name, text)
+local function stopped(name, said)
   host.hold()
-  io.stderr:write(complaint(name, text == 'stopped' and 'stopped; ' .. left() or text))
+  io.stderr:write(complaint(name, said == 'stopped' and 'stopped; ' .. left() or said))
   return 128 + (host.interrupted() or 2)
 end
 

@@ -1,12 +1,23 @@
 -- JSON for settings and reports. Arrays are tables with items 1 .. n; null is json.null.
+local strings = require 'anet.text'
+
 local M = {null = setmetatable({}, {__tostring = function() return 'null' end})}
 
 local ESCAPES = {['"'] = '\\"', ['\\'] = '\\\\', ['\n'] = '\\n', ['\r'] = '\\r', ['\t'] = '\\t'}
 
+local REPLACEMENT = '\239\191\189' -- U+FFFD
+
+-- Whatever bytes a text has, what is written is JSON, and nothing in it can steer a terminal: control characters are
+-- escaped, what is no UTF-8 becomes U+FFFD.
 local function quote(s)
-  return '"' .. s:gsub('[%c"\\]', function(c)
-    return ESCAPES[c] or ('\\u%04x'):format(c:byte())
-  end) .. '"'
+  if not s:find '[^\32-\126]' then return '"' .. s:gsub('["\\]', ESCAPES) .. '"' end
+  local parts = {}
+  for from, to, code in strings.characters(s) do
+    local c = s:sub(from, to)
+    local plain = code and not strings.is_control(code) and c or code and ('\\u%04x'):format(code)
+    parts[#parts + 1] = ESCAPES[c] or plain or REPLACEMENT
+  end
+  return '"' .. table.concat(parts) .. '"'
 end
 
 -- Marks a table as an array, so that an empty one is written [].
@@ -23,10 +34,7 @@ local function encode_table(t, path)
   if is_array then
     for i, v in ipairs(t) do parts[i] = encode(v, path) end
   else
-    local keys = {}
-    for key in pairs(t) do keys[#keys + 1] = tostring(key) end
-    table.sort(keys)
-    for _, key in ipairs(keys) do parts[#parts + 1] = quote(key) .. ': ' .. encode(t[key], path) end
+    for _, key in ipairs(strings.keys(t)) do parts[#parts + 1] = quote(tostring(key)) .. ': ' .. encode(t[key], path) end
   end
   path[t] = nil
   local text = table.concat(parts, ', ')

@@ -1,29 +1,30 @@
 -- What `anet` does with its arguments; the chunk's value is the exit status.
 local host = require 'anet.host'
+local text = require 'anet.text'
 local words = {...}
 local first = table.remove(words, 1)
 
 -- A script: `arg` as in plain Lua, the status is what it returns, where that is a number or boolean.
 local function run_script(path)
-  local chunk, message = loadfile(path)
+  local chunk, message = require('anet.script').load(path)
   if not chunk then
-    io.stderr:write('anet: ', message, '\n')
+    io.stderr:write('anet: ', text.printable(message), '\n')
     return 1
   end
   arg = {[-1] = arg[0], [0] = path, unpack(words)}
   local core = require 'anet.core'
   host.catch(200)
-  host.last_words(('anet: %s: stopped\n'):format(path))
+  host.last_words(('anet: %s: stopped\n'):format(text.printable(path)))
   host.hook(select(2, pcall(core.stop)))
   local ok, result = xpcall(function() return chunk(unpack(words)) end, function(err)
     return core.is_stop(err) and err or debug.traceback(err, 2)
   end)
   if core.is_stop(result) and host.interrupted() then
-    io.stderr:write('anet: ', path, ': ', tostring(result), '\n')
+    io.stderr:write('anet: ', text.printable(path), ': ', text.printable(result), '\n')
     return 128 + host.interrupted()
   end
   if not ok then
-    io.stderr:write('anet: ', tostring(result), '\n')
+    io.stderr:write('anet: ', text.printable(result, true), '\n')
     return 1
   end
   if type(result) == 'number' then return result end

@@ -390,7 +390,7 @@ function methods:describe()
   local rows = {{'node', 'op', 'name', 'inputs', 'shape', 'MACs'}}
   for i, n in self:nodes() do
     rows[#rows + 1] = {
-      i, n.op, n.name, table.concat(n.inputs, ' '), table.concat(n.shape, 'x'),
+      i, n.op, text.printable(n.name), table.concat(n.inputs, ' '), table.concat(n.shape, 'x'),
       n.macs > 0 and text.count(n.macs) or '',
     }
   end

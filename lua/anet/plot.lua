@@ -1,9 +1,13 @@
--- Plots by cairo: one description, drawn as PNG or SVG.
+-- Plots as PNG, by cairo. The same descriptions are drawn for pages by anet.chart.
 --
 --   plot.save({title = …, x = {label = 'latency, ms'}, y = {label = 'accuracy, %'},
 --              series = {{name = 'subnets', kind = 'points', points = {{1.2, 93.1}, …}}}}, 'front.png')
+local axis = require 'anet.axis'
 local core = require 'anet.core'
+local image = require 'anet.image'
+local tensor = require 'anet.tensor'
 local ffi = core.ffi
+local bit = require 'bit'
 
 ffi.cdef [[
 typedef struct cairo_surface cairo_surface_t;
@@ -11,10 +15,10 @@ typedef struct cairo cairo_t;
 typedef struct { double x_bearing, y_bearing, width, height, x_advance, y_advance; } cairo_text_extents_t;
 typedef int (*cairo_write_func_t)(void *, const unsigned char *, unsigned int);
 cairo_surface_t *cairo_image_surface_create(int format, int width, int height);
-cairo_surface_t *cairo_svg_surface_create(const char *name, double width, double height);
-int cairo_surface_write_to_png(cairo_surface_t *, const char *name);
+unsigned char *cairo_image_surface_get_data(cairo_surface_t *);
+int cairo_image_surface_get_stride(cairo_surface_t *);
+void cairo_surface_flush(cairo_surface_t *);
 int cairo_surface_status(cairo_surface_t *);
-void cairo_surface_finish(cairo_surface_t *);
 void cairo_surface_destroy(cairo_surface_t *);
 const char *cairo_status_to_string(int);
 cairo_t *cairo_create(cairo_surface_t *);
@@ -57,42 +61,6 @@ local function cairo()
   return library
 end
 
--- ---- axes -----------------------------------------------------------------------------------------
-
--- Round steps of 1, 2 or 5 times a power of ten, about `count` of them over [low, high].
-local function ticks(low, high, count)
-  local raw = (high - low) / count
-  local power = 10 ^ math.floor(math.log10(raw))
-  local step = power
-  for _, k in ipairs{1, 2, 5, 10} do
-    step = k * power
-    if step >= raw then break end
-  end
-  local list = {}
-  for i = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) do list[#list + 1] = i * step end
-  return list, step
-end
-
-local function range(axis, series, number, coordinate)
-  local low, high = math.huge, -math.huge
-  for _, s in ipairs(series) do
-    if coordinate == 1 or (s.axis or 1) == number then
-      for _, p in ipairs(s.points) do
-        low, high = math.min(low, p[coordinate]), math.max(high, p[coordinate])
-      end
-    end
-  end
-  if low > high then low, high = 0, 1 end
-  local room = (high - low) * 0.06
-  if room == 0 then room = math.max(math.abs(high) * 0.05, 0.5) end
-  return axis.low or low - room, axis.high or high + room
-end
-
-local function label_of(value, step)
-  local digits = math.max(0, -math.floor(math.log10(step) + 1e-9))
-  return (('%%.%df'):format(digits)):format(value == 0 and 0 or value) -- no minus zero
-end
-
 -- ---- drawing --------------------------------------------------------------------------------------
 
 local Canvas = {}
@@ -127,24 +95,24 @@ function Canvas:at(series, point)
 end
 
 function Canvas:axes(p)
-  local list, step = ticks(self.x_low, self.x_high, 8)
+  local list, step = axis.ticks(self.x_low, self.x_high, 8)
   for _, v in ipairs(list) do
     local x = self:at({}, {v, 0})
     self:colour(GRID)
     self:line(x, TOP, x, HEIGHT - BOTTOM)
     self:colour(GREY)
-    self:text(x, HEIGHT - BOTTOM + 18, label_of(v, step), 0.5)
+    self:text(x, HEIGHT - BOTTOM + 18, axis.label(v, step), 0.5)
   end
-  for number, axis in ipairs{p.y, p.y2} do
-    list, step = ticks(self.low[number], self.high[number], 6)
+  for number, side in ipairs{p.y, p.y2} do
+    list, step = axis.ticks(self.low[number], self.high[number], 6, side.whole)
     for _, v in ipairs(list) do
       local _, y = self:at({axis = number}, {0, v})
       self:colour(GRID)
       if number == 1 then self:line(LEFT, y, WIDTH - RIGHT, y) end
       self:colour(GREY)
-      self:text(number == 1 and LEFT - 8 or WIDTH - RIGHT + 8, y + 4, label_of(v, step), number == 1 and 1 or 0)
+      self:text(number == 1 and LEFT - 8 or WIDTH - RIGHT + 8, y + 4, axis.label(v, step), number == 1 and 1 or 0)
     end
-    self:side_label(axis.label or '', number == 1 and 20 or WIDTH - 14)
+    self:side_label(side.label or '', number == 1 and 20 or WIDTH - 14)
   end
   self:colour(INK)
   self:text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 20, p.x.label or '', 0.5, 13)
@@ -160,7 +128,13 @@ function Canvas:side_label(text, x)
   self.lib.cairo_restore(self.cr)
 end
 
--- Shaded stretches of x with a word above: {from, to, label}.
+function Canvas:width_of(text, size)
+  self.lib.cairo_set_font_size(self.cr, size or 12)
+  self.lib.cairo_text_extents(self.cr, text, extents)
+  return extents.x_advance
+end
+
+-- Shaded stretches of x: {from, to, label}; a label that finds no room is left out.
 function Canvas:bands(bands)
   for _, band in ipairs(bands or {}) do
     local x0, x1 = self:at({}, {band[1], 0}), self:at({}, {band[2], 0})
@@ -168,7 +142,7 @@ function Canvas:bands(bands)
     self.lib.cairo_rectangle(self.cr, x0, TOP, x1 - x0, HEIGHT - TOP - BOTTOM)
     self.lib.cairo_fill(self.cr)
     self:colour(GREY)
-    self:text((x0 + x1) / 2, TOP + 14, band[3] or '', 0.5)
+    if self:width_of(band[3]) + 8 < x1 - x0 then self:text((x0 + x1) / 2, TOP + 14, band[3], 0.5) end
   end
 end
 
@@ -213,7 +187,7 @@ function Canvas:legend(list)
   local x = WIDTH - RIGHT
   for i = #list, 1, -1 do
     local s = list[i]
-    if s.name then
+    if s.name and #s.points > 0 then
       self:colour(INK)
       x = x - self:text(x, 28, s.name, 1) - 20
       self:colour(s.colour or COLOURS[(i - 1) % #COLOURS + 1], s.alpha)
@@ -226,9 +200,9 @@ end
 
 local function draw(lib, surface, p)
   local self = setmetatable({lib = lib, cr = lib.cairo_create(surface), low = {}, high = {}}, Canvas)
-  self.x_low, self.x_high = range(p.x, p.series, 0, 1)
-  self.low[1], self.high[1] = range(p.y, p.series, 1, 2)
-  if p.y2 then self.low[2], self.high[2] = range(p.y2, p.series, 2, 2) end
+  self.x_low, self.x_high = axis.range(p.x, p.series, 0, 1)
+  self.low[1], self.high[1] = axis.range(p.y, p.series, 1, 2)
+  if p.y2 then self.low[2], self.high[2] = axis.range(p.y2, p.series, 2, 2) end
   self:colour{1, 1, 1}
   lib.cairo_rectangle(self.cr, 0, 0, WIDTH, HEIGHT)
   lib.cairo_fill(self.cr)
@@ -241,38 +215,35 @@ end
 
 -- ---- the module -------------------------------------------------------------------------------------
 
--- Draw to a file; the suffix .png or .svg says how. nil, message, code where it cannot be written.
----@param p table {title, x = {label}, y = {label, low, high}, y2 =, series =, bands =}
+-- The pixels of a surface as an image; what was drawn covers all of it, so that alpha says nothing.
+local function image_of(lib, surface)
+  lib.cairo_surface_flush(surface)
+  local pixels, stride = lib.cairo_image_surface_get_data(surface), lib.cairo_image_surface_get_stride(surface)
+  local picture = tensor.new({HEIGHT, WIDTH, 3}, 'u8')
+  local to = picture:data()
+  for y = 0, HEIGHT - 1 do
+    local row = ffi.cast('const uint32_t *', pixels + y * stride)
+    for x = 0, WIDTH - 1 do
+      local colour, at = row[x], 3 * (y * WIDTH + x)
+      to[at], to[at + 1], to[at + 2] = bit.band(bit.rshift(colour, 16), 255), bit.band(bit.rshift(colour, 8), 255), bit.band(colour, 255)
+    end
+  end
+  return picture
+end
+
+-- Draw to a PNG file. nil, message, code where it cannot be drawn ('absent': there is no cairo) or written.
+---@param p table {title, x = {label}, y = {label, low, high, most}, y2 =, series =, bands =}
+---@return true? ok, string? message, string? code
 function M.save(p, path)
   local lib, message, code = cairo()
   if not lib then return nil, message, code end
-  local svg = path:match '%.svg$'
-  local surface = svg and lib.cairo_svg_surface_create(path, WIDTH, HEIGHT) or
-                    lib.cairo_image_surface_create(0, WIDTH, HEIGHT)
+  local surface = lib.cairo_image_surface_create(0, WIDTH, HEIGHT)
   draw(lib, surface, p)
   local status = lib.cairo_surface_status(surface)
-  if not svg and status == 0 then status = lib.cairo_surface_write_to_png(surface, path) end
-  lib.cairo_surface_finish(surface)
-  if status == 0 then status = lib.cairo_surface_status(surface) end
+  local picture = status == 0 and image_of(lib, surface)
   lib.cairo_surface_destroy(surface)
-  if status ~= 0 then
-    return nil, ('%s: %s'):format(path, ffi.string(lib.cairo_status_to_string(status))), 'io'
-  end
-  return path
-end
-
--- The drawing as SVG text, for a page.
-function M.svg(p)
-  local path = os.tmpname()
-  local name = path .. '.svg'
-  local ok, message, code = M.save(p, name)
-  local file = ok and io.open(name)
-  local text = file and file:read '*a'
-  if file then file:close() end
-  os.remove(name)
-  os.remove(path)
-  if not text then return nil, message, code end
-  return (text:gsub('^<%?xml.-%?>%s*', ''))
+  if not picture then return nil, ('%s: %s'):format(path, ffi.string(lib.cairo_status_to_string(status))), 'nomem' end
+  return image.save(picture, path)
 end
 
 return M

@@ -13,6 +13,7 @@ Policy.__index = Policy
 
 local M = {Policy = Policy}
 
+local MOST_BYTES = 2 ^ 20 -- of a policy's file
 local FOLDERS = {schedule = 'policies/schedule/', search = 'policies/search/', latency = 'policies/latency/'}
 
 -- {{kind, name}, …} of the policies that come with anet.
@@ -41,12 +42,7 @@ end
 -- The text of a policy by path, or by name among those that come with anet.
 local function find(name, kind)
   if name:find('[./]') then
-    local file, message = io.open(name, 'rb')
-    if not file then return nil, message, 'io' end
-    local body = file:read '*a'
-    file:close()
-    if not body then return nil, name .. ': cannot be read', 'io' end
-    return body
+    return require('anet.host').read(name, MOST_BYTES)
   end
   local names = {}
   for _, p in ipairs(M.list()) do

@@ -121,7 +121,7 @@ local function explain(name)
   if #found == 0 then
     local names = {}
     for i, entry in ipairs(doc.entries()) do names[i] = entry.name end
-    print(("nothing is known about '%s'%s"):format(name, text.hint(name, names)))
+    print(text.printable(("nothing is known about '%s'%s"):format(name, text.hint(name, names))))
   end
   for _, entry in ipairs(found) do
     print(entry.signature)
@@ -153,10 +153,10 @@ local function execute(chunk, timed, interactive)
   local ms = core.C.anet_clock_ms() - began
   if not results[1] then
     if core.is_stop(results[2]) and not interactive then error(results[2], 0) end
-    io.stderr:write(tostring(results[2]), '\n')
+    io.stderr:write(text.printable(results[2], true), '\n')
     return false
   end
-  for i = 2, results.n do results[i] = show(results[i], 0) end
+  for i = 2, results.n do results[i] = text.printable(show(results[i], 0), true) end
   if results.n > 1 then print(table.concat(results, '\t', 2)) end
   if timed or ms > 100 then print(('(%s)'):format(text.duration(ms / 1000))) end
   return true
@@ -224,7 +224,7 @@ function Reader:take(line)
   self.code = self.code .. line:gsub('^:time%s+', '') .. '\n'
   local chunk, message = compile(self.code)
   if not chunk and message == 'more' then return true end
-  if not chunk then io.stderr:write(message, '\n') end
+  if not chunk then io.stderr:write(text.printable(message), '\n') end
   self.failed = not (chunk and execute(chunk, self.timed, self.interactive)) or self.failed
   self:forget()
   return true

@@ -1,170 +1,155 @@
 -- Results for people: PNG plots and one self-contained HTML page, from the tables that search, adapt
 -- and demo produce.
 --
---   results = {model =, oracle = {accuracy, ms}, ladder = {{genome, measured_ms, accuracy, …}},
---              cloud = {{ms, accuracy}, …}, adapt = {budget_ms, trace = {{frame, ms, rung, load}, …}}}
+--   results = {model =, machine =, oracle = {ms, accuracy, test_accuracy}, cloud = {{ms, score}, …},
+--              ladder = {{genome, predicted_ms, measured_ms, score, test_accuracy}, …},
+--              adapt = {budget_ms, trace = {{frame, ms, rung, load}, …}, …}, supernet =, profile =, search =,
+--              labelled = false where scores are of agreement with the oracle}
+local core = require 'anet.core'
+local host = require 'anet.host'
+local page = require 'anet.page'
 local plot = require 'anet.plot'
+local reader = require 'anet.results'
 
 local M = {}
 
+-- Okabe and Ito's colours, told apart by colour-blind eyes too.
+local BLUE, VERMILLION, GREEN, GREY = {0.00, 0.45, 0.70}, {0.84, 0.37, 0.00}, {0.00, 0.62, 0.45}, {0.45, 0.47, 0.52}
+
 -- ---- plots ------------------------------------------------------------------------------------------
 
--- Accuracy against latency: the ladder, the oracle, and what else was evaluated.
-function M.front_plot(results)
-  local ladder = {}
-  for i, rung in ipairs(results.ladder) do ladder[i] = {rung.measured_ms, 100 * rung.accuracy} end
-  table.sort(ladder, function(a, b) return a[1] < b[1] end)
-  local series = {}
-  if results.cloud and #results.cloud > 0 then
-    local points = {}
-    for i, p in ipairs(results.cloud) do points[i] = {p[1], 100 * p[2]} end
-    series[#series + 1] = {name = 'evaluated', kind = 'points', points = points, radius = 2, alpha = 0.35,
-                           colour = {0.45, 0.47, 0.52}}
+-- What the accuracies of a plot are of.
+local function accuracy_label(results)
+  return results.measure .. (results.has_test and ' on the images of the search, %' or ', %')
+end
+
+local function about(name, item)
+  return ('%s: %.3f ms, %.2f %%'):format(name, item.ms, 100 * item.score)
+end
+
+-- Rungs and oracle as points {ms, %} with a text each.
+local function points_of(items, name)
+  local points, names = {}, {}
+  for _, item in ipairs(items) do
+    if item.score then
+      points[#points + 1] = {item.ms, 100 * item.score}
+      names[#names + 1] = about(name:format(item.number), item)
+    end
   end
-  series[#series + 1] = {name = 'ladder', kind = 'line', marks = true, points = ladder,
-                         colour = {0.00, 0.45, 0.70}}
-  series[#series + 1] = {name = 'oracle', kind = 'points', radius = 6, colour = {0.84, 0.37, 0.00},
-                         points = {{results.oracle.ms, 100 * results.oracle.accuracy}}}
+  return points, names
+end
+
+local function front_summary(results)
+  local first, last = results.rungs[1], results.rungs[#results.rungs]
+  return ('%d rungs from %.3f to %.3f ms, beside the oracle at %.3f ms and %d other subnets that were evaluated. The table below has their figures.')
+           :format(#results.rungs, first.ms, last.ms, results.oracle.ms, #results.cloud)
+end
+
+-- Accuracy against latency: the ladder, the oracle, and what else was evaluated; all on the same images.
+function M.front_plot(results)
+  local cloud = {}
+  for i, p in ipairs(results.cloud) do cloud[i] = {p[1], 100 * p[2]} end
+  local rungs, rung_names = points_of(results.rungs, 'rung %d')
+  local oracle, oracle_name = points_of({results.oracle}, 'oracle')
   return {
-    title = 'Accuracy against latency', series = series,
-    x = {label = 'latency end to end, ms'}, y = {label = 'accuracy, %'},
+    title = results.measure:gsub('^%l', string.upper) .. ' against latency', summary = front_summary(results),
+    x = {label = 'latency, ms'}, y = {label = accuracy_label(results), most = 100},
+    series = {
+      {name = 'evaluated', class = 'cloud', kind = 'points', points = cloud, radius = 2, alpha = 0.35, colour = GREY},
+      {name = 'ladder', class = 'ladder', kind = 'line', marks = true, points = rungs, names = rung_names, colour = BLUE},
+      {name = 'oracle', class = 'oracle', kind = 'points', points = oracle, names = oracle_name, radius = 6, colour = VERMILLION},
+    },
   }
 end
 
 -- Stretches of the trace in which other processes were busy.
 local function load_bands(trace)
-  local bands, from = {}, nil
+  local bands, from, least, most = {}, nil, math.huge, 0
   for i, t in ipairs(trace) do
-    local busy = (t.load or 0) > 0
-    if busy and not from then from = i end
-    if from and (not busy or i == #trace) then
-      bands[#bands + 1] = {trace[from].frame, t.frame, trace[from].load .. ' busy processes'}
+    if from and t.load ~= trace[from].load then
+      bands[#bands + 1] = {trace[from].frame, t.frame, ('%d busy processes'):format(trace[from].load)}
       from = nil
     end
+    if t.load > 0 then
+      from, least, most = from or i, math.min(least, t.load), math.max(most, t.load)
+    end
   end
+  if from then bands[#bands + 1] = {trace[from].frame, trace[#trace].frame, ('%d busy processes'):format(trace[from].load)} end
+  bands.name = (least == most and '%d' or '%d to %d'):format(least == math.huge and 0 or least, most) ..
+                 (most == 1 and ' busy process' or ' busy processes')
   return bands
+end
+
+-- Single spikes may leave the plot.
+local function ceiling(ms, budget)
+  local sorted = {}
+  for i, p in ipairs(ms) do sorted[i] = p[2] end
+  table.sort(sorted)
+  return math.max((budget or 0) * 1.6, sorted[math.ceil(#sorted * 0.99)] * 1.1, 1e-3)
 end
 
 -- Latency, budget and rung, frame by frame.
 function M.trace_plot(adapt)
-  local ms, budget, rung = {}, {}, {}
+  local ms, budget, rung, most_rung = {}, {}, {}, 1
   for i, t in ipairs(adapt.trace) do
     ms[i] = {t.frame, t.ms}
-    budget[i] = {t.frame, adapt.budget_ms}
-    rung[i] = {t.frame, t.rung}
+    if adapt.budget_ms then budget[i] = {t.frame, adapt.budget_ms} end
+    if t.rung then
+      rung[#rung + 1], most_rung = {t.frame, t.rung}, math.max(most_rung, t.rung)
+    end
   end
-  local most = adapt.budget_ms
-  local sorted = {}
-  for i, p in ipairs(ms) do sorted[i] = p[2] end
-  table.sort(sorted)
-  most = math.max(most * 1.6, sorted[math.ceil(#sorted * 0.99)] * 1.1) -- single spikes may leave the page
   return {
     title = 'Adaptation to load', bands = load_bands(adapt.trace),
-    x = {label = 'frame'}, y = {label = 'latency, ms', low = 0, high = most}, y2 = {label = 'rung (1 = fastest)', low = 0},
+    summary = ('Latency and rung of %d frames; the table below sums them up.'):format(#adapt.trace),
+    x = {label = 'frame', low = adapt.trace[1].frame - 1, high = adapt.trace[#adapt.trace].frame}, y = {label = 'latency, ms', low = 0, high = ceiling(ms, adapt.budget_ms)},
+    y2 = #rung > 0 and {label = 'rung (1 = fastest)', low = 0.5, high = most_rung + 0.5, whole = true} or nil,
     series = {
-      {name = 'latency', kind = 'line', points = ms, width = 1, colour = {0.00, 0.45, 0.70}},
-      {name = 'budget', kind = 'line', points = budget, dashed = true, colour = {0.84, 0.37, 0.00}},
-      {name = 'rung', kind = 'step', points = rung, axis = 2, colour = {0.00, 0.62, 0.45}},
+      {name = 'latency', class = 'ladder', kind = 'line', points = ms, width = 1, colour = BLUE},
+      {name = 'budget', class = 'oracle', kind = 'line', points = budget, dashed = true, colour = VERMILLION},
+      {name = 'rung', class = 'rung', kind = 'step', points = rung, axis = 2, colour = GREEN},
     },
   }
 end
 
--- ---- the page -----------------------------------------------------------------------------------------
+-- ---- files --------------------------------------------------------------------------------------------
 
-local STYLE = [[
-body{font:15px/1.5 system-ui,sans-serif;color:#262a33;max-width:980px;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.6rem;margin-bottom:.2rem}h2{font-size:1.15rem;margin-top:2rem}
-p.sub{color:#6b7080;margin-top:0}table{border-collapse:collapse;width:100%}
-th,td{text-align:right;padding:.3rem .6rem;border-bottom:1px solid #e6e8ec}
-th:first-child,td:first-child{text-align:left;font-family:ui-monospace,monospace}
-th{color:#6b7080;font-weight:600}svg{width:100%;height:auto}
-dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:.8rem}
-dt{color:#6b7080;font-size:.85rem}dd{margin:0;font-size:1.25rem}
-]]
+local function has_trace(results) return results.adapt and #results.adapt.trace > 0 end
 
-local function escape(value)
-  return (tostring(value):gsub('[&<>"]', {['&'] = '&amp;', ['<'] = '&lt;', ['>'] = '&gt;', ['"'] = '&quot;'}))
-end
-
-local function row(tag, cells)
-  local list = {}
-  for i, cell in ipairs(cells) do list[i] = ('<%s>%s</%s>'):format(tag, escape(cell), tag) end
-  return '<tr>' .. table.concat(list) .. '</tr>'
-end
-
-local function ladder_table(results)
-  local rows = {row('th', {'genome', 'predicted ms', 'measured ms', '% of oracle', 'accuracy %', 'retained %'})}
-  for _, r in ipairs(results.ladder) do
-    rows[#rows + 1] = row('td', {
-      r.genome, ('%.3f'):format(r.predicted_ms), ('%.3f'):format(r.measured_ms),
-      ('%.1f'):format(100 * r.measured_ms / results.oracle.ms), ('%.2f'):format(100 * r.accuracy),
-      ('%.2f'):format(100 * r.accuracy / results.oracle.accuracy),
-    })
-  end
-  return '<table>' .. table.concat(rows) .. '</table>'
-end
-
-local function figures(results)
-  local list = {}
-  local function add(name, format, value)
-    if value then list[#list + 1] = ('<div><dt>%s</dt><dd>%s</dd></div>'):format(name, escape(format:format(value))) end
-  end
-  add('oracle accuracy', '%.2f %%', 100 * results.oracle.accuracy)
-  add('oracle latency', '%.3f ms', results.oracle.ms)
-  if results.supernet then
-    add('options', '%d', results.supernet.options)
-    add('subnets', '%s', results.supernet.subnets)
-  end
-  if results.profile then
-    add('prediction error, median', '%.1f %%', 100 * results.profile.median_error)
-    add('prediction error, 95 %', '%.1f %%', 100 * results.profile.p95_error)
-  end
-  if results.search then
-    add('search', '%.1f s', results.search.seconds)
-    add('subnets evaluated', '%d', results.search.evaluated)
-    add('work saved by prefixes', '%.0f %%', 100 * results.search.saving)
-  end
-  if results.adapt then
-    add('late frames', '%d', results.adapt.late_frames)
-    add('switches', '%d', results.adapt.switches)
-  end
-  return '<dl>' .. table.concat(list) .. '</dl>'
-end
-
--- The page as text; nil, message, code where the plots cannot be drawn.
+-- The page as text; nil and a message where the results have no ladder to show.
+---@return string? page, string? message
 function M.html(results)
-  local front, message, code = plot.svg(M.front_plot(results))
-  if not front then return nil, message, code end
-  local parts = {
-    '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">',
-    '<title>anet: ', escape(results.model or 'report'), '</title><style>', STYLE, '</style>',
-    '<h1>', escape(results.model or 'anet report'), '</h1><p class="sub">', escape(results.machine or ''), '</p>',
-    figures(results), '<h2>Accuracy against latency</h2>', front, '<h2>Ladder</h2>', ladder_table(results),
-  }
-  if results.adapt and results.adapt.trace then
-    parts[#parts + 1] = '<h2>Adaptation</h2>' .. (plot.svg(M.trace_plot(results.adapt)) or '')
-  end
-  return table.concat(parts) .. '</html>\n'
+  local read, message = reader.read(results)
+  if not read then return nil, message, 'format' end
+  return page.html(read, M.front_plot(read), has_trace(read) and M.trace_plot(read.adapt) or nil)
 end
 
--- Write front.png, trace.png (where there is a trace) and report.html into a folder that exists.
+-- The PNG files of results; nil, message, code where one cannot be drawn or written.
+local function save_plots(read, folder)
+  local plots = {{'/front.png', M.front_plot(read)}, has_trace(read) and {'/trace.png', M.trace_plot(read.adapt)} or nil}
+  local paths = {}
+  for i, item in ipairs(plots) do
+    paths[i] = folder .. item[1]
+    local ok, message, code = plot.save(item[2], paths[i])
+    if not ok then return nil, message, code end
+  end
+  return paths
+end
+
+-- Write front.png, trace.png (where there is a trace) and report.html into a folder that exists. Without cairo there is the page alone, and
+-- a message that says so.
 ---@return string[]? paths, string? message, string? code
 function M.save(results, folder)
-  local paths = {folder .. '/front.png'}
-  local ok, message, code = plot.save(M.front_plot(results), paths[1])
-  if ok and results.adapt and results.adapt.trace then
-    paths[#paths + 1] = folder .. '/trace.png'
-    ok, message, code = plot.save(M.trace_plot(results.adapt), paths[#paths])
-  end
-  local page = ok and nil
-  if ok then page, message, code = M.html(results) end
-  if not page then return nil, message, code end
+  local read, message, code = reader.read(results)
+  if not read then return nil, message, 'format' end
+  local paths
+  paths, message, code = save_plots(read, folder)
+  if not paths and code ~= 'absent' then return nil, message, code end
+  paths = paths or {}
   paths[#paths + 1] = folder .. '/report.html'
-  local file, why = io.open(paths[#paths], 'w')
-  if not file then return nil, why, 'io' end
-  file:write(page)
-  file:close()
-  return paths
+  local ok, why, kind = host.write(paths[#paths], (M.html(results)))
+  if not ok then return nil, why, kind end
+  core.wrote(paths[#paths])
+  return paths, message
 end
 
 return M

@@ -39,16 +39,16 @@ function M.open(bundle, supernet)
   return about.rungs, about
 end
 
--- Compile each for frames of `batch` images and measure them side by side.
+-- The rungs compiled for frames of `batch` images and measured side by side; those given keep their own figures.
 function M.compile(rungs, batch, options, pool)
-  local plans = {}
-  for i, r in ipairs(rungs) do
-    r.plan = plan.new(r.net, {batch = batch, pool = pool})
-    plans[i] = r.plan
-  end
+  local plans, compiled = {}, {}
+  for i, r in ipairs(rungs) do plans[i] = plan.new(r.net, {batch = batch, pool = pool}) end
   local medians = plan.time(plans, {rounds = options.rounds or 60, batch = batch, pool = pool})
-  for i, r in ipairs(rungs) do r.measured_ms = medians[i] end
-  return rungs
+  for i, r in ipairs(rungs) do
+    compiled[i] = {plan = plans[i], measured_ms = medians[i]}
+    for key, value in pairs(r) do compiled[i][key] = compiled[i][key] or value end
+  end
+  return compiled
 end
 
 return M

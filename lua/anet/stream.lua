@@ -102,7 +102,7 @@ end
 -- Run `frames` frames of `batch` images on a ladder. options: batch, frames, budget (share of the slowest rung's
 -- unloaded time), phases {{share, load}, …}, seed. Returns the summary.
 function M.run(ui, list, dataset, input, policy, options, pool)
-  rungs.compile(list, options.batch, {rounds = 40}, pool)
+  list = rungs.compile(list, options.batch, {rounds = 40}, pool)
   local ladder = session.ladder()
   for _, r in ipairs(list) do ladder:add(r.plan, r) end
   local steps = ladder:sort():rungs()

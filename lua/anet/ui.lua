@@ -37,6 +37,26 @@ function M.try(value, message)
 end
 Ui.try = function(_, ...) return M.try(...) end
 
+-- Words that the terminal shows in bold.
+local Bold = {}
+Bold.__index = Bold
+function Bold:__tostring() return '\27[1m' .. text.printable(self.words) .. '\27[0m' end
+
+-- A formatted line. Whatever texts it is made of, they cannot steer the terminal or begin a line of their own.
+local function say(format, ...)
+  local count, values = select('#', ...), {...}
+  if count == 0 then return text.printable(format) end
+  for i = 1, count do
+    local value = values[i]
+    if getmetatable(value) == Bold then
+      values[i] = tostring(value)
+    elseif type(value) == 'string' or type(value) == 'table' then
+      values[i] = text.printable(value)
+    end
+  end
+  return format:format(unpack(values, 1, count))
+end
+
 local function clear(self)
   if self.shown then io.stderr:write('\r\27[K') end
   self.shown = false
@@ -46,14 +66,14 @@ end
 function Ui:line(format, ...)
   clear(self)
   if self.json then return end
-  print(select('#', ...) > 0 and format:format(...) or format)
+  print(say(format, ...))
   io.stdout:flush()
 end
 
 -- A note on the standard error, for people in either mode.
 function Ui:note(format, ...)
   clear(self)
-  if not self.quiet then io.stderr:write(format:format(...), '\n') end
+  if not self.quiet then io.stderr:write(say(format, ...), '\n') end
 end
 
 -- A line that the next one overwrites, at most ten a second, on a terminal only.
@@ -62,7 +82,7 @@ function Ui:progress(format, ...)
   local now = core.C.anet_clock_ms()
   if now < self.next_ms then return end
   self.next_ms = now + 100
-  io.stderr:write('\r', format:format(...):sub(1, self.columns - 1), '\27[K')
+  io.stderr:write('\r', text.cut(say(format, ...), self.columns - 1), '\27[K')
   io.stderr:flush()
   self.shown = true
 end
@@ -74,12 +94,17 @@ function Ui:bar(share)
   return '[' .. ('='):rep(full) .. (' '):rep(width - full) .. ']'
 end
 
--- Bold where the terminal shows it.
-function Ui:bold(s) return self.colour and '\27[1m' .. s .. '\27[0m' or s end
+-- Bold where the terminal shows it: a value for Ui:line.
+function Ui:bold(s) return self.colour and setmetatable({words = s}, Bold) or s end
 
 -- Rows as aligned lines; the first is the head.
 function Ui:table(rows)
-  for i, line in ipairs(text.table(rows)) do self:line('%s', i == 1 and self:bold(line) or line) end
+  local plain = {}
+  for r, row in ipairs(rows) do
+    plain[r] = {}
+    for i, cell in ipairs(row) do plain[r][i] = type(cell) == 'number' and cell or text.printable(cell) end
+  end
+  for i, line in ipairs(text.table(plain)) do self:line('%s', i == 1 and self:bold(line) or line) end
 end
 
 -- The outcome as one JSON object; silent for people.

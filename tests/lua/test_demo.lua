@@ -56,6 +56,8 @@ end)
 test.case('what it leaves is a supernet with a ladder, and a report', function()
   local s = assert(assert(anet.bundle.open(OUT .. '/supernet.anet')):supernet())
   test.equal(#s:space():options(), whole.supernet.options)
+  local left = anet.bundle.open(OUT .. '/supernet.anet'):value 'ladder'.rungs
+  for i, r in ipairs(whole.ladder) do test.equal(left[i].measured_ms, r.measured_ms) end -- of one image, not of the stream's frames
   for _, name in ipairs{'front.png', 'trace.png', 'report.html'} do
     local file = io.open(OUT .. '/' .. name)
     test.check(file, name .. ' is missing')

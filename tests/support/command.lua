@@ -9,9 +9,9 @@ os.execute('mkdir -p ' .. M.folder)
 
 function M.path(name) return M.folder .. '/' .. name end
 
--- Run `anet`; what it says, and its status.
-function M.run(arguments)
-  local pipe = io.popen(("'%s' %s 2>&1; echo \"status $?\""):format(arg[-1], arguments))
+-- Run `anet`; what it says, and its status. before: a command that starts it.
+function M.run(arguments, before)
+  local pipe = io.popen(("%s '%s' %s 2>&1; echo \"status $?\""):format(before or '', arg[-1], arguments))
   local output = pipe:read '*a'
   pipe:close()
   local text, status = output:match('^(.*)status (%d+)\n$')

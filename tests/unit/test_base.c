@@ -56,6 +56,35 @@ TEST(error_is_cut_not_overrun)
   CHECK_EQ_S(anet_error(), "short");
 }
 
+TEST(error_is_one_printable_line)
+{
+  static const char *pairs[][2] = {
+      {"\x1b[31mred\x07", "\\x1b[31mred\\x07"},
+      {"a\nb\r\tc\x7f", "a\\x0ab\\x0d\\x09c\\x7f"},
+      {"caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"},
+      {"\xc2\x9b", "\\xc2\\x9b"},              /* a C1 control */
+      {"\xe2\x80\xae x", "\\xe2\\x80\\xae x"}, /* right to left */
+      {"\xe2\x81\xa6\xe2\x80\xa8", "\\xe2\\x81\\xa6\\xe2\\x80\\xa8"},
+      {"\xff\xc3", "\\xff\\xc3"},                            /* no UTF-8 */
+      {"\xc0\xaf\xed\xa0\x80", "\\xc0\\xaf\\xed\\xa0\\x80"}, /* overlong, a surrogate */
+      {"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"},
+      {"C:\\x1b", "C:\\x1b"},
+  };
+  for (int i = 0; i < ANET_COUNT(pairs); i++) {
+    anet_fail(ANET_IO, "%s", pairs[i][0]);
+    CHECK_EQ_S(anet_error(), pairs[i][1]);
+    anet__fail_in(ANET_IO, "%s", pairs[i][0]);
+    char twice[128];
+    snprintf(twice, sizeof twice, "%s: %s", pairs[i][1], pairs[i][1]);
+    CHECK_EQ_S(anet_error(), twice);
+  }
+  char text[2000];
+  memset(text, 1, sizeof text - 1);
+  text[sizeof text - 1] = '\0';
+  anet_fail(ANET_IO, "%s", text);
+  CHECK_EQ_I(strlen(anet_error()), 508); /* whole escapes */
+}
+
 TEST(status_has_a_text)
 {
 #define X(name, number, text)                                                                      \
@@ -450,7 +479,8 @@ TEST(files_are_replaced_whole)
   CHECK_OK(anet__file_size(path, &count));
   CHECK_EQ_I(count, 5);
   CHECK_FAILS(anet__file_read(path, 4, &bytes, &count), ANET_RANGE, "5 bytes, want at most 4");
-  CHECK_FAILS(anet__file_read(folder, 100, &bytes, &count), ANET_IO, "not a regular file");
+  CHECK_FAILS(anet__file_read(folder, 100, &bytes, &count), ANET_IO,
+              "it is a folder, want a regular file");
   CHECK_FAILS(anet__file_write(folder, "x", 1), ANET_IO, folder);
   char *joined = anet__path_join(folder, "none/f");
   CHECK_FAILS(anet__file_write(joined, "x", 1), ANET_IO, "No such file");
@@ -470,10 +500,10 @@ TEST(nothing_is_left)
 }
 
 TEST_MAIN(CASE(error_is_of_its_thread), CASE(error_takes_a_prefix_and_may_quote_itself),
-          CASE(error_is_cut_not_overrun), CASE(status_has_a_text),
-          CASE(memory_is_aligned_zeroed_and_counted), CASE(memory_refuses_what_cannot_be),
-          CASE(memory_fails_where_it_is_told_to), CASE(arrays_grow),
-          CASE(rng_is_xoshiro), CASE(rng_seeds_differ),
+          CASE(error_is_cut_not_overrun), CASE(error_is_one_printable_line),
+          CASE(status_has_a_text), CASE(memory_is_aligned_zeroed_and_counted),
+          CASE(memory_refuses_what_cannot_be), CASE(memory_fails_where_it_is_told_to),
+          CASE(arrays_grow), CASE(rng_is_xoshiro), CASE(rng_seeds_differ),
           CASE(rng_has_its_moments), CASE(rng_integers_are_fair_and_inside),
           CASE(clocks_go_forward), CASE(cpu_knows_its_instruction_sets),
           CASE(fingerprint_has_five_fields), CASE(pool_runs_every_part_once),

@@ -12,7 +12,7 @@ local function show(ui, options, rows)
   if not options.tsv then return ui:table(rows) end
   for _, row in ipairs(rows) do
     for i, cell in ipairs(row) do row[i] = tostring(cell) end
-    ui:line('%s', table.concat(row, '\t'))
+    ui:line(('\t%s'):rep(#row):sub(2), unpack(row))
   end
 end
 

@@ -100,6 +100,7 @@ local function save(ui, options, s, model, times, list, results)
   ui:try(rungs.save(bundle, list, {cloud = results.cloud}):save(options.out .. '/supernet.anet'))
   local paths, message = report.save(results, options.out)
   if not paths then return ui:note('no report: %s', message) end
+  if message then ui:note('no PNG files: %s', message) end
   ui:line('%s, %s/supernet.anet', table.concat(paths, ', '), options.out)
 end
 

@@ -1,7 +1,10 @@
 -- anet import: an ONNX file as a bundle.
 local anet = require 'anet'
+local host = require 'anet.host'
 local road = require 'anet.road'
 local text = require 'anet.text'
+
+local MOST_BYTES = 2 ^ 20 -- of a file of names
 
 -- '0.5' or '0.485,0.456,0.406' as one number a channel.
 local function numbers(ui, flag, given, channels)
@@ -35,13 +38,8 @@ local function input_of(ui, net, options)
 end
 
 local function class_names(ui, path)
-  local file, message = io.open(path)
-  if not file then ui:fail('%s', message) end
   local names = {}
-  for line in file:lines() do
-    if line ~= '' then names[#names + 1] = line end
-  end
-  file:close()
+  for line in ui:try(host.read(path, MOST_BYTES)):gmatch '[^\r\n]+' do names[#names + 1] = line end
   return names
 end
 

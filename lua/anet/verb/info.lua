@@ -94,7 +94,9 @@ local function show_bundle(ui, options)
   if input then show_input(ui, input) end
   if latency then ui:line('%s', tostring(latency)) end
   show_provenance(ui, bundle:value 'provenance')
-  if options.nodes and net then ui:line('%s', net:describe()) end
+  if options.nodes and net then
+    for line in net:describe():gmatch '[^\n]+' do ui:line('%s', line) end
+  end
   if options.blocks and supernet then show_blocks(ui, supernet) end
   local blocks, frozen
   if options.why and net then blocks, frozen = show_why(ui, net, bundle:value 'left_out') end

@@ -1,34 +1,36 @@
 -- anet report: plots and a page from a ladder, or from what `demo` printed as JSON.
 local host = require 'anet.host'
 local json = require 'anet.json'
+local reader = require 'anet.results'
 local report = require 'anet.report'
 local road = require 'anet.road'
+
+local MOST_BYTES = 256 * 2 ^ 20 -- of JSON
 
 local function from_bundle(ui, path)
   local model = road.open_supernet(ui, path)
   local about = model.bundle:value 'ladder'
-  if not about then ui:fail("%s has no ladder ('anet search' makes one)", path) end
-  local first = about.rungs[1]
-  for _, r in ipairs(about.rungs) do r.accuracy = r.accuracy or r.score end
-  return {model = path, oracle = {accuracy = first.accuracy, ms = first.measured_ms}, ladder = about.rungs,
-          cloud = about.cloud}
+  if type(about) ~= 'table' then ui:fail("%s has no ladder ('anet search' makes one)", path) end
+  return {model = path, ladder = about.rungs, cloud = about.cloud, labelled = about.labelled}
 end
 
 local function from_json(ui, path)
-  local file, message = io.open(path)
-  if not file then ui:fail('%s', message) end
-  local ok, results = pcall(json.decode, file:read '*a')
-  file:close()
-  if not ok or type(results) ~= 'table' or not results.ladder then
-    ui:fail("%s is not what 'anet demo --json' prints", path)
+  local results, message = json.decode((ui:try(host.read(path, MOST_BYTES))))
+  if type(results) ~= 'table' or not results.ladder then
+    ui:fail("%s is not what 'anet demo --json' prints: %s", path, message or 'it has no ladder')
   end
   return results
 end
 
 local function run(options, ui)
   local results = (options.source:find '%.json$' and from_json or from_bundle)(ui, options.source)
+  if options.out == '' then ui:fail '--out: want a folder' end
+  local ok, why = reader.read(results)
+  if not ok then ui:fail('%s: %s', options.source, why) end
   ui:try(host.make_folder(options.out))
-  local paths = ui:try(report.save(results, options.out))
+  local paths, message = report.save(results, options.out)
+  if not paths then ui:fail('%s', message) end
+  if message then ui:note('no PNG files: %s', message) end
   for _, path in ipairs(paths) do ui:line('%s', path) end
   ui:result{files = paths}
 end

@@ -1,5 +1,7 @@
 -- anet train: a network from scratch, or on from a bundle's weights.
 local anet = require 'anet'
+local host = require 'anet.host'
+local script = require 'anet.script'
 local text = require 'anet.text'
 
 local core = require 'anet.core'
@@ -40,7 +42,7 @@ local FREE = {out = true, threads = true, resume = true, json = true, quiet = tr
 -- ---- what to train -------------------------------------------------------------------------------
 
 local function net_from_file(ui, path, options)
-  local chunk = ui:try(loadfile(path))
+  local chunk = ui:try(script.load(path))
   local made = chunk()
   if type(made) == 'function' then made = made(options) end
   if getmetatable(made) ~= anet.net.Net then
@@ -97,9 +99,7 @@ end
 
 local function start(ui, options, pool)
   if not options.architecture then ui:fail('want ARCHITECTURE, or --resume') end
-  local checkpoint = io.open(options.out .. '.ckpt')
-  if checkpoint then
-    checkpoint:close()
+  if host.exists(options.out .. '.ckpt') then
     ui:fail('%s.ckpt is of a training that did not end; go on with --resume, or remove it', options.out)
   end
   local job = {command = options.command, architecture = options.architecture, data = options.data, size = options.size,
