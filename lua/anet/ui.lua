@@ -115,7 +115,4 @@ function Ui:result(value)
   io.stdout:flush()
 end
 
--- Whether a stop was asked for. Loops say core.poll(); this is for what has something to put right first.
-function Ui:interrupted() return host.interrupted() ~= nil end
-
 return M
