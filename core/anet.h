@@ -51,7 +51,8 @@
   X(INFEASIBLE, 10, "no subnet meets the budget")                      \
   X(POLICY, 11, "the policy failed")                                   \
   X(ABSENT, 12, "there is no such thing")                              \
-  X(COLLAPSED, 13, "the subnet lost its accuracy")
+  X(COLLAPSED, 13, "the subnet lost its accuracy")                     \
+  X(STOPPED, 14, "stopped")
 
 enum {
 #define X(name, number, text) ANET_##name = number,
@@ -90,6 +91,11 @@ typedef struct anet_pool anet_pool;
 ANET_API int anet_pool_new(int32_t threads, anet_pool **out);
 ANET_API void anet_pool_release(anet_pool *pool);
 ANET_API int32_t anet_pool_threads(const anet_pool *pool);
+/* Let another thread, or a signal handler, stop the calls that work with this pool: once *stop is not 0 they end with
+ * ANET_STOPPED, after some 50 ms at most (a batch, a measurement, a step of a network at a time), with everything as it was before
+ * the call; only memory that it was to fill has arbitrary values. *stop is borrowed until the pool's last release, or until
+ * another flag or NULL takes its place, and is not cleared while a call runs. Not while a call runs either. */
+ANET_API int anet_pool_watch(anet_pool *pool, const volatile int32_t *stop);
 
 /* Floating-point operations a second of multiply-adds that never leave the registers, all threads of
  * the pool (NULL: the caller alone) together: what no kernel exceeds. isa NULL: the one in use.
@@ -168,9 +174,11 @@ ANET_API int anet_image_resize(const anet_tensor *image, int32_t height, int32_t
  * a folder with `part` "train" | "test"), a CIFAR binary folder, a folder with one folder a class (in a folder
  * of the part's name; every part is all where there is neither "train" nor "test"),
  * a folder of PNG sheets with .labels, a folder of images named "NUMBER_…" after their class (with
- * labels.txt, the classes' names, one a line). `size` scales folder images (0: their own, all alike). */
+ * labels.txt, the classes' names, one a line). `size` scales folder images (0: their own, all alike).
+ * pool (may be NULL): one whose flag stops the call. */
 typedef struct anet_dataset anet_dataset;
-ANET_API int anet_dataset_open(const char *path, const char *part, int32_t size, anet_dataset **out);
+ANET_API int anet_dataset_open(const char *path, const char *part, int32_t size, anet_pool *pool,
+                               anet_dataset **out);
 ANET_API int anet_dataset_new(anet_tensor *images, anet_tensor *labels, int32_t classes,
                               anet_dataset **out); /* labels may be NULL */
 /* Items begin .. begin + count - 1 as a dataset that shares memory. */

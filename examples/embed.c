@@ -179,7 +179,7 @@ int main(void)
   anet_input input; /* how the bytes of an image become the network's input */
   must(anet_bundle_input(bundle, &input));
   anet_supernet *supernet = open_supernet(bundle);
-  must(anet_dataset_open("/usr/share/datasets/fashion-mnist", "test", 0, &all));
+  must(anet_dataset_open("/usr/share/datasets/fashion-mnist", "test", 0, NULL, &all));
   must(anet_dataset_slice(all, 0, IMAGES, &data));
 
   /* One image as an input: bytes become floats, with the mean and deviation that the model wants.

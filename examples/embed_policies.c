@@ -106,7 +106,7 @@ static anet_tensor *load_image(const char *path, const char *folder)
   must(anet_bundle_input(bundle, &input));
   anet_bundle_release(bundle);
   const anet_shape shape = {4, {1, input.height, input.width, input.channels}};
-  must(anet_dataset_open(folder, "test", 0, &data));
+  must(anet_dataset_open(folder, "test", 0, NULL, &data));
   must(anet_tensor_new(ANET_F32, &shape, &images));
   must(anet_dataset_batch(data, &input, NULL, 0, -1, 0, NULL, images, NULL, &filled));
   anet_dataset_release(data);

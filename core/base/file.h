@@ -10,13 +10,31 @@ int anet__file_open(const char *path, int *file, size_t *bytes);
 /* *out (freed with anet__free) = the file's bytes and a 0 after them. ANET_IO: it cannot be read;
  * ANET_RANGE: it has more than `limit` bytes. */
 int anet__file_read(const char *path, size_t limit, char **out, size_t *bytes);
-/* Write under a temporary name, sync, rename: a crash leaves the old file whole. `fill` writes the
- * contents piece by piece; when it fails the old file stays and its status is passed on. */
+/* Saving (save.c). A file is written apart, synced and renamed: a crash leaves the old one whole,
+ * and nothing else; what a killed program left under a temporary name goes with the next save into
+ * that folder. A link's target is replaced, not the link; a device or a pipe is written to. `fill`
+ * writes the contents piece by piece; when it fails the old file stays and its status is passed on.
+ */
 typedef struct anet__sink anet__sink;
 typedef int (*anet__fill)(anet__sink *sink, void *context);
 int anet__sink_put(anet__sink *sink, const void *data, size_t bytes);
 int anet__file_save(const char *path, anet__fill fill, void *context);
+
+/* Files that belong together: none gets its name before all are whole. */
+enum { ANET_SAVES = 4 };
+typedef struct anet__save {
+  const char *path;
+  anet__fill fill;
+  void *context;
+} anet__save;
+int anet__files_save(const anet__save *saves, int32_t count);
+
 /* As save, of contents that are in memory already. */
+typedef struct anet__contents {
+  const void *data;
+  size_t count;
+} anet__contents;
+int anet__put_bytes(anet__sink *sink, void *bytes);
 int anet__file_write(const char *path, const void *data, size_t bytes);
 /* *file = a descriptor of the file that another file names: `name`, a path below the folder of the file
  * `beside`. Wherever links lead, it must lie in the real folder of `beside` or below, also while

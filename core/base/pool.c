@@ -91,6 +91,7 @@ struct anet_pool {
   int64_t spin_ns;
   worker *worker; /* (threads), owned */
   atomic_bool ending;
+  const volatile int32_t *stop; /* the caller's flag, or NULL */
 
   uint32_t number; /* of the job */
   anet__job run;
@@ -163,6 +164,16 @@ void anet__pool_run(anet_pool *pool, anet__job job, void *context, int32_t parts
   gate_wait(&pool->done, before, pool->spin_ns);
 }
 
+bool anet__pool_stopped(const anet_pool *pool)
+{
+  return pool && pool->stop && __atomic_load_n(pool->stop, __ATOMIC_RELAXED) != 0;
+}
+
+int anet__pool_check(const anet_pool *pool)
+{
+  return anet__pool_stopped(pool) ? anet_fail(ANET_STOPPED, "stopped") : ANET_OK;
+}
+
 int32_t anet__pool_workers(const anet_pool *pool)
 {
   return pool ? pool->threads : 1;
@@ -226,6 +237,13 @@ void anet_pool_release(anet_pool *pool)
   for (int32_t i = 1; i < pool->started; i++) pthread_join(pool->worker[i].thread, NULL);
   anet__free(pool->worker);
   anet__free(pool);
+}
+
+int anet_pool_watch(anet_pool *pool, const volatile int32_t *stop)
+{
+  if (!pool) return anet_fail(ANET_RANGE, "pool: NULL cannot be watched, want a pool");
+  pool->stop = stop;
+  return ANET_OK;
 }
 
 int32_t anet_pool_threads(const anet_pool *pool)

@@ -15,6 +15,12 @@ void anet__pool_run(anet_pool *pool, anet__job job, void *context, int32_t parts
 anet_pool *anet__pool_retain(anet_pool *pool);     /* gives pool back; NULL is fine */
 int32_t anet__pool_workers(const anet_pool *pool); /* 1 for NULL */
 
+/* Whether the flag that the pool's owner watches is set: it then stays set until the call has
+ * returned. A job may leave out its work once it is, where its caller asks again afterwards and
+ * throws away what was made. */
+bool anet__pool_stopped(const anet_pool *pool); /* false for NULL */
+int anet__pool_check(const anet_pool *pool);    /* ANET_STOPPED, with a message */
+
 /* The slice [*begin, *end) of `count` items that part `part` of `parts` does. */
 void anet__slice(int32_t count, int32_t part, int32_t parts, int32_t *begin, int32_t *end);
 

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <lauxlib.h>
 #include <lualib.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +14,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "host/embed.h"
-
-/* Set by the signal handler; a signal can reach nothing but a global. */
-static volatile sig_atomic_t interrupts;
+#include "host/signals.h"
 
 /* ---- files ------------------------------------------------------------------------------- */
 
@@ -139,35 +136,6 @@ static int search(lua_State *L)
 
 /* ---- the process ------------------------------------------------------------------------- */
 
-static void on_interrupt(int signal_number)
-{
-  interrupts = interrupts + 1;
-  if (interrupts < 2) return;
-  signal(signal_number, SIG_DFL);
-  raise(signal_number);
-}
-
-/* catch_interrupts([wake]): from now on the first Ctrl-C only raises the flag, a second one kills.
- * wake: it also ends a read that waits for input. */
-static int host_catch_interrupts(lua_State *L)
-{
-  struct sigaction action = {.sa_handler = on_interrupt,
-                             .sa_flags = lua_toboolean(L, 1) ? 0 : SA_RESTART};
-  sigemptyset(&action.sa_mask);
-  interrupts = 0;
-  sigaction(SIGINT, &action, NULL);
-  sigaction(SIGTERM, &action, NULL);
-  return 0;
-}
-
-/* interrupted([forget]) -> whether Ctrl-C was pressed; true clears it */
-static int host_interrupted(lua_State *L)
-{
-  lua_pushboolean(L, interrupts > 0);
-  if (lua_toboolean(L, 1)) interrupts = 0;
-  return 1;
-}
-
 /* terminal(stream number) -> columns, or nil where it is no terminal */
 static int host_terminal(lua_State *L)
 {
@@ -214,8 +182,6 @@ void anet__host_open(lua_State *L)
       {"read", host_read},
       {"write", host_write},
       {"exists", host_exists},
-      {"catch_interrupts", host_catch_interrupts},
-      {"interrupted", host_interrupted},
       {"terminal", host_terminal},
       {"make_folder", host_make_folder},
       {NULL, NULL},
@@ -224,6 +190,7 @@ void anet__host_open(lua_State *L)
   lua_getfield(L, -1, "loaded");
   lua_newtable(L);
   luaL_register(L, NULL, functions);
+  anet__signals_open(L);
   lua_setfield(L, -2, "anet.host");
   lua_pop(L, 1);
 

@@ -1,10 +1,16 @@
 /* The `anet` command: a Lua state that runs lua/anet/main.lua with the arguments. */
+#include <errno.h>
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <lualib.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 #include "host/host.h"
 #include "host/repl.h"
+#include "host/signals.h"
 
 static int traceback(lua_State *L)
 {
@@ -40,8 +46,39 @@ static int run(lua_State *L, int argc, char **argv)
   return status;
 }
 
+/* ---- standard streams ---------------------------------------------------------------------- */
+
+/* A stream that is closed would give its number to the next file that is opened, and what is
+ * printed would land there. */
+static void hold_numbers(void)
+{
+  const int modes[] = {O_RDONLY, O_RDONLY, O_WRONLY}; /* reading gives nothing, printing fails */
+  for (int fd = 0; fd < 3; fd++)
+    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) < 0) _exit(1);
+}
+
+/* What was printed but cannot be written is a failure, however the program ends. */
+static void close_output(void)
+{
+  const bool failed = ferror(stdout);
+  errno = 0;
+  if (fflush(stdout) == 0 && !failed) return;
+  fprintf(stderr, "anet: cannot write to the standard output%s%s\n", errno ? ": " : "",
+          errno ? strerror(errno) : "");
+  _exit(1);
+}
+
+/* Files over the limit of their size (ulimit -f) are an error of writing, not the end. */
+static void prepare_process(void)
+{
+  hold_numbers();
+  signal(SIGXFSZ, SIG_IGN);
+  atexit(close_output);
+}
+
 int main(int argc, char **argv)
 {
+  prepare_process();
   setenv("OPENBLAS_NUM_THREADS", "1", 0); /* run/blas.h: where it is loaded, it makes no threads */
   lua_State *L = luaL_newstate();
   if (!L) {
@@ -55,5 +92,5 @@ int main(int argc, char **argv)
   int status = run(L, argc, argv);
   if (lua_isstring(L, -1)) fprintf(stderr, "anet: %s\n", lua_tostring(L, -1));
   lua_close(L);
-  return status;
+  return anet__signals_end(status);
 }

@@ -36,6 +36,7 @@ struct anet__sandbox {
   double collect_at;                    /* bytes held */
   double steps, most_steps;
   double most_ms, cpu_began, deadline; /* see late */
+  const volatile int32_t *stop;        /* the caller's flag, or NULL */
   int period;                          /* instructions between two calls of the hook */
   bool armed;                          /* a call is running */
   bool over;                           /* it went over its budget */
@@ -112,7 +113,7 @@ static void collect(anet__sandbox *s, lua_State *L)
 
 static bool within_budget(anet__sandbox *s)
 {
-  return !s->over && s->steps <= s->most_steps && !late(s);
+  return !s->over && s->steps <= s->most_steps && !(s->stop && *s->stop) && !late(s);
 }
 
 static void on_count(lua_State *L, lua_Debug *where);
@@ -187,8 +188,8 @@ static int fail_over(const anet__sandbox *s)
                    s->most_steps, s->most_ms / 1000);
 }
 
-/* A wrong call of what the prelude grants is told of at the prelude's own line, which is none of the
- * policy's author's business. */
+/* A wrong call of what the prelude grants is told of at the prelude's own line, which is none of
+ * the policy's author's business. */
 static const char *skip_prelude(const char *text)
 {
   const size_t length = sizeof PRELUDE - 1;
@@ -410,6 +411,7 @@ static int new_state(anet__sandbox *s)
 static int fill(anet__sandbox *s, const anet__sandbox_desc *desc)
 {
   s->most_steps = desc->steps > 0 ? desc->steps : 50e6;
+  s->stop = desc->stop;
   s->most_ms = 1000 * (desc->seconds > 0 ? desc->seconds : 10);
   s->most_bytes = desc->bytes > 0 ? desc->bytes : 64.0 * (1 << 20);
   s->collect_at = s->most_bytes / 4;

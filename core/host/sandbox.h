@@ -20,16 +20,18 @@
 #include <lua.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct anet__sandbox anet__sandbox;
 
 typedef struct anet__sandbox_desc {
   const char *text; /* of the policy; never bytecode */
   size_t size;
-  const char *name; /* for messages */
-  double steps;     /* of one call; 0: 50 million */
-  double seconds;   /* processor time of one call, a net below the steps; 0: 10 */
-  double bytes;     /* of everything; 0: 64 MiB */
+  const char *name;             /* for messages */
+  double steps;                 /* of one call; 0: 50 million */
+  double seconds;               /* processor time of one call, a net below the steps; 0: 10 */
+  double bytes;                 /* of everything; 0: 64 MiB */
+  const volatile int32_t *stop; /* once it is not 0 a call ends as over its budget; or NULL */
 } anet__sandbox_desc;
 
 /* ANET_POLICY where the policy is no policy or fails while loading; the message says why. */

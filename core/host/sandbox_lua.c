@@ -4,6 +4,7 @@
 #include "anet.h"
 #include "host/host.h"
 #include "host/sandbox.h"
+#include "host/signals.h"
 
 static const char TYPE[] = "anet.sandbox";
 
@@ -22,7 +23,8 @@ static int sandbox_new(lua_State *L)
   anet__sandbox_desc desc = {.name = luaL_checkstring(L, 2),
                              .steps = luaL_optnumber(L, 3, 0),
                              .seconds = luaL_optnumber(L, 4, 0),
-                             .bytes = luaL_optnumber(L, 5, 0)};
+                             .bytes = luaL_optnumber(L, 5, 0),
+                             .stop = anet__signals_flag()};
   desc.text = luaL_checklstring(L, 1, &desc.size);
   anet__sandbox **box = lua_newuserdata(L, sizeof *box);
   *box = NULL;

@@ -348,9 +348,11 @@ static int write_files(const anet__c_program *p, const char *path, anet__c_write
   const job j = {p, w, header ? file_name(header) : NULL};
   int rc = header && blob ? anet__c_calls(p, w) : ANET_NOMEM;
   w->fill = 0;
-  if (!rc && p->desc->blob) rc = anet__file_write(blob, p->weights, p->floats * sizeof(float));
-  if (!rc) rc = anet__file_save(header, fill_header, (void *)&j);
-  if (!rc) rc = anet__file_save(path, fill_source, (void *)&j);
+  anet__contents weights = {p->weights, p->floats * sizeof(float)};
+  const anet__save saves[] = {{header, fill_header, (void *)&j},
+                              {path, fill_source, (void *)&j},
+                              {blob, anet__put_bytes, &weights}};
+  if (!rc) rc = anet__files_save(saves, p->desc->blob ? 3 : 2);
   anet__free(blob);
   anet__free(header);
   return rc;

@@ -244,14 +244,15 @@ static void count_classes(anet_dataset *data)
     data->classes = ANET_MAX(data->classes, *anet__dataset_label(data, i) + 1);
 }
 
-static int open_folder(const char *path, const char *part, int32_t size, anet_dataset **out)
+static int open_folder(const char *path, const char *part, int32_t size, const anet_pool *pool,
+                       anet_dataset **out)
 {
-  typedef int opener(const char *, const char *, int32_t, anet_dataset **);
+  typedef int opener(const char *, const char *, int32_t, const anet_pool *, anet_dataset **);
   static opener *const form[] = {anet__dataset_open_idx, anet__dataset_open_cifar,
                                  anet__dataset_open_sheets, anet__dataset_open_classes,
                                  anet__dataset_open_named};
   for (int32_t i = 0; i < ANET_COUNT(form); i++) {
-    const int rc = form[i](path, part, size, out);
+    const int rc = form[i](path, part, size, pool, out);
     if (rc != ANET_ABSENT) return rc;
   }
   return anet_fail(ANET_FORMAT,
@@ -260,14 +261,15 @@ static int open_folder(const char *path, const char *part, int32_t size, anet_da
                    path, part ? part : "");
 }
 
-int anet_dataset_open(const char *path, const char *part, int32_t size, anet_dataset **out)
+int anet_dataset_open(const char *path, const char *part, int32_t size, anet_pool *pool,
+                      anet_dataset **out)
 {
   struct stat info;
   *out = NULL;
   if (size < 0) return anet_fail(ANET_RANGE, "dataset '%s': size %d, want at least 0", path, size);
   if (stat(path, &info)) return anet_fail(ANET_IO, "cannot open '%s': %s", path, strerror(errno));
-  const int rc = S_ISDIR(info.st_mode) ? open_folder(path, part, size, out)
-                                       : anet__dataset_open_idx_file(path, out);
+  const int rc = S_ISDIR(info.st_mode) ? open_folder(path, part, size, pool, out)
+                                       : anet__dataset_open_idx_file(path, pool, out);
   if (rc) {
     anet_dataset_release(*out);
     *out = NULL;

@@ -34,21 +34,22 @@ int32_t *anet__dataset_label(const anet_dataset *data, int32_t item);
 int anet__dataset_read_names(anet_dataset *data, const char *folder, const char *file);
 /* Openers fill images, labels and names; the caller counts the classes, and releases *out if they
  * fail. ANET_ABSENT: the folder is not of this form, or has no such part. part may be NULL. */
-int anet__dataset_open_idx(const char *folder, const char *part, int32_t size, anet_dataset **out);
+int anet__dataset_open_idx(const char *folder, const char *part, int32_t size,
+                           const anet_pool *pool, anet_dataset **out);
 int anet__dataset_open_cifar(const char *folder, const char *part, int32_t size,
-                             anet_dataset **out);
+                             const anet_pool *pool, anet_dataset **out);
 int anet__dataset_open_sheets(const char *folder, const char *part, int32_t size,
-                              anet_dataset **out);
+                              const anet_pool *pool, anet_dataset **out);
 int anet__dataset_open_classes(const char *folder, const char *part, int32_t size,
-                               anet_dataset **out);
+                               const anet_pool *pool, anet_dataset **out);
 int anet__dataset_open_named(const char *folder, const char *part, int32_t size,
-                             anet_dataset **out);
+                             const anet_pool *pool, anet_dataset **out);
 /* Images of files, label[i] that of file i, scaled so that their shorter side is `size` (0: as they
  * are, all alike) and cut to their middle. ANET_ABSENT: there are none. */
 int anet__dataset_read_images(const anet__names *files, const int32_t *label, int32_t size,
-                              anet_dataset **out);
+                              const anet_pool *pool, anet_dataset **out);
 bool anet__dataset_is_image(const char *name); /* by its suffix */
 /* An IDX file of images by its own name; its labels lie beside it. */
-int anet__dataset_open_idx_file(const char *path, anet_dataset **out);
+int anet__dataset_open_idx_file(const char *path, const anet_pool *pool, anet_dataset **out);
 
 #endif

@@ -18,6 +18,7 @@ typedef struct keys {
 /* One call. Workers write to their own items, and to their own part of the scratch. */
 typedef struct batch {
   anet_dataset *data;
+  const anet_pool *pool;
   const anet_input *input;
   const anet_augment *augment; /* or NULL */
   keys key;
@@ -85,6 +86,7 @@ static void set_target(const batch *b, int32_t place, int32_t item)
 static void fill_item(void *context, int32_t place, int32_t worker)
 {
   const batch *b = context;
+  if (anet__pool_stopped(b->pool)) return;
   const int32_t at = b->begin + place, item = b->order ? b->order[at] : at;
   char *scratch = b->scratch + (size_t)worker * b->fit.scratch_bytes;
   const uint8_t *image = anet__fit_run(&b->fit, anet__dataset_image(b->data, item), scratch);
@@ -144,7 +146,7 @@ static int run(batch *b, anet_pool *pool, int32_t index)
     anet__pool_run(pool, mix_pair, b, b->filled / 2);
   }
   anet__free(b->scratch);
-  return ANET_OK;
+  return anet__pool_check(pool);
 }
 
 /* ---- the call ----------------------------------------------------------------------------- */
@@ -176,7 +178,7 @@ int anet_dataset_batch(anet_dataset *data, const anet_input *input, const anet_a
                        double seed, int32_t epoch, int32_t index, anet_pool *pool,
                        anet_tensor *images, anet_tensor *targets, int32_t *filled)
 {
-  batch b = {.data = data, .input = input, .augment = augment, .epoch = epoch};
+  batch b = {.data = data, .pool = pool, .input = input, .augment = augment, .epoch = epoch};
   *filled = 0;
   ANET_TRY(anet__input_normal(input, &b.normal));
   ANET_TRY(check(&b, images, targets));

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/pool.h"
 #include "io/dataset.h"
 
 enum { SIDE = 32, PLANE = SIDE * SIDE, COLOURS = 3, FILE_LIMIT = 1 << 30 };
@@ -79,31 +80,37 @@ static int list_files(const layout *form, const char *folder, anet__names *out)
   return ANET_OK;
 }
 
-static int read_files(const layout *form, const anet__names *path, anet_dataset **out)
+static int read_files(const layout *form, const anet__names *path, const anet_pool *pool,
+                      anet_dataset **out)
 {
   int32_t count = 0, item = 0;
   for (int32_t i = 0; i < path->count; i++) ANET_TRY(count_records(form, path->at[i], &count));
   ANET_TRY(anet__dataset_blank(count, SIDE, SIDE, COLOURS, form->classes, out));
-  for (int32_t i = 0; i < path->count; i++) ANET_TRY(read_records(form, path->at[i], *out, &item));
+  for (int32_t i = 0; i < path->count; i++) {
+    ANET_TRY(anet__pool_check(pool));
+    ANET_TRY(read_records(form, path->at[i], *out, &item));
+  }
   return ANET_OK;
 }
 
-static int open_layout(const layout *form, const char *folder, anet_dataset **out)
+static int open_layout(const layout *form, const char *folder, const anet_pool *pool,
+                       anet_dataset **out)
 {
   anet__names path = {0};
   int rc = list_files(form, folder, &path);
   if (!rc && !anet__file_exists(path.at[0])) rc = ANET_ABSENT;
-  if (!rc) rc = read_files(form, &path, out);
+  if (!rc) rc = read_files(form, &path, pool, out);
   if (!rc) rc = anet__dataset_read_names(*out, folder, form->names);
   anet__names_free(&path);
   return rc;
 }
 
-int anet__dataset_open_cifar(const char *folder, const char *part, int32_t size, anet_dataset **out)
+int anet__dataset_open_cifar(const char *folder, const char *part, int32_t size,
+                             const anet_pool *pool, anet_dataset **out)
 {
   for (int32_t i = 0; i < ANET_COUNT(layouts); i++) {
     if (!part || strcmp(part, layouts[i].part) != 0) continue;
-    const int rc = open_layout(&layouts[i], folder, out);
+    const int rc = open_layout(&layouts[i], folder, pool, out);
     if (rc != ANET_ABSENT) return rc;
   }
   return ANET_ABSENT;

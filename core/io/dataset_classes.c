@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/pool.h"
 #include "io/dataset.h"
 #include "tensor/tensor.h"
 
@@ -126,19 +127,20 @@ static int read_image(const anet__names *files, int32_t item, int32_t size, anet
 }
 
 int anet__dataset_read_images(const anet__names *files, const int32_t *label, int32_t size,
-                              anet_dataset **out)
+                              const anet_pool *pool, anet_dataset **out)
 {
   if (files->count == 0) return ANET_ABSENT;
   for (int32_t i = 0; i < files->count; i++) {
+    ANET_TRY(anet__pool_check(pool));
     ANET_TRY(read_image(files, i, size, out));
     *anet__dataset_label(*out, i) = label[i];
   }
   return ANET_OK;
 }
 
-static int read_found(found *f, int32_t size, anet_dataset **out)
+static int read_found(found *f, int32_t size, const anet_pool *pool, anet_dataset **out)
 {
-  ANET_TRY(anet__dataset_read_images(&f->files, f->label, size, out));
+  ANET_TRY(anet__dataset_read_images(&f->files, f->label, size, pool, out));
   (*out)->named->names = f->classes; /* which it owns from here */
   f->classes = (anet__names){0};
   return ANET_OK;
@@ -166,13 +168,13 @@ static int find_root(const char *folder, const char *part, char **root)
 }
 
 int anet__dataset_open_classes(const char *folder, const char *part, int32_t size,
-                               anet_dataset **out)
+                               const anet_pool *pool, anet_dataset **out)
 {
   found f = {0};
   char *root;
   ANET_TRY(find_root(folder, part, &root));
   int rc = is_folder(root) ? find_files(root, &f) : ANET_ABSENT;
-  if (!rc) rc = read_found(&f, size, out);
+  if (!rc) rc = read_found(&f, size, pool, out);
   anet__names_free(&f.classes);
   anet__names_free(&f.files);
   anet__free(f.label);

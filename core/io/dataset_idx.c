@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/pool.h"
 #include "io/dataset.h"
 
 enum {
@@ -21,6 +22,7 @@ typedef struct idx_file {
   const char *path;
   gzFile stream; /* reads plain files too */
   size_t limit;  /* bytes that the file may hold */
+  const anet_pool *pool;
 } idx_file;
 
 static int fail_read(const idx_file *file)
@@ -33,9 +35,10 @@ static int fail_read(const idx_file *file)
 
 static int read_bytes(const idx_file *file, void *to, size_t bytes)
 {
-  enum { PIECE = 1 << 30 };
+  enum { PIECE = 1 << 22 };
   for (size_t done = 0; done < bytes;) {
     const unsigned wanted = (unsigned)ANET_MIN(bytes - done, (size_t)PIECE);
+    ANET_TRY(anet__pool_check(file->pool));
     const int got = gzread(file->stream, (char *)to + done, wanted);
     if (got < 0) return fail_read(file);
     if (got == 0)
@@ -72,10 +75,10 @@ static int check_end(const idx_file *file)
   return ANET_OK;
 }
 
-static int open_file(const char *path, idx_file *out)
+static int open_file(const char *path, const anet_pool *pool, idx_file *out)
 {
   size_t bytes;
-  *out = (idx_file){.path = path};
+  *out = (idx_file){.path = path, .pool = pool};
   ANET_TRY(anet__file_size(path, &bytes));
   out->stream = gzopen(path, "rb");
   if (!out->stream)
@@ -125,14 +128,15 @@ static int read_labels(const idx_file *file, anet_dataset *data)
   return check_end(file);
 }
 
-static int read_pair(const char *images, const char *labels, anet_dataset **out)
+static int read_pair(const char *images, const char *labels, const anet_pool *pool,
+                     anet_dataset **out)
 {
   idx_file file;
-  ANET_TRY(open_file(images, &file));
+  ANET_TRY(open_file(images, pool, &file));
   int rc = read_images(&file, out);
   gzclose(file.stream);
   if (rc) return rc;
-  ANET_TRY(open_file(labels, &file));
+  ANET_TRY(open_file(labels, pool, &file));
   rc = read_labels(&file, *out);
   gzclose(file.stream);
   return rc;
@@ -142,7 +146,7 @@ static int read_pair(const char *images, const char *labels, anet_dataset **out)
 
 static const char IMAGES[] = "images-idx3", LABELS[] = "labels-idx1";
 
-int anet__dataset_open_idx_file(const char *path, anet_dataset **out)
+int anet__dataset_open_idx_file(const char *path, const anet_pool *pool, anet_dataset **out)
 {
   _Static_assert(sizeof IMAGES == sizeof LABELS, "one can be written over the other");
   const char *slash = strrchr(path, '/'), *found = strstr(slash ? slash : path, IMAGES);
@@ -152,31 +156,33 @@ int anet__dataset_open_idx_file(const char *path, anet_dataset **out)
   char *labels = anet__strdup(path);
   if (!labels) return ANET_NOMEM;
   memcpy(labels + (found - path), LABELS, sizeof LABELS - 1);
-  const int rc = read_pair(path, labels, out);
+  const int rc = read_pair(path, labels, pool, out);
   anet__free(labels);
   return rc;
 }
 
 /* ANET_ABSENT if the folder has no such file. */
 static int open_named(const char *folder, const char *prefix, const char *suffix,
-                      anet_dataset **out)
+                      const anet_pool *pool, anet_dataset **out)
 {
   char name[64];
   snprintf(name, sizeof name, "%s-%s-ubyte%s", prefix, IMAGES, suffix);
   char *path = anet__path_join(folder, name);
   if (!path) return ANET_NOMEM;
-  const int rc = anet__file_exists(path) ? anet__dataset_open_idx_file(path, out) : ANET_ABSENT;
+  const int rc =
+      anet__file_exists(path) ? anet__dataset_open_idx_file(path, pool, out) : ANET_ABSENT;
   anet__free(path);
   return rc;
 }
 
-int anet__dataset_open_idx(const char *folder, const char *part, int32_t size, anet_dataset **out)
+int anet__dataset_open_idx(const char *folder, const char *part, int32_t size,
+                           const anet_pool *pool, anet_dataset **out)
 {
   static const char *const suffix[] = {"", ".gz"};
   if (!part || strlen(part) > 16) return ANET_ABSENT;
   const char *prefix[] = {part, strcmp(part, "test") == 0 ? "t10k" : part};
   for (int32_t i = 0; i < 4; i++) {
-    const int rc = open_named(folder, prefix[i / 2], suffix[i % 2], out);
+    const int rc = open_named(folder, prefix[i / 2], suffix[i % 2], pool, out);
     if (rc == ANET_ABSENT) continue;
     return rc ? rc : anet__dataset_read_names(*out, folder, "classes.txt");
   }

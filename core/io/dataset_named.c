@@ -37,12 +37,13 @@ static int list_images(const char *folder, anet__names *files, int32_t **label)
   return rc;
 }
 
-int anet__dataset_open_named(const char *folder, const char *part, int32_t size, anet_dataset **out)
+int anet__dataset_open_named(const char *folder, const char *part, int32_t size,
+                             const anet_pool *pool, anet_dataset **out)
 {
   anet__names files = {0};
   int32_t *label = NULL;
   int rc = list_images(folder, &files, &label);
-  if (!rc) rc = anet__dataset_read_images(&files, label, size, out);
+  if (!rc) rc = anet__dataset_read_images(&files, label, size, pool, out);
   if (!rc) rc = anet__dataset_read_names(*out, folder, "labels.txt");
   anet__free(label);
   anet__names_free(&files);

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/pool.h"
 #include "image/guard.h"
 #include "io/dataset.h"
 #include "tensor/tensor.h"
@@ -132,7 +133,7 @@ static int list_sheets(const char *folder, const char *part, sheets *out)
 }
 
 int anet__dataset_open_sheets(const char *folder, const char *part, int32_t size,
-                              anet_dataset **out)
+                              const anet_pool *pool, anet_dataset **out)
 {
   sheets all = {0};
   int32_t item = 0;
@@ -142,8 +143,10 @@ int anet__dataset_open_sheets(const char *folder, const char *part, int32_t size
   if (!rc && all.labels > INT32_MAX)
     rc = anet_fail(ANET_RANGE, "'%s' has %lld labels, want at most %d", folder,
                    (long long)all.labels, INT32_MAX);
-  for (int32_t i = 0; !rc && i < all.path.count; i++)
-    rc = read_sheet(&all, all.path.at[i], &item, out);
+  for (int32_t i = 0; !rc && i < all.path.count; i++) {
+    rc = anet__pool_check(pool);
+    if (!rc) rc = read_sheet(&all, all.path.at[i], &item, out);
+  }
   if (!rc) rc = anet__dataset_read_names(*out, folder, "classes.txt");
   anet__names_free(&all.path);
   return rc;

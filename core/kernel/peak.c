@@ -85,6 +85,7 @@ int anet_isa_peak(const char *isa, anet_pool *pool, double *flops)
   spin_job job = {spinner_of(kernels->isa), &sink};
   double best = INFINITY;
   for (int32_t round = 0; round < ROUNDS; round++) {
+    ANET_TRY(anet__pool_check(pool));
     const int64_t begin = anet__now_ns();
     anet__pool_run(pool, spin_part, &job, parts);
     best = fmin(best, (double)(anet__now_ns() - begin));

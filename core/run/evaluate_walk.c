@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/pool.h"
 
 /* ---- places ------------------------------------------------------------------------------- */
 
@@ -137,6 +138,7 @@ int anet__evaluator_compile(anet_evaluator *e, const uint8_t *genome)
 {
   for (int32_t p = 0; p < e->space->positions; p++) {
     if (genome[p] == ANET_COVERED) continue;
+    ANET_TRY(anet__pool_check(e->pool));
     const int32_t option = anet_space_index(e->space, p, genome[p]);
     const uint64_t version = version_of(e->supernet->piece[option]);
     if (e->piece[option] && e->version[option] == version) continue;
@@ -155,6 +157,7 @@ static int run_segment(const anet_evaluator *e, anet__frame *frame, int32_t inde
   float *out[ANET_MAX_OUTPUTS];
   for (int32_t i = 0; i < s->reads; i++) in[i] = value_of(e, frame, s->read[i]);
   for (int32_t i = 0; i < s->writes; i++) out[i] = place_of(e, frame, s->write[i]);
+  ANET_TRY(anet__pool_check(e->pool));
   frame->macs += e->segment[index]->macs * frame->images;
   return anet_run(e->segment[index], frame->workspace, in, out, frame->images);
 }
@@ -175,6 +178,7 @@ static int run_piece(const anet_evaluator *e, anet__frame *frame, int32_t option
   const anet__block *block = e->supernet->blocks->block;
   const float *in = value_of(e, frame, block[position].face.entry);
   float *out = place_of(e, frame, block[end - 1].face.exit);
+  ANET_TRY(anet__pool_check(e->pool));
   frame->runs += 1;
   frame->macs += e->piece[option]->macs * frame->images;
   return anet_run(e->piece[option], frame->workspace, &in, &out, frame->images);

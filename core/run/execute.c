@@ -3,13 +3,15 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/pool.h"
 #include "op/work.h"
 #include "run/workspace.h"
 
 /* n images on their way through the steps. */
 typedef struct execution {
   const anet_plan *plan;
-  anet_pool *pool;
+  anet_pool *pool;                  /* shares a step; NULL: nobody */
+  const anet_pool *watched;         /* may be stopped */
   const float *in[ANET_MAX_INPUTS]; /* of the first of them */
   float *out[ANET_MAX_OUTPUTS];
   char *arena; /* slots for n images, then scratch */
@@ -99,7 +101,7 @@ static void lap(stopwatch *w, int32_t region)
 
 static void run_steps(const execution *e, stopwatch *watch)
 {
-  for (int32_t i = 0; i < e->plan->steps;) {
+  for (int32_t i = 0; i < e->plan->steps && !anet__pool_stopped(e->watched);) {
     lap(watch, e->plan->step[i].region);
     i += advance(e, &e->plan->step[i]);
   }
@@ -125,6 +127,7 @@ static void run_part(const run *r, int32_t begin, int32_t end, int32_t worker)
   const anet_plan *plan = r->plan;
   execution e = {.plan = plan,
                  .pool = r->course.apart ? NULL : r->workspace->pool,
+                 .watched = r->workspace->pool,
                  .arena = r->workspace->arena + (size_t)worker * r->course.arena_bytes,
                  .n = end - begin};
   for (int32_t i = 0; i < plan->inputs; i++)
@@ -167,13 +170,14 @@ static run run_of(const anet_plan *plan, const anet_workspace *workspace, const 
                .course = anet__plan_course(plan, ANET_MAX(n, 1), workspace->pool)};
 }
 
-static void run_all(run *r)
+static int run_all(run *r)
 {
   const int32_t part = r->course.part;
   if (r->course.apart)
     anet__pool_run(r->workspace->pool, part_apart, r, (r->n + part - 1) / part);
   else
     for (int32_t i = 0; i < r->n; i += part) run_part(r, i, ANET_MIN(i + part, r->n), 0);
+  return anet__pool_check(r->workspace->pool);
 }
 
 int anet_run(const anet_plan *plan, anet_workspace *workspace, const float *const *in,
@@ -181,8 +185,7 @@ int anet_run(const anet_plan *plan, anet_workspace *workspace, const float *cons
 {
   run r = run_of(plan, workspace, in, out, n);
   ANET_TRY(check(&r));
-  run_all(&r);
-  return ANET_OK;
+  return run_all(&r);
 }
 
 /* Workers that go apart would need a clock each: here they share the steps, image by image. */
@@ -197,7 +200,7 @@ int anet__run_timed(const anet_plan *plan, anet_workspace *workspace, const floa
   }
   stopwatch watch = {time, anet__now_ns(), -1};
   r.watch = &watch;
-  run_all(&r);
+  const int rc = run_all(&r);
   lap(&watch, -2);
-  return ANET_OK;
+  return rc;
 }

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/pool.h"
 #include "elastic/supernet.h"
 #include "run/ridge.h"
 #include "run/stream.h"
@@ -18,6 +19,7 @@ typedef struct ending {
 typedef struct solver {
   anet_net *piece;
   ending end;
+  const anet_pool *pool;
   int32_t entry, target;    /* values of the oracle: what goes in, and what is to come out */
   bool shared;              /* other options share the convolution's memory */
   anet__stream front, back; /* oracle: entry, target; piece: what the convolution reads, side */
@@ -109,8 +111,10 @@ static int add_rows(solver *s, const float *in, size_t size, int32_t count)
     const int32_t n = ANET_MIN(BATCH, count - i);
     ANET_TRY(anet__stream_run(&s->front, in + (size_t)i * size, n));
     ANET_TRY(anet__stream_run(&s->back, s->front.out[0], n));
-    for (; next < pixels * (i + n); next += step)
+    for (; next < pixels * (i + n); next += step) {
+      ANET_TRY(anet__pool_check(s->pool));
       add_row(s, (int32_t)(next / pixels) - i, (int32_t)(next % pixels));
+    }
   }
   return ANET_OK;
 }
@@ -266,6 +270,7 @@ int anet_supernet_solve(anet_supernet *supernet, int32_t option, const float *in
   const anet_option *o = &supernet->space->option[option];
   const anet__block *block = supernet->blocks->block;
   solver s = {.piece = supernet->piece[option],
+              .pool = pool,
               .shared = o->kind == ANET_SHRINK,
               .entry = block[o->position].face.entry,
               .target = before_activation(oracle, block[o->position + o->span - 1].face.exit)};

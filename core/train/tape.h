@@ -172,8 +172,8 @@ int anet__tape_stage_scratch(anet_tape *tape, size_t *floats);
 int anet__tape_layout(anet_tape *tape);
 
 /* Run all stages; calls were prepared for n images. Backward prepares its own as it goes. */
-void anet__tape_run_forward(anet_tape *tape, int32_t n);
-void anet__tape_run_backward(anet_tape *tape, int32_t n);
+int anet__tape_run_forward(anet_tape *tape, int32_t n);
+int anet__tape_run_backward(anet_tape *tape, int32_t n);
 void anet__tape_prepare_back(anet_tape *tape, int32_t v);
 
 /* Put the running statistics back to where they were before the last step. */

@@ -1,6 +1,8 @@
 /* Running the stages of a tape: parts over the pool, each a few images at a time. */
 #include <string.h>
 
+#include "base/error.h"
+#include "base/pool.h"
 #include "op/band.h"
 #include "op/norm.h"
 #include "op/work.h"
@@ -9,10 +11,10 @@
 typedef struct job {
   anet_tape *tape;
   const anet__tape_stage *stage;
-  const int32_t *norm; /* (norms) whose sums are made */
+  const int32_t *norm;  /* (norms) whose sums are made */
   int32_t norms, nodes; /* nodes: 0 for sums alone */
-  int32_t n; /* units of the batch */
-  bool back, shared; /* shared: threads share the parts, else each op its work */
+  int32_t n;            /* units of the batch */
+  bool back, shared;    /* shared: threads share the parts, else each op its work */
 } job;
 
 static int32_t parts_of(const job *j)
@@ -231,8 +233,7 @@ static void clear_part(const job *j, int32_t part)
     if (node->wanted && anet__tape_fixed_norm(j->tape, v)) clear_sums(j, v, part);
     for (int32_t p = 0; part && node->wanted && p < ANET_MAX_PARAMS; p++)
       if (has_partial(node, p))
-        memset(param_grad(j, v, p, part), 0,
-               j->tape->param[node->learns[p]].count * sizeof(float));
+        memset(param_grad(j, v, p, part), 0, j->tape->param[node->learns[p]].count * sizeof(float));
   }
 }
 
@@ -244,7 +245,7 @@ static void run_part(void *context, int32_t part, int32_t worker)
   if ((s - j->tape->stage) % 2) part = parts_of(j) - 1 - part;
   const int32_t begin = part * s->part, end = ANET_MIN(begin + s->part, j->n);
   clear_part(j, part);
-  for (int32_t at = begin; at < end; at += s->chunk) {
+  for (int32_t at = begin; at < end && !anet__pool_stopped(j->tape->pool); at += s->chunk) {
     const images m = {at, ANET_MIN(s->chunk, end - at), part, worker};
     if (s->band) {
       j->back ? run_band_backward(j, m) : run_band_forward(j, m);
@@ -411,13 +412,21 @@ static void run_stage(anet_tape *tape, const anet__tape_stage *s, int32_t n, boo
   for (int32_t i = 0; back && i < s->count; i++) reduce_params(&j, tape->order[s->first + i]);
 }
 
-void anet__tape_run_forward(anet_tape *tape, int32_t n)
+static int run_stages(anet_tape *tape, int32_t begin, int32_t end, int32_t n, bool back)
 {
-  for (int32_t i = 0; i < tape->forward; i++) run_stage(tape, &tape->stage[i], n, false);
+  for (int32_t i = begin; i < end; i++) {
+    run_stage(tape, &tape->stage[i], n, back);
+    ANET_TRY(anet__pool_check(tape->pool));
+  }
+  return ANET_OK;
 }
 
-void anet__tape_run_backward(anet_tape *tape, int32_t n)
+int anet__tape_run_forward(anet_tape *tape, int32_t n)
 {
-  for (int32_t i = tape->forward; i < tape->forward + tape->backward; i++)
-    run_stage(tape, &tape->stage[i], n, true);
+  return run_stages(tape, 0, tape->forward, n, false);
+}
+
+int anet__tape_run_backward(anet_tape *tape, int32_t n)
+{
+  return run_stages(tape, tape->forward, tape->forward + tape->backward, n, true);
 }

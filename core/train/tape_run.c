@@ -39,7 +39,7 @@ static void prepare_forward(anet_tape *tape, int32_t v, int32_t n, bool training
   if (node->addend >= 0) call->post.add = tape->node[node->addend].value;
 }
 
-static void forward(anet_tape *tape, const float *const *in, int32_t n, bool training, double seed)
+static int forward(anet_tape *tape, const float *const *in, int32_t n, bool training, double seed)
 {
   anet_rng rng;
   anet_rng_seed(&rng, seed);
@@ -48,8 +48,29 @@ static void forward(anet_tape *tape, const float *const *in, int32_t n, bool tra
   for (int32_t v = 0; v < tape->count; v++)
     if (tape->node[v].needed && tape->node[v].id != ANET_OP_INPUT)
       prepare_forward(tape, v, n, training, stream);
-  anet__tape_run_forward(tape, n);
+  tape->state = ANET_TAPE_NEW;
+  ANET_TRY(anet__tape_run_forward(tape, n));
   tape->state = ANET_TAPE_FORWARD;
+  return ANET_OK;
+}
+
+/* ---- running statistics ------------------------------------------------------------------- */
+
+static void keep_stats(anet_tape *tape)
+{
+  for (int32_t i = 0; i < tape->stats; i++) {
+    const anet_tensor *t = tape->stat[i].tensor;
+    memcpy(tape->stat[i].before, anet__f32(t), (size_t)t->shape.dim[0] * sizeof(float));
+  }
+}
+
+void anet__tape_undo(anet_tape *tape)
+{
+  for (int32_t i = 0; i < tape->stats; i++) {
+    const anet_tensor *t = tape->stat[i].tensor;
+    memcpy(anet__f32(t), tape->stat[i].before, (size_t)t->shape.dim[0] * sizeof(float));
+    atomic_fetch_add(&t->storage->version, 1);
+  }
 }
 
 int anet_tape_forward(anet_tape *tape, const float *const *in, int32_t n, int32_t training,
@@ -57,8 +78,10 @@ int anet_tape_forward(anet_tape *tape, const float *const *in, int32_t n, int32_
 {
   ANET_TRY(check_batch(tape, in, n));
   ANET_TRY(anet__tape_refresh(tape));
-  forward(tape, in, n, training != 0, seed);
-  return ANET_OK;
+  keep_stats(tape);
+  const int rc = forward(tape, in, n, training != 0, seed);
+  if (rc) anet__tape_undo(tape);
+  return rc;
 }
 
 /* ---- losses ------------------------------------------------------------------------------- */
@@ -139,27 +162,20 @@ void anet__tape_prepare_back(anet_tape *tape, int32_t v)
 
 /* ---- a step ------------------------------------------------------------------------------- */
 
-static void keep_stats(anet_tape *tape)
-{
-  for (int32_t i = 0; i < tape->stats; i++) {
-    const anet_tensor *t = tape->stat[i].tensor;
-    memcpy(tape->stat[i].before, anet__f32(t), (size_t)t->shape.dim[0] * sizeof(float));
-  }
-}
-
 static void clear_run(const void *context, size_t begin, size_t end)
 {
   float *grads = ((const anet_tape *)context)->grads;
   memset(grads + begin, 0, (end - begin) * sizeof *grads);
 }
 
-void anet__tape_undo(anet_tape *tape)
+static int run_step(anet_tape *tape, const float *const *in, int32_t n, const anet_loss *losses,
+                    const float *const *target, int32_t count, double seed, anet_step_stats *stats)
 {
-  for (int32_t i = 0; i < tape->stats; i++) {
-    const anet_tensor *t = tape->stat[i].tensor;
-    memcpy(anet__f32(t), tape->stat[i].before, (size_t)t->shape.dim[0] * sizeof(float));
-    atomic_fetch_add(&t->storage->version, 1);
-  }
+  for (int32_t v = 0; v < tape->count; v++) tape->node[v].grad_written = false;
+  ANET_TRY(forward(tape, in, n, true, seed));
+  tape->state = ANET_TAPE_NEW;
+  run_losses(tape, n, losses, target, count, stats);
+  return anet__tape_run_backward(tape, n);
 }
 
 int anet_tape_step(anet_tape *tape, const float *const *in, int32_t n, const anet_loss *losses,
@@ -171,10 +187,11 @@ int anet_tape_step(anet_tape *tape, const float *const *in, int32_t n, const ane
   *stats = (anet_step_stats){0};
   keep_stats(tape);
   anet__split(tape->pool, tape->grads_count, 1, clear_run, tape);
-  for (int32_t v = 0; v < tape->count; v++) tape->node[v].grad_written = false;
-  forward(tape, in, n, true, seed);
-  run_losses(tape, n, losses, target, count, stats);
-  anet__tape_run_backward(tape, n);
+  const int rc = run_step(tape, in, n, losses, target, count, seed, stats);
+  if (rc) {
+    anet__tape_undo(tape);
+    return rc;
+  }
   tape->loss = stats->loss;
   tape->state = ANET_TAPE_STEP;
   return ANET_OK;

@@ -152,15 +152,15 @@ function M.summary(list)
   return list[1], (list[math.floor(middle + 0.5)] + list[math.floor(middle) + 1]) / 2
 end
 
--- Milliseconds of runs, least and middle of each job; jobs take turns. stop(): ends it early.
+-- Milliseconds of runs, least and middle of each job; jobs take turns. after(round): called after each.
 ---@param jobs anet.Job[]
 ---@return {min: number, median: number}[]
-function M.time(jobs, rounds, stop)
+function M.time(jobs, rounds, after)
   local times = {}
   for i = 1, #jobs do times[i] = {} end
   for round = 1, rounds do
     for i, job in ipairs(jobs) do times[i][round] = job:time() end
-    if stop and stop(round) then break end
+    if after then after(round) end
   end
   for i = 1, #jobs do
     local least, middle = M.summary(times[i])

@@ -52,6 +52,7 @@ end
 function Bundle:save(path)
   local message, code = core.failure(C.anet_bundle_save(self.handle, path))
   if message then return nil, message, code end
+  core.wrote(path)
   return self
 end
 

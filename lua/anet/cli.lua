@@ -6,6 +6,7 @@
 --   run          function(options, ui) -> status; options.name holds each argument and flag, and
 --                  options.command the whole line
 --   notes        optional, shown below the flags
+local core = require 'anet.core'
 local environment = require 'anet.environment'
 local host = require 'anet.host'
 local text = require 'anet.text'
@@ -213,7 +214,7 @@ end
 
 -- Errors of the engine's own Lua code are bugs and show their trace; all else is one line.
 local function explain(err)
-  if getmetatable(err) == ui.Failure then return err end
+  if getmetatable(err) == ui.Failure or core.is_stop(err) then return err end
   local message = tostring(err)
   if message:find('^lua/anet/[%w_/]+%.lua:%d+: ') then return setmetatable({message = debug.traceback(message, 2), lines = true}, ui.Failure) end
   return setmetatable({message = message}, ui.Failure)
@@ -229,14 +230,41 @@ local function run_verb(name, words)
   local trouble = environment.trouble()
   if trouble then ui.fail('%s', trouble) end
   options.command = table.concat({'anet', name, unpack(words)}, ' ')
-  host.catch_interrupts()
   return verb.run(options, ui.new(options)) or 0
 end
 
+-- lines: the message may have several.
+local function complaint(name, message, lines)
+  return ('%sanet %s: %s\n'):format(host.terminal(2) and '\r\27[K' or '', text.printable(name), text.printable(message, lines))
+end
+
 local function complain(name, err)
-  local terminal = host.terminal(2)
-  io.stderr:write(terminal and '\r\27[K' or '', 'anet ', text.printable(name), ': ', text.printable(err.message, err.lines), '\n')
+  io.stderr:write(complaint(name, err.message, err.lines))
   return 1
+end
+
+-- ---- stopping ------------------------------------------------------------------------------------------
+
+local GRACE_MS = 150 -- until what does not look at the flag is ended
+
+-- What a stop left of the files: those that were there before are whole in any case.
+local function left()
+  if #core.written == 0 then return 'no file was changed' end
+  return 'written before that: ' .. table.concat(core.written, ', ')
+end
+
+-- Catch signals while a verb runs. What the timer says is kept as it would be said here.
+local function catch(name)
+  host.catch(GRACE_MS)
+  core.on_wrote = function() host.last_words(complaint(name, 'stopped; ' .. left())) end
+  core.on_wrote()
+end
+
+-- The status of a verb that was stopped, as a shell counts it: 130 after Ctrl-C, 143 after SIGTERM.
+local function stopped(name, said)
+  host.hold()
+  io.stderr:write(complaint(name, said == 'stopped' and 'stopped; ' .. left() or said))
+  return 128 + (host.interrupted() or 2)
 end
 
 -- Run a verb with the words after it; the exit status.
@@ -244,8 +272,11 @@ function M.run(name, words)
   if not is_verb(name) then
     return complain(name, {message = 'no such verb' .. text.hint(name, M.verbs()) .. " ('anet help' lists them)"})
   end
+  catch(name)
   local ok, result = xpcall(function() return run_verb(name, words) end, explain)
+  if not ok and core.is_stop(result) then return stopped(name, tostring(result)) end
   if not ok then return complain(name, result) end
+  if host.interrupted() then return stopped(name, 'stopped when all was done; ' .. left()) end
   return result
 end
 

@@ -19,11 +19,58 @@ for name, number in cdef:gmatch 'ANET_(%u+) = (%d+)' do
   end
 end
 
+local STOPPED = tonumber(C.ANET_STOPPED)
+
 -- Failures that a correct program meets: they are returned, not raised.
 local EXPECTED = {
   nomem = true, io = true, format = true, checksum = true, unsupported = true, stale = true,
   infeasible = true, policy = true, absent = true, collapsed = true,
 }
+
+-- ---- stopping ------------------------------------------------------------------------------------------
+
+-- Where Ctrl-C is caught (inside the `anet` command), all pools watch this flag; NULL elsewhere.
+local host = package.loaded['anet.host']
+local flag = host and ffi.cast('const volatile int32_t *', host.flag()) or nil
+
+-- What is raised once a stop was asked for: never an expected failure, and it passes through what only wants to know
+-- whether something failed. tostring gives what it left.
+local Stopped = {__tostring = function(s) return s.text end}
+
+-- Raise a stop. text: what it left, and how to go on.
+function M.stop(text) error(setmetatable({text = text or 'stopped'}, Stopped), 0) end
+
+function M.is_stop(value) return getmetatable(value) == Stopped end
+
+-- Raise a stop where one was asked for: for loops that call nothing that looks.
+function M.poll()
+  if host and host.interrupted() then M.stop() end
+end
+
+-- A stop may take its time from here on, and is seen by M.poll and by C calls alone: for what saves its state first.
+function M.hold()
+  if host then host.hold() end
+end
+
+-- Run `work`; where that is stopped, `after` saves what there is, and gives the text of what it left.
+function M.rescue(work, after)
+  local ok, err = xpcall(work, function(err)
+    local bug = type(err) == 'string' and err:find '^lua/anet/'
+    return bug and debug.traceback(err, 2) or err
+  end)
+  if M.is_stop(err) then M.stop(after()) end
+  if not ok then error(err, 0) end
+end
+
+-- Files that were written, for who says what a stop left.
+M.written = {}
+function M.wrote(path)
+  M.written[#M.written + 1] = path
+  if M.on_wrote then M.on_wrote() end
+  return path
+end
+
+-- ---- failures ------------------------------------------------------------------------------------------
 
 -- Raise at the first caller outside the engine's own Lua files; no place where there is none.
 function M.raise(message, ...)
@@ -51,6 +98,7 @@ end
 
 -- Raise unless the status is ok.
 function M.check(status)
+  if status == STOPPED then M.stop() end
   if status ~= 0 then M.raise('%s', M.message(status)) end
 end
 
@@ -66,6 +114,7 @@ end
 -- nil for ok; else the failure's `message, code`, whatever it is: for what is in files of others.
 ---@return string? message, string? code
 function M.refusal(status)
+  if status == STOPPED then M.stop() end
   if status ~= 0 then return M.message(status), M.status[status] end
 end
 
@@ -136,10 +185,19 @@ function M.pool(pool)
   return shared_pool
 end
 
+-- A pool of the caller alone: for calls that are to be stopped, but share no work.
+local lone_pool
+function M.alone()
+  lone_pool = lone_pool or M.new_pool(1)
+  return lone_pool
+end
+
 local pool_out, take_pool = M.cell 'anet_pool'
 function M.new_pool(threads)
   M.check(C.anet_pool_new(threads or 0, pool_out))
-  return take_pool()
+  local pool = take_pool()
+  C.anet_pool_watch(pool, flag)
+  return pool
 end
 
 return M

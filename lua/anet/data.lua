@@ -49,7 +49,7 @@ function M.open(path, options)
   local plain, size, crop = split_path(path)
   if not plain then return nil, size, 'format' end
   local named = NAMED[plain] or {path = plain}
-  local status = C.anet_dataset_open(named.path, options.part, options.size or size or 0, out)
+  local status = C.anet_dataset_open(named.path, options.part, options.size or size or 0, core.alone(), out)
   local message, code = core.refusal(status)
   if message then return nil, message, code end
   local dataset = wrap(take())

@@ -101,13 +101,30 @@ local WEIGHTLESS = {keep = true, skip = true, int8 = true}
 
 local stages = {}
 
+-- Do the parts of a step one after the other; a step that was stopped goes on behind the last that it did.
+-- progress: {done, loss, correct, losses, …}, of those so far.
+function Distiller:each(list, part)
+  local progress = self.progress
+  for i = progress.done + 1, #list do
+    part(list[i], progress, i)
+    progress.done = i
+  end
+end
+
+-- Options with weights of their own.
+function Distiller:learners()
+  local list = {}
+  for _, option in ipairs(self.supernet:space():options()) do
+    if not WEIGHTLESS[option.kind] then list[#list + 1] = option end
+  end
+  return list
+end
+
 function stages.solve(self, answer)
   local images = self.data:tensor(self.input, answer.images)
-  for _, option in ipairs(self.supernet:space():options()) do
-    if not WEIGHTLESS[option.kind] then
-      self.supernet:solve(option.index, images, {ridge = answer.ridge, pool = self.pool})
-    end
-  end
+  self:each(self:learners(), function(option)
+    self.supernet:solve(option.index, images, {ridge = answer.ridge, pool = self.pool})
+  end)
   return {loss = 0}
 end
 
@@ -124,17 +141,15 @@ end
 
 function stages.block(self, answer)
   local n, oracle = self:fetch()
-  local loss, count = 0, 0
-  for _, option in ipairs(self.supernet:space():options()) do
-    if not WEIGHTLESS[option.kind] then
-      local tape = self:piece_tape(option)
-      local entry, exit = self.entry[option.position], self.exit[option.position + option.span - 1]
-      local stats = tape:step({oracle[entry]}, {oracle[exit]}, n, self.step)
-      loss, count = loss + stats.loss, count + 1
-      tape:apply(self.optim, answer.rate)
-    end
-  end
-  return {loss = loss / math.max(count, 1)}
+  local options = self:learners()
+  self:each(options, function(option, progress)
+    local tape = self:piece_tape(option)
+    local entry, exit = self.entry[option.position], self.exit[option.position + option.span - 1]
+    local stats = tape:step({oracle[entry]}, {oracle[exit]}, n, self.step)
+    tape:apply(self.optim, answer.rate)
+    progress.loss = progress.loss + stats.loss
+  end)
+  return {loss = self.progress.loss / math.max(#options, 1)}
 end
 
 -- The losses of a joint step and their targets, labels where there are any; feature terms sit on the outputs that region_outputs added.
@@ -156,34 +171,42 @@ function Distiller:joint_terms(answer, oracle, regions)
   return losses, wanted
 end
 
+-- One subnet of a joint step.
+function Distiller:teach(genome, answer, oracle, n)
+  local net = self.supernet:subnet(genome)
+  local regions = (answer.feature or 0) > 0 and self.supernet:region_outputs(net, genome) or {}
+  local terms, wanted = self:joint_terms(answer, oracle, regions)
+  self.tape = self.tape and self.tape:renew(net, terms) or
+                train.tape(net, {batch = self.settings.batch, pool = self.pool, losses = terms})
+  -- An option meets many predecessors; statistics of a single batch would mix them all.
+  self.tape:fix_norms(answer.fixed_norms ~= false)
+  local stats = self.tape:step({self.images}, wanted, n, self.step)
+  self.tape:apply(self.optim, answer.rate)
+  return stats
+end
+
 function stages.joint(self, answer)
   local n, oracle = self:fetch()
-  local loss, correct, losses = 0, 0, {}
-  for i, genome in ipairs(answer.genomes) do
-    losses[i] = 0
-    local net = self.supernet:subnet(genome)
-    local regions = (answer.feature or 0) > 0 and self.supernet:region_outputs(net, genome) or {}
-    local terms, wanted = self:joint_terms(answer, oracle, regions)
-    -- The oracle itself has nothing to learn.
-    if genome ~= self.keep then
-      self.tape = self.tape and self.tape:renew(net, terms) or
-                    train.tape(net, {batch = self.settings.batch, pool = self.pool, losses = terms})
-      -- An option meets many predecessors; statistics of a single batch would mix them all.
-      self.tape:fix_norms(answer.fixed_norms ~= false)
-      local stats = self.tape:step({self.images}, wanted, n, self.step)
-      loss, correct, losses[i] = loss + stats.loss, correct + stats.correct / n, stats.loss
-      self.tape:apply(self.optim, answer.rate)
-    end
-  end
-  return {loss = loss / #answer.genomes, correct = correct / #answer.genomes, losses = losses}
+  self:each(answer.genomes, function(genome, progress, i)
+    progress.losses[i] = 0
+    if genome == self.keep then return end -- the oracle itself has nothing to learn
+    local stats = self:teach(genome, answer, oracle, n)
+    progress.loss, progress.correct = progress.loss + stats.loss, progress.correct + stats.correct / n
+    progress.losses[i] = stats.loss
+  end)
+  local progress, count = self.progress, #answer.genomes
+  return {loss = progress.loss / count, correct = progress.correct / count, losses = progress.losses}
 end
 
 -- Do the next step. Returns {stage, loss, correct, …}, nil when the policy is done.
 function Distiller:advance()
-  local answer = self:ask()
+  self.answer = self.answer or self:ask()
+  local answer = self.answer
   if not answer then return nil end
+  self.progress = self.progress or {done = 0, loss = 0, correct = 0, losses = {}}
   self.keep = self.keep or self.supernet:space():keep()
   self.last = stages[answer.stage](self, answer)
+  self.answer, self.progress = nil, nil
   self.last.stage = answer.stage
   self.step = self.step + 1
   self.told[self.step] = self.last
@@ -203,7 +226,7 @@ end
 
 -- Put the whole state into a bundle.
 function Distiller:save(bundle)
-  bundle:set_supernet(self.supernet):set_input(self.input):set_value('distiller', {told = self.told})
+  bundle:set_supernet(self.supernet):set_input(self.input):set_value('distiller', {told = self.told, progress = self.progress})
   local nets, count = pieces(self.supernet)
   core.check(C.anet_bundle_set_optim(bundle.handle, self.optim.handle, nets, count))
   return bundle
@@ -212,11 +235,13 @@ end
 -- Go on from a bundle that `save` filled (its supernet is this distiller's). The policy is asked again, and told
 -- again what came of it, for the steps that were done, so that its own state is what it was.
 function Distiller:restore(bundle)
-  for _, last in ipairs(bundle:value('distiller').told) do
+  local state = bundle:value 'distiller'
+  for _, last in ipairs(state.told) do
     self:ask()
     self.step, self.last = self.step + 1, last
     self.told[self.step] = last
   end
+  self.progress = state.progress
   local nets, count = pieces(self.supernet)
   core.check(C.anet_bundle_optim(bundle.handle, self.optim.handle, nets, count))
   return self

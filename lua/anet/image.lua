@@ -26,6 +26,7 @@ function M.decode(bytes, channels) return give(C.anet_image_decode(bytes, #bytes
 function M.save(image, path)
   local message, code = core.failure(C.anet_image_save(core.handle(image, tensor.Tensor, 'save'), path))
   if message then return nil, message, code end
+  core.wrote(path)
   return true
 end
 

@@ -13,8 +13,17 @@ local function run_script(path)
     return 1
   end
   arg = {[-1] = arg[0], [0] = path, unpack(words)}
-  host.catch_interrupts()
-  local ok, result = xpcall(function() return chunk(unpack(words)) end, debug.traceback)
+  local core = require 'anet.core'
+  host.catch(200)
+  host.last_words(('anet: %s: stopped\n'):format(text.printable(path)))
+  host.hook(select(2, pcall(core.stop)))
+  local ok, result = xpcall(function() return chunk(unpack(words)) end, function(err)
+    return core.is_stop(err) and err or debug.traceback(err, 2)
+  end)
+  if core.is_stop(result) and host.interrupted() then
+    io.stderr:write('anet: ', text.printable(path), ': ', text.printable(result), '\n')
+    return 128 + host.interrupted()
+  end
   if not ok then
     io.stderr:write('anet: ', text.printable(result, true), '\n')
     return 1

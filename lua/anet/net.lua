@@ -227,6 +227,7 @@ end
 function methods:export(path, about)
   local message, code = core.failure(C.anet_net_export_onnx(self.handle, path, about and about.handle or nil))
   if message then return nil, message, code end
+  core.wrote(path)
   return self
 end
 
@@ -254,6 +255,7 @@ function methods:export_c(path, options)
   end
   local message, code = core.failure(C.anet_net_export_c(self.handle, path, desc))
   if message then return nil, message, code end
+  core.wrote(path)
   return self
 end
 

@@ -140,19 +140,19 @@ end
 
 local function pack(...) return {n = select('#', ...), ...} end
 
-local function stop_if_interrupted()
-  if host.interrupted(true) then error('interrupted', 0) end
-end
+local STOP = select(2, pcall(core.stop))
 
--- Run a chunk and print what it gives. Whether it succeeded.
-local function execute(chunk, timed)
+-- Run a chunk and print what it gives. Whether it succeeded. On a terminal a stop is the end of the chunk alone.
+local function execute(chunk, timed, interactive)
   local began = core.C.anet_clock_ms()
   jit.off(chunk, true) -- compiled loops look at no hook
-  debug.sethook(stop_if_interrupted, '', 10000)
+  host.hook(STOP)
   local results = pack(pcall(chunk))
-  debug.sethook()
+  host.hook(nil)
+  if interactive then host.forget() end
   local ms = core.C.anet_clock_ms() - began
   if not results[1] then
+    if core.is_stop(results[2]) and not interactive then error(results[2], 0) end
     io.stderr:write(text.printable(results[2], true), '\n')
     return false
   end
@@ -225,7 +225,7 @@ function Reader:take(line)
   local chunk, message = compile(self.code)
   if not chunk and message == 'more' then return true end
   if not chunk then io.stderr:write(text.printable(message), '\n') end
-  self.failed = not (chunk and execute(chunk, self.timed)) or self.failed
+  self.failed = not (chunk and execute(chunk, self.timed, self.interactive)) or self.failed
   self:forget()
   return true
 end
@@ -235,9 +235,9 @@ function Reader:forget() self.code, self.timed = '', false end
 -- Read, run, print until the end of input. The exit status: 1 where something failed in a pipe.
 function M.run()
   local interactive = host.terminal(0) ~= nil
-  local read, reader = line_reader(interactive), setmetatable({code = '', failed = false}, Reader)
+  local read, reader = line_reader(interactive), setmetatable({code = '', failed = false, interactive = interactive}, Reader)
   _G.anet = anet
-  host.catch_interrupts(true)
+  if interactive then host.catch(0, true) end -- Ctrl-C is the end of what runs, not of the session
   if interactive then
     print(('%s, %s kernels; :help for help'):format(tostring(anet), core.string(core.C.anet_isa())))
   end
@@ -245,7 +245,8 @@ function M.run()
     local line = read(reader.code == '' and '> ' or '. ')
     if line then
       if not reader:take(line) then break end
-    elseif host.interrupted(true) then
+    elseif interactive and host.interrupted() then
+      host.forget()
       reader:forget() -- Ctrl-C at the prompt
       print()
     else

@@ -5,6 +5,7 @@
 --              ladder = {{genome, predicted_ms, measured_ms, score, test_accuracy}, …},
 --              adapt = {budget_ms, trace = {{frame, ms, rung, load}, …}, …}, supernet =, profile =, search =,
 --              labelled = false where scores are of agreement with the oracle}
+local core = require 'anet.core'
 local host = require 'anet.host'
 local page = require 'anet.page'
 local plot = require 'anet.plot'
@@ -147,6 +148,7 @@ function M.save(results, folder)
   paths[#paths + 1] = folder .. '/report.html'
   local ok, why, kind = host.write(paths[#paths], (M.html(results)))
   if not ok then return nil, why, kind end
+  core.wrote(paths[#paths])
   return paths, message
 end
 

@@ -158,14 +158,14 @@ function M.elastify(ui, model, schedule, dataset, images, pool, norms)
   return s
 end
 
--- Steps a distiller to its end, or to an interrupt (returns false then). every: called each minute.
+-- Steps a distiller to its end. every: called each minute.
 function M.distill(ui, distiller, every)
   local began, saved, first = C.anet_clock_ms(), C.anet_clock_ms(), distiller.step
   local sum, count, stage = 0, 0, nil
   while true do
-    if ui:interrupted() then return false end
+    core.poll()
     local stats = distiller:advance()
-    if not stats then return true end
+    if not stats then return end
     if stats.stage ~= stage then sum, count, stage = 0, 0, stats.stage end
     sum, count = sum * 0.98 + stats.loss, count * 0.98 + 1
     local rate = (distiller.step - first) / seconds_since(began)
@@ -236,7 +236,7 @@ function M.search(ui, s, times, dataset, input, search_policy, options, pool)
   local e = explore.new(s, times, dataset, input, search_policy, {budgets = aims, byte_limit = options.byte_limit}, pool)
   local began = C.anet_clock_ms()
   while true do
-    if ui:interrupted() then break end
+    core.poll()
     local asked, message = e:advance()
     if not asked then
       if message then ui:fail('%s', message) end

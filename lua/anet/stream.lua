@@ -1,5 +1,6 @@
 -- A stream of real images through a session, while other processes compete for the processors.
 local core = require 'anet.core'
+local host = require 'anet.host'
 local rungs = require 'anet.rungs'
 local session = require 'anet.session'
 local tensor = require 'anet.tensor'
@@ -12,16 +13,15 @@ local M = {}
 local Load = {}
 Load.__index = Load
 
--- Busy processes that end by themselves after `seconds` of processor time, should nobody stop them.
+-- Busy processes, which end with this one, and in any case after `seconds` of processor time.
 function M.load(seconds) return setmetatable({seconds = seconds, pids = {}}, Load) end
 
--- The process that is stopped is the busy one itself: one that only watched it could be gone too early to take it along.
 function Load:set(count)
-  while #self.pids > count do os.execute('kill ' .. table.remove(self.pids) .. ' 2>/dev/null') end
+  while #self.pids > count do host.idle(table.remove(self.pids)) end
   while #self.pids < count do
-    local pipe = io.popen(('sh -c "ulimit -t %d; while :; do :; done" >/dev/null 2>&1 & echo $!'):format(self.seconds))
-    self.pids[#self.pids + 1] = pipe:read '*l'
-    pipe:close()
+    local pid, message = host.busy(self.seconds)
+    if not pid then core.raise('load: %s', message) end
+    self.pids[#self.pids + 1] = pid
   end
   return self
 end
@@ -118,7 +118,7 @@ function M.run(ui, list, dataset, input, policy, options, pool)
     for _, phase in ipairs(options.phases) do
       load:set(phase.load)
       for _ = 1, math.floor(options.frames * phase.share + 0.5) do
-        if ui:interrupted() then return end
+        core.poll()
         frame = frame + 1
         local n = dataset:batch(input, images, targets, (frame - 1) % batches + 1, {pool = pool})
         local rung = served:state().rung

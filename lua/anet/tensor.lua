@@ -176,6 +176,7 @@ end
 function Tensor:save(path)
   local message, code = core.failure(C.anet_tensor_save(self.handle, path))
   if message then return nil, message, code end
+  core.wrote(path)
   return self
 end
 

@@ -115,7 +115,4 @@ function Ui:result(value)
   io.stdout:flush()
 end
 
--- Whether Ctrl-C was pressed.
-function Ui:interrupted() return host.interrupted() end
-
 return M

@@ -61,7 +61,7 @@ void door_open(const uint8_t *data, size_t bytes)
   if (bytes == 0 || bytes > MOST_BYTES) return;
   const form *f = &forms[data[0] % (sizeof forms / sizeof forms[0])];
   write_files(f, data + 1, bytes - 1);
-  if (!anet_dataset_open(folder, f->part, f->size, &set)) (void)anet_dataset_class(set, 0);
+  if (!anet_dataset_open(folder, f->part, f->size, NULL, &set)) (void)anet_dataset_class(set, 0);
   anet_dataset_release(set);
   for (int32_t i = 0; i < MOST_FILES && f->file[i]; i++)
     unlink(test_scratch_path(folder, f->file[i], path));

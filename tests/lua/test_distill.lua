@@ -2,6 +2,8 @@
 local test = dofile 'tests/support/test.lua'
 local tiny = dofile 'tests/support/tiny.lua'
 local anet = require 'anet'
+local core = require 'anet.core'
+local ffi = require 'ffi'
 
 local data = tiny.data(48)
 local input = data:input()
@@ -158,6 +160,43 @@ test.case('stopped and resumed, it gives the same weights bit for bit', function
   test.equal(d.step, 8)
   test.equal(#advance(d), 2)
   test.equal(differing(whole, d.supernet), '')
+  os.remove(path)
+end)
+
+-- Step until the part `at` of the next step, which is stopped by the pool's flag; and that it says so.
+local function stop_at(d, at)
+  local flag = ffi.new 'volatile int32_t[1]'
+  function d:each(list, part)
+    return getmetatable(self).each(self, list, function(item, progress, i)
+      if i >= at then flag[0] = 1 end
+      return part(item, progress, i)
+    end)
+  end
+  ffi.C.anet_pool_watch(tiny.pool, flag)
+  local ok, err = pcall(d.advance, d)
+  ffi.C.anet_pool_watch(tiny.pool, nil)
+  d.each = nil
+  test.check(not ok and core.is_stop(err), ('stopped at part %d: %s'):format(at, tostring(err)))
+end
+
+test.case('stopped within steps and resumed, it gives the same weights bit for bit', function()
+  local whole = elastic()
+  local want = advance(distiller(whole))
+  local path, losses = os.tmpname(), {}
+  local d = distiller(elastic())
+  while true do
+    -- each step stops twice, at its first part and at a later one; then goes on, in a new process or in this one
+    stop_at(d, 1)
+    stop_at(d, 2)
+    assert(d:save(anet.bundle.new()):save(path))
+    local bundle = assert(anet.bundle.open(path))
+    if d.step % 3 ~= 2 then d = distiller(assert(bundle:supernet())):restore(bundle) end
+    local stats = advance(d, 1)
+    losses[#losses + 1] = stats[1].loss
+    if d.step == #want then break end
+  end
+  test.equal(differing(whole, d.supernet), '')
+  for i, step in ipairs(want) do test.equal(losses[i], step.loss) end
   os.remove(path)
 end)
 

@@ -1,6 +1,8 @@
 -- The trainer: it learns, and its weights depend on the settings alone.
 local test = dofile 'tests/support/test.lua'
 local anet = require 'anet'
+local core = require 'anet.core'
+local ffi = require 'ffi'
 
 local CLASSES = 3
 
@@ -84,6 +86,27 @@ test.case('stopping anywhere and going on changes nothing', function()
     test.equal(differences(whole, finish(second)), 0)
   end
   os.remove(path)
+end)
+
+test.case('a step that is stopped leaves the trainer as it was', function()
+  local whole, stopped = finish(make_trainer()), make_trainer()
+  local flag = ffi.new 'volatile int32_t[1]'
+  while not stopped:done() do
+    local epoch, index = stopped.epoch, stopped.index
+    local step = stopped.tape.step
+    stopped.tape.step = function(...)
+      flag[0] = 1
+      return step(...)
+    end
+    ffi.C.anet_pool_watch(stopped.pool, flag)
+    local ok, err = pcall(stopped.step, stopped)
+    ffi.C.anet_pool_watch(stopped.pool, nil)
+    stopped.tape.step, flag[0] = nil, 0
+    test.check(not ok and core.is_stop(err), tostring(err))
+    test.same({stopped.epoch, stopped.index}, {epoch, index})
+    stopped:step()
+  end
+  test.equal(differences(whole, stopped), 0)
 end)
 
 test.case('other optimizers and schedules', function()

@@ -343,7 +343,7 @@ static const uint8_t IDX_LABELS[] = {0, 0, 8, 1, 0, 0, 0, 2, 7, 0};
 static int open_and_close(const char *path, const char *part, int32_t size)
 {
   anet_dataset *data;
-  ANET_TRY(anet_dataset_open(path, part, size, &data));
+  ANET_TRY(anet_dataset_open(path, part, size, NULL, &data));
   anet_dataset_release(data);
   return ANET_OK;
 }
@@ -366,7 +366,7 @@ TEST(idx_files_are_read)
   test_scratch_write(folder, "train-images-idx3-ubyte", IDX_IMAGES, sizeof IDX_IMAGES);
   test_scratch_write(folder, "train-labels-idx1-ubyte", IDX_LABELS, sizeof IDX_LABELS);
   test_scratch_write(folder, "classes.txt", "zero\r\none\n", 10);
-  CHECK_OK(anet_dataset_open(folder, "train", 0, &data));
+  CHECK_OK(anet_dataset_open(folder, "train", 0, NULL, &data));
   CHECK_EQ_I(anet_dataset_count(data), 2);
   CHECK_EQ_I(anet_dataset_classes(data), 8);
   CHECK_EQ_S(anet_dataset_class(data, 1), "one");
@@ -433,7 +433,7 @@ TEST(fashion_mnist_is_read)
     return;
   }
   fclose(file);
-  CHECK_OK(anet_dataset_open(FASHION, "test", 0, &data));
+  CHECK_OK(anet_dataset_open(FASHION, "test", 0, NULL, &data));
   CHECK_EQ_I(anet_dataset_count(data), 10000);
   CHECK_EQ_I(anet_dataset_classes(data), 10);
   int32_t seen[10] = {0};
@@ -478,7 +478,7 @@ TEST(cifar_files_are_read)
   CHECK_FAILS(open_and_close(folder, "train", 0), ANET_IO, "data_batch_5.bin");
   write_cifar(folder, "data_batch_5.bin", 5, 1);
   test_scratch_write(folder, "batches.meta.txt", "airplane\nautomobile\n\n", 21);
-  CHECK_OK(anet_dataset_open(folder, "train", 0, &data));
+  CHECK_OK(anet_dataset_open(folder, "train", 0, NULL, &data));
   CHECK_EQ_I(anet_dataset_count(data), 13);
   CHECK_EQ_I(anet_dataset_classes(data), 10);
   CHECK_EQ_S(anet_dataset_class(data, 1), "automobile");
@@ -508,7 +508,7 @@ TEST(cifar_100_has_fine_labels)
   uint8_t record[1 + CIFAR_RECORD] = {3, 77};
   test_scratch_new(folder);
   test_scratch_write(folder, "test.bin", record, sizeof record);
-  CHECK_OK(anet_dataset_open(folder, "test", 0, &data));
+  CHECK_OK(anet_dataset_open(folder, "test", 0, NULL, &data));
   CHECK_EQ_I(anet_dataset_classes(data), 100);
   CHECK_EQ_I(anet_tensor_get(anet_dataset_labels(data), (int32_t[]){0}), 77);
   anet_dataset_release(data);
@@ -544,7 +544,7 @@ TEST(folders_of_classes_are_read)
   write_png(folder, "train/dog/b.png", 8, 8, 20);
   write_png(folder, "train/dog/a.PNG", 8, 8, 10);
   write_png(folder, "train/cat/z.png", 8, 8, 30);
-  CHECK_OK(anet_dataset_open(folder, "train", 0, &data));
+  CHECK_OK(anet_dataset_open(folder, "train", 0, NULL, &data));
   CHECK_EQ_I(anet_dataset_count(data), 3);
   CHECK_EQ_I(anet_dataset_classes(data), 2);
   CHECK_EQ_S(anet_dataset_class(data, 0), "cat");
@@ -574,7 +574,7 @@ TEST(folder_images_are_scaled)
   write_png(folder, "a/2.png", 45, 9, 50);
   CHECK_FAILS(open_and_close(folder, NULL, 0), ANET_SHAPE, "45 x 9 pixels, the first image has 10");
   CHECK(strstr(anet_error(), "a/2.png"));
-  CHECK_OK(anet_dataset_open(folder, NULL, 5, &data));
+  CHECK_OK(anet_dataset_open(folder, NULL, 5, NULL, &data));
   const anet_shape *shape = &anet_dataset_images(data)->shape;
   CHECK(shape->dim[0] == 2 && shape->dim[1] == 5 && shape->dim[2] == 5 && shape->dim[3] == 3);
   CHECK_EQ_I(anet_tensor_get(anet_dataset_images(data), (int32_t[]){0, 2, 0, 0}), 40);
@@ -598,7 +598,7 @@ TEST(named_images_are_read)
   write_png(folder, "other.png", 9, 8, 90);
   write_png(folder, "3-no.png", 9, 8, 90);
   test_scratch_write(folder, "labels.txt", "a\nb\nc\n", 6);
-  CHECK_OK(anet_dataset_open(folder, "test", 0, &data));
+  CHECK_OK(anet_dataset_open(folder, "test", 0, NULL, &data));
   CHECK_EQ_I(anet_dataset_count(data), 2);
   CHECK_EQ_I(anet_dataset_classes(data), 8);
   CHECK_EQ_S(anet_dataset_class(data, 2), "c");
@@ -646,7 +646,7 @@ TEST(sheets_of_tiles_are_read)
   test_scratch_write(folder, "train_00.labels", labels, 100);
   test_scratch_write(folder, "train_01.labels", labels, 60); /* the last row is not full */
   test_scratch_write(folder, "classes.txt", "a\nb\nc\nd\ne\nf\ng\nh\n", 16);
-  CHECK_OK(anet_dataset_open(folder, "train", 0, &data));
+  CHECK_OK(anet_dataset_open(folder, "train", 0, NULL, &data));
   CHECK_EQ_I(anet_dataset_count(data), 160);
   CHECK_EQ_I(anet_dataset_classes(data), 8);
   for (int32_t i = 0; i < 160; i++) {
@@ -674,7 +674,7 @@ TEST(cifar_sheets_are_read)
   char path[SCRATCH_PATH];
   anet_dataset *data;
   if (!test_shared("cifar10", "cifar_sheets_are_read", path)) return;
-  CHECK_OK(anet_dataset_open(path, "test", 0, &data));
+  CHECK_OK(anet_dataset_open(path, "test", 0, NULL, &data));
   const anet_shape *shape = &anet_dataset_images(data)->shape;
   CHECK(shape->dim[0] == 5000 && shape->dim[1] == 32 && shape->dim[2] == 32 && shape->dim[3] == 3);
   CHECK_EQ_I(anet_dataset_classes(data), 10);

@@ -42,7 +42,6 @@ local function run(options, ui)
   show_ladder(ui, list, result.ladder, options.frame)
   show(ui, result)
   ui:result(result)
-  if ui:interrupted() then return 130 end
   return options.strict and result.failures > 0 and 1 or 0
 end
 

@@ -44,7 +44,7 @@ local function run_kernels(options, ui)
   for case = 1, bench.kernel_cases() do
     local ref_ns
     for _, isa in ipairs(wanted(bench.kernel(case, nil, 0).name, options.names) and isas or {}) do
-      if ui:interrupted() then return 130 end
+      core.poll()
       local k = bench.kernel(case, isa, options.ms)
       ref_ns = ref_ns or k.ns
       k.ref_ns, k.share = ref_ns, k.flops / k.ns * 1e9 / peaks[isa]
@@ -117,7 +117,7 @@ local function run_training(options, ui)
   local peak = bench.peak(nil, pool)
   local times = bench.time(jobs, options.rounds, function(done)
     ui:progress('round %d of %d', done, options.rounds)
-    return ui:interrupted()
+    core.poll()
   end)
   local results, rows = {}, {
     {'model', 'ms/step min', 'ms/step median', 'gflops', '% of peak', 'memory/weights', 'weights'}}

@@ -31,7 +31,7 @@ local function make_supernet(ui, options, model, train, results, pool)
   ui:line('%s', ui:bold 'distill: the new options learn from the oracle')
   local began = anet.clock()
   local distiller = anet.distill.new(s, train, model.input, schedule, {seed = options.seed}, pool)
-  if not road.distill(ui, distiller) then return nil end
+  road.distill(ui, distiller)
   results.distill = {seconds = anet.clock() - began, steps = distiller.step}
   ui:line('distilled in %s', text.duration(results.distill.seconds))
   return s
@@ -82,8 +82,8 @@ local function obtain(ui, options, model, train, results, pool)
   else
     s = make_supernet(ui, options, model, train, results, pool)
   end
-  s = s and widen(ui, options, model, s, train, pool)
-  if s then results.supernet = {options = #s:space():options(), subnets = s:space():size(), bytes = s:bytes()} end
+  s = widen(ui, options, model, s, train, pool)
+  results.supernet = {options = #s:space():options(), subnets = s:space():size(), bytes = s:bytes()}
   return s
 end
 
@@ -173,14 +173,12 @@ local function run(options, ui)
   local model = road.open_model(ui, options.model)
   local images = split(ui, options, model, pool)
   local s = obtain(ui, options, model, images.train, results, pool)
-  if not s then return 130 end
   local times = profile(ui, options, s, results, timing_pool)
   local ladder = search(ui, options, s, times, images, model.input, results, pool, timing_pool)
   adapt(ui, options, ladder, images.test, model.input, results, pool)
   results.seconds = anet.clock() - began
   save(ui, options, s, model, times, ladder, images, results)
   ui:result(results)
-  return ui:interrupted() and 130 or 0
 end
 
 return {

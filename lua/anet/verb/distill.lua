@@ -1,5 +1,6 @@
 -- anet distill: train a supernet's options from its oracle.
 local anet = require 'anet'
+local core = require 'anet.core'
 local provenance = require 'anet.provenance'
 local road = require 'anet.road'
 local text = require 'anet.text'
@@ -60,11 +61,11 @@ local function work(options, ui)
     run.seconds = before + anet.clock() - began
     ui:try(distiller:save(anet.bundle.new()):set_value('run', run):save(options.out .. '.ckpt'))
   end
-  if not road.distill(ui, distiller, checkpoint) then
+  core.hold()
+  core.rescue(function() road.distill(ui, distiller, checkpoint) end, function()
     checkpoint()
-    ui:note('stopped after step %d; go on with: anet distill --resume --out %s', distiller.step, options.out)
-    return 130
-  end
+    return ('stopped after step %d; go on with: anet distill --resume --out %s'):format(distiller.step, options.out)
+  end)
   run.seconds = before + anet.clock() - began
   save_model(ui, distiller, model, run, options.out)
   ui:line('%s: %d steps, %s', options.out, distiller.step, text.duration(run.seconds))

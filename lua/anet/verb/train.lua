@@ -162,12 +162,12 @@ local function show(ui, trainer, sums, began)
     text.duration(left))
 end
 
--- To the end of the epoch; nil where it was interrupted.
+-- To the end of the epoch.
 local function run_epoch(ui, trainer)
   local epoch, began = trainer.epoch, C.anet_clock_ms()
   local sums = {loss = 0, correct = 0, images = 0}
   while trainer.epoch == epoch do
-    if ui:interrupted() then return nil end
+    core.poll()
     local stats, n = trainer:step()
     sums.loss, sums.correct = sums.loss + stats.loss * n, sums.correct + stats.correct
     sums.images = sums.images + n
@@ -181,12 +181,12 @@ local function run_epoch(ui, trainer)
 end
 
 local function report_epoch(ui, trainer, sums, test, run)
-  local accuracy = test and trainer:accuracy(test)
   local entry = {
-    epoch = trainer.epoch - 1, loss = sums.loss / sums.images, train = sums.correct / sums.images, test = accuracy,
-    seconds = sums.seconds,
+    epoch = trainer.epoch - 1, loss = sums.loss / sums.images, train = sums.correct / sums.images, seconds = sums.seconds,
   }
   run.history[#run.history + 1] = entry
+  local accuracy = test and trainer:accuracy(test)
+  entry.test = accuracy
   ui:line('epoch %3d/%d  loss %.4f  train %6.2f %%%s  %4.0f images/s  %s', entry.epoch, trainer.settings.epochs,
     entry.loss, 100 * entry.train, accuracy and ('  test %6.2f %%'):format(100 * accuracy) or '',
     sums.images / sums.seconds, text.duration(sums.seconds))
@@ -200,18 +200,21 @@ local function run(options, ui)
   ui:line('%s; %d steps an epoch; %s', tostring(trainer.data), trainer.batches, tostring(trainer.tape))
   local began, before, accuracy = C.anet_clock_ms(), run_state.seconds, nil
   local function clock() run_state.seconds = before + (C.anet_clock_ms() - began) / 1000 end
-  while not trainer:done() do
-    local sums = run_epoch(ui, trainer)
-    clock()
-    if not sums then
-      save_checkpoint(ui, trainer, run_state, options.out)
-      ui:note('stopped at epoch %d, batch %d; go on with: anet train --resume --out %s', trainer.epoch,
-              trainer.index, options.out)
-      return 130
+  local function work()
+    while not trainer:done() do
+      local sums = run_epoch(ui, trainer)
+      clock()
+      accuracy = report_epoch(ui, trainer, sums, test, run_state)
+      if not trainer:done() then save_checkpoint(ui, trainer, run_state, options.out) end
     end
-    accuracy = report_epoch(ui, trainer, sums, test, run_state)
-    if not trainer:done() then save_checkpoint(ui, trainer, run_state, options.out) end
   end
+  core.hold()
+  core.rescue(work, function()
+    clock()
+    save_checkpoint(ui, trainer, run_state, options.out)
+    return ('stopped at epoch %d, batch %d; go on with: anet train --resume --out %s'):format(trainer.epoch, trainer.index,
+                                                                                           options.out)
+  end)
   accuracy = accuracy or (test and trainer:accuracy(test))
   save_model(ui, trainer, run_state, options, accuracy)
   ui:line('%s: %s', options.out, accuracy and ('test accuracy %.2f %%, %s'):format(100 * accuracy,
