@@ -235,7 +235,7 @@ static bool read_member(reader *r, json_t *object, int32_t depth)
   json_t *value = NULL;
   if (!key) return false;
   if (json_object_get(object, key))
-    refuse(r, "each key once");
+    refuse(r, "no duplicate keys");
   else if (!take(r, ':'))
     refuse(r, "':'");
   else
