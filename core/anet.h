@@ -558,7 +558,8 @@ ANET_API int anet_supernet_importance(anet_supernet *supernet, int32_t position,
                                       int32_t count, anet_pool *pool, float *importance);
 /* Start an option by least squares: its last convolution is solved so that the option's output
  * before the activation is nearest to the oracle's over the images (ridge: relative to the
- * mean diagonal). ANET_UNSUPPORTED where an option has no such convolution. */
+ * mean diagonal). ANET_UNSUPPORTED where an option has no such convolution, ANET_ABSENT where there is no OpenBLAS
+ * (libopenblas.so.0), which is loaded by the first such call. */
 ANET_API int anet_supernet_solve(anet_supernet *supernet, int32_t option, const float *in,
                                  int32_t count, double ridge, anet_pool *pool);
 /* A sealed supernet like this one, with one more option at each position: the oracle's block in bytes (ANET_INT8), as by

@@ -133,7 +133,7 @@ int main(int argc, char **argv)
   test_scratch_new(folder);
   test_scratch_path(folder, "model.anet", path);
   CHECK_OK(anet_tensor_new(ANET_F32, &(anet_shape){2, {3, 7}}, &sample.tensor));
-  anet_net *oracle = net_resnet(8, 3, 8, 2, 4);
+  anet_net *oracle = net_resnet(8, 3, 4, 1, 4);
   sample.supernet = elastic_supernet(oracle);
   CHECK_OK(anet_supernet_seal(sample.supernet));
   anet_net_release(oracle);

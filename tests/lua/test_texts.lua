@@ -181,7 +181,7 @@ local function sorted(list)
   return list
 end
 
-local MOST = 40 -- places of a text; of longer ones, every so many
+local MOST = 14 -- places of a text; of longer ones, every so many
 
 test.case('texts with something else inside', function()
   local tried = 0

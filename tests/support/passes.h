@@ -2,7 +2,8 @@
 #ifndef ANET_PASSES_H
 #define ANET_PASSES_H
 
-#include "base/clock.h"
+#include <time.h>
+
 #include "graph/blocks.h"
 #include "graph/net.h"
 #include "graph/simplify.h"
@@ -11,8 +12,9 @@
 
 #define PASS_MAP(X)                                                                                \
   X(import)                                                                                        \
-  X(partial) X(store) X(save) X(open) X(load) X(blocks) X(groups) X(simplify) X(extract) X(plan)   \
-      X(tape) X(export_onnx) X(export_c) X(release)
+  X(partial)                                                                                       \
+  X(store) X(save) X(open) X(load) X(blocks) X(groups) X(simplify) X(extract) X(plan) X(tape)      \
+      X(export_onnx) X(export_c) X(release)
 
 enum {
 #define X(name) PASS_##name,
@@ -137,6 +139,14 @@ static inline int pass_run(passes *p, int pass)
   }
 }
 
+/* What this thread has worked: others that keep it waiting do not count. */
+static inline double pass_clock(void)
+{
+  struct timespec now;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
 /* ms (PASSES) of each. */
 static inline void passes_time(long_shape shape, int32_t count, const char *folder, double *ms)
 {
@@ -147,9 +157,9 @@ static inline void passes_time(long_shape shape, int32_t count, const char *fold
               .out = test_scratch_path(folder, "long.c", path[2])};
   long_write(shape, count, p.model);
   for (int pass = 0; pass < PASSES; pass++) {
-    const int64_t began = anet__now_ns();
+    const double began = pass_clock();
     const int rc = pass_run(&p, pass);
-    ms[pass] = (double)(anet__now_ns() - began) / 1e6;
+    ms[pass] = pass_clock() - began;
     test_checks++;
     if (rc)
       TEST_FAIL("%s, %d nodes, %s: %s", long_name[shape], count, pass_name[pass], anet_error());

@@ -8,7 +8,7 @@ local unseen = require 'anet.unseen'
 
 -- The latency table of the bundle, or a new one; a stale one is refused by name.
 local function table_of(ui, model, options, pool)
-  local t = not options.profile and model.bundle:latency() or nil
+  local t = not options.profile and road.part(ui, model.path, model.bundle:latency()) or nil
   if t then
     ui:try(t:check(options.threads == 0 and anet.pool(0) or options.threads))
     return t
