@@ -12,6 +12,7 @@
 #define ANET_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define ANET_MUST_USE __attribute__((warn_unused_result))
 #define ANET_UNUSED __attribute__((unused))
+#define ANET_TYPEOF(x) __typeof__(x)
 #define ANET_COUNT(array) ((int32_t)(sizeof(array) / sizeof((array)[0])))
 
 #define ANET_MIN(a, b) ((a) < (b) ? (a) : (b))

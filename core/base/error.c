@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 enum { MESSAGE_BYTES = 512 };
 
 /* One of the two mutable globals: what the thread's last failure left. */
@@ -19,29 +21,6 @@ static bool is_control(uint32_t code)
          (code >= 0x2066 && code <= 0x2069);
 }
 
-/* Bytes of the UTF-8 character at `s`, which a 0 ends; 0: it is none. */
-static int character_bytes(const unsigned char *s, uint32_t *code)
-{
-  static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-  const int bytes = *s < 0x80   ? 1
-                    : *s < 0xc2 ? 0
-                    : *s < 0xe0 ? 2
-                    : *s < 0xf0 ? 3
-                    : *s < 0xf5 ? 4
-                                : 0;
-  if (bytes < 2) {
-    *code = *s;
-    return bytes;
-  }
-  *code = *s & (0x7fU >> bytes);
-  for (int i = 1; i < bytes; i++) {
-    if ((s[i] & 0xc0) != 0x80) return 0;
-    *code = *code << 6 | (s[i] & 0x3f);
-  }
-  const bool surrogate = *code >= 0xd800 && *code < 0xe000;
-  return *code < least[bytes] || surrogate || *code > 0x10ffff ? 0 : bytes;
-}
-
 /* message = text, where it is not printable as \xNN a byte, whole characters as far as they fit. */
 static void set_message(const char *text)
 {
@@ -49,7 +28,7 @@ static void set_message(const char *text)
   char *to = message, *end = message + MESSAGE_BYTES - 1;
   uint32_t code;
   for (int bytes; *s; s += bytes) {
-    bytes = character_bytes(s, &code);
+    bytes = anet__utf8(s, &code);
     const bool plain = bytes > 0 && !is_control(code);
     bytes = ANET_MAX(bytes, 1);
     if (end - to < (plain ? bytes : 4 * bytes)) break;

@@ -71,12 +71,17 @@ static int read_all(int file, const char *path, char *to, size_t bytes)
   return ANET_OK;
 }
 
-int anet__file_open(const char *path, int *file, size_t *bytes)
+int anet__file_bytes(int file, const char *name, size_t *bytes)
 {
   struct stat info;
+  return fstat(file, &info) ? fail_io("read", name) : check_regular(&info, name, bytes);
+}
+
+int anet__file_open(const char *path, int *file, size_t *bytes)
+{
   *file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* never waits for a pipe */
   if (*file < 0) return fail_io("open", path);
-  const int rc = fstat(*file, &info) ? fail_io("read", path) : check_regular(&info, path, bytes);
+  const int rc = anet__file_bytes(*file, path, bytes);
   if (rc) close(*file);
   return rc;
 }
@@ -107,13 +112,13 @@ int anet__file_read(const char *path, size_t limit, char **out, size_t *bytes)
   return rc;
 }
 
-int anet__file_part(const char *path, size_t offset, void *out, size_t bytes)
+int anet__file_part(int file, const char *name, size_t offset, void *out, size_t bytes)
 {
-  int file;
-  size_t all;
-  ANET_TRY(anet__file_open(path, &file, &all));
-  const int rc = lseek(file, (off_t)offset, SEEK_SET) < 0 ? fail_io("read", path)
-                                                          : read_all(file, path, out, bytes);
+  if (lseek(file, (off_t)offset, SEEK_SET) < 0) return fail_io("read", name);
+  return read_all(file, name, out, bytes);
+}
+
+void anet__file_close(int file)
+{
   close(file);
-  return rc;
 }

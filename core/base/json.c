@@ -1,7 +1,10 @@
 #include "base/json.h"
 
+#include <string.h>
+
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/utf8.h"
 
 int anet__json_parse(const char *text, size_t bytes, const char *where, json_t **out)
 {
@@ -14,17 +17,68 @@ int anet__json_parse(const char *text, size_t bytes, const char *where, json_t *
                    error.text);
 }
 
+/* jansson does not look at every answer of what it calls: a failure is kept here. */
+typedef struct line {
+  char *text;
+  size_t bytes, room;
+  bool failed;
+} line;
+
+static int line_add(const char *text, size_t bytes, void *context)
+{
+  line *l = context;
+  if (l->room - l->bytes <= bytes) { /* and a 0 */
+    const size_t room = ANET_MAX(2 * l->room, l->bytes + bytes + 1);
+    char *more = l->failed ? NULL : anet__alloc(room);
+    if (!more) return l->failed = true, -1;
+    if (l->bytes) memcpy(more, l->text, l->bytes);
+    anet__free(l->text);
+    l->text = more;
+    l->room = room;
+  }
+  memcpy(l->text + l->bytes, text, bytes);
+  l->bytes += bytes;
+  l->text[l->bytes] = 0;
+  return 0;
+}
+
 char *anet__json_text(const json_t *value)
 {
+  line l = {0};
   const size_t flags = JSON_COMPACT | JSON_ENCODE_ANY;
-  const size_t bytes = json_dumpb(value, NULL, 0, flags);
-  if (bytes == 0) {
-    anet_fail(ANET_NOMEM, "cannot write a value as JSON");
-    return NULL;
+  if (value && json_dump_callback(value, line_add, &l, flags) == 0 && !l.failed) return l.text;
+  anet__free(l.text);
+  anet_fail(ANET_NOMEM, "no memory to write a value as JSON");
+  return NULL;
+}
+
+bool anet__json_is_text(const char *text)
+{
+  const uint8_t *at = (const uint8_t *)text;
+  for (int32_t bytes; *at; at += bytes)
+    if (!(bytes = anet__utf8(at, NULL))) return false;
+  return true;
+}
+
+json_t *anet__json_message(const char *text)
+{
+  char *copy = anet__strdup(text);
+  if (!copy) return NULL;
+  for (char *at = copy; *at;) {
+    const int32_t bytes = anet__utf8((const uint8_t *)at, NULL);
+    if (!bytes) *at = '?';
+    at += ANET_MAX(bytes, 1);
   }
-  char *text = anet__alloc(bytes + 1);
-  if (text) json_dumpb(value, text, bytes, flags);
-  return text;
+  json_t *value = json_string(copy);
+  anet__free(copy);
+  return value;
+}
+
+json_t *anet__json_push(json_t *array, json_t *value)
+{
+  if (json_array_append_new(array, value) == 0) return array;
+  json_decref(array);
+  return NULL;
 }
 
 static const char *type_name(const json_t *value)
@@ -95,5 +149,26 @@ int anet__json_object(const json_t *object, const char *key, json_t **out)
   json_t *found = json_object_get(object, key);
   if (!json_is_object(found)) return wrong_type(key, found, "an object");
   *out = found;
+  return ANET_OK;
+}
+
+int anet__json_numbers(const json_t *object, const char *key, double low, int32_t count,
+                       double *out)
+{
+  json_t *array = NULL;
+  ANET_TRY(anet__json_array(object, key, &array));
+  if (json_array_size(array) != (size_t)count)
+    return anet_fail(ANET_FORMAT, "JSON: '%s' has %zu numbers, want %d", key,
+                     json_array_size(array), count);
+  for (int32_t i = 0; i < count; i++) {
+    const json_t *item = json_array_get(array, (size_t)i);
+    if (!json_is_number(item))
+      return anet_fail(ANET_FORMAT, "JSON: item %d of '%s' is %s, want a number", i, key,
+                       type_name(item));
+    out[i] = json_number_value(item);
+    if (out[i] < low)
+      return anet_fail(ANET_FORMAT, "JSON: item %d of '%s' is %g, want at least %g", i, key, out[i],
+                       low);
+  }
   return ANET_OK;
 }

@@ -1,17 +1,11 @@
 /* Where values live. A value gets a slot; ops that may write over what they read for the last time
  * share its slot; slots that are alive together get disjoint parts of the arena. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/place.h"
 #include "elastic/plan_draft.h"
-
-/* A slot's time in the arena: from the step that writes it first to the one that reads it last. */
-typedef struct room {
-  int32_t slot, begin, end;
-  size_t bytes, offset;
-} room;
 
 /* ---- slots -------------------------------------------------------------------------------- */
 
@@ -20,7 +14,8 @@ typedef struct placing {
   int32_t *memory; /* of the arrays, owned */
   int32_t *slot;   /* (values) */
   int32_t *last;   /* (values) the last step that reads it; `steps`: it is an output */
-  room *room;      /* (slots), owned */
+  anet__span
+      *span; /* (slots) from the step that writes it first to the one that reads it last; owned */
 } placing;
 
 static void find_last_reads(const placing *p)
@@ -71,7 +66,7 @@ static int32_t replaced(const placing *p, int32_t number)
 static int32_t new_slot(const placing *p, anet__slot slot, int32_t begin)
 {
   anet_plan *plan = p->draft->plan;
-  p->room[plan->slots] = (room){.slot = plan->slots, .begin = begin};
+  p->span[plan->slots] = (anet__span){.first = begin};
   plan->slot[plan->slots] = slot;
   return plan->slots++;
 }
@@ -95,8 +90,8 @@ static void assign_slots(const placing *p)
     if (over >= 0) slot = p->slot[over];
     if (slot < 0) slot = new_slot(p, (anet__slot){0}, i);
     p->slot[step->out] = slot;
-    p->room[slot].end = p->last[step->out];
-    p->room[slot].bytes = value_bytes(step, &plan->net->node[step->out].shape);
+    p->span[slot].last = p->last[step->out];
+    p->span[slot].bytes = value_bytes(step, &plan->net->node[step->out].shape);
   }
 }
 
@@ -127,63 +122,17 @@ static void number_slots(const placing *p)
 
 /* ---- offsets ------------------------------------------------------------------------------ */
 
-static size_t align(size_t bytes)
-{
-  return (bytes + ANET_ALIGN - 1) / ANET_ALIGN * ANET_ALIGN;
-}
-
-/* Largest first; of equals the earlier slot, so that every machine places alike. */
-static int by_size(const void *left, const void *right)
-{
-  const room *a = left, *b = right;
-  if (a->bytes != b->bytes) return a->bytes < b->bytes ? 1 : -1;
-  return a->slot - b->slot;
-}
-
-/* The smallest gap that takes the room between those that are alive with it, or the end of them.
- * placed: in order of offsets. */
-static size_t find_gap(const room *placed, int32_t count, const room *r)
-{
-  size_t top = 0, best = SIZE_MAX, best_bytes = SIZE_MAX;
-  for (int32_t i = 0; i < count; i++) {
-    const room *other = &placed[i];
-    if (other->end < r->begin || r->end < other->begin) continue;
-    size_t gap = other->offset > top ? other->offset - top : 0;
-    if (gap >= r->bytes && gap < best_bytes) {
-      best = top;
-      best_bytes = gap;
-    }
-    top = ANET_MAX(top, other->offset + other->bytes);
-  }
-  return best == SIZE_MAX ? top : best;
-}
-
-/* Greedy by size. The rooms placed so far stand at the front of the array, by offset. */
-static void place_rooms(anet_plan *plan, room *rooms, int32_t count)
-{
-  qsort(rooms, (size_t)count, sizeof *rooms, by_size);
-  for (int32_t i = 0; i < count; i++) {
-    room r = rooms[i];
-    int32_t at = i;
-    r.offset = find_gap(rooms, i, &r);
-    while (at > 0 && rooms[at - 1].offset > r.offset) at--;
-    memmove(&rooms[at + 1], &rooms[at], (size_t)(i - at) * sizeof *rooms);
-    rooms[at] = r;
-    plan->slot[r.slot].offset = r.offset;
-    plan->slot_bytes = ANET_MAX(plan->slot_bytes, r.offset + r.bytes);
-  }
-}
-
-static void assign_offsets(const placing *p)
+/* What is not in the arena takes no room there. */
+static int assign_offsets(const placing *p)
 {
   anet_plan *plan = p->draft->plan;
   int32_t count = 0;
-  for (int32_t i = 0; i < plan->slots; i++) {
-    if (plan->slot[i].place != ANET_PLACE_ARENA) continue;
-    p->room[count] = p->room[i];
-    p->room[count++].bytes = align(p->room[i].bytes);
-  }
-  place_rooms(plan, p->room, count);
+  for (int32_t i = 0; i < plan->slots; i++)
+    if (plan->slot[i].place == ANET_PLACE_ARENA) p->span[count++] = p->span[i];
+  ANET_TRY(anet__spans_place(p->span, count, &plan->slot_bytes));
+  for (int32_t i = 0, k = 0; i < plan->slots; i++)
+    if (plan->slot[i].place == ANET_PLACE_ARENA) plan->slot[i].offset = p->span[k++].offset;
+  return ANET_OK;
 }
 
 /* ---- all of it ---------------------------------------------------------------------------- */
@@ -207,9 +156,9 @@ static int placing_new(anet__draft *draft, placing *p)
   size_t values = (size_t)plan->net->count, slots = (size_t)(plan->inputs + plan->steps);
   *p = (placing){.draft = draft};
   p->memory = anet__alloc_array(2 * values, sizeof *p->memory);
-  p->room = anet__alloc_array(slots, sizeof *p->room);
+  p->span = anet__alloc_array(slots, sizeof *p->span);
   plan->slot = anet__alloc_array(slots, sizeof *plan->slot);
-  if (!p->memory || !p->room || !plan->slot) return ANET_NOMEM;
+  if (!p->memory || !p->span || !plan->slot) return ANET_NOMEM;
   p->slot = p->memory;
   p->last = p->memory + values;
   for (size_t v = 0; v < values; v++) p->slot[v] = -1; /* none yet; several steps may write one */
@@ -226,9 +175,9 @@ int anet__plan_place(anet__draft *draft)
     assign_slots(&p);
     assign_outputs(&p);
     number_slots(&p);
-    assign_offsets(&p);
+    rc = assign_offsets(&p);
   }
   anet__free(p.memory);
-  anet__free(p.room);
+  anet__free(p.span);
   return rc;
 }

@@ -41,8 +41,9 @@ static int32_t most_span(const anet_blocks *blocks, int32_t index)
   return span;
 }
 
-static int fill_face(const anet_net *net, anet_block *face)
+static int fill_face(const anet_net *net, anet__block *block)
 {
+  anet_block *face = &block->face;
   anet_net *part;
   anet__groups groups;
   anet_cost cost;
@@ -51,7 +52,7 @@ static int fill_face(const anet_net *net, anet_block *face)
   face->out = net->node[face->exit].shape;
   face->stride = ratio(face->in.dim[0], face->out.dim[0]);
   face->can_skip = anet__shape_equal(&face->in, &face->out);
-  ANET_TRY(anet__net_extract(net, &face->entry, 1, &face->exit, 1, NULL, &part));
+  ANET_TRY(anet__net_region(net, face->entry, block->node, face->nodes, &part));
   anet_net_cost(part, &cost);
   face->macs = cost.macs;
   face->params = cost.params;
@@ -74,7 +75,7 @@ int anet__blocks_face(anet_blocks *blocks)
     trunk += face->trunk != old;
     old = face->trunk;
     face->trunk = trunk;
-    ANET_TRY(fill_face(blocks->net, face));
+    ANET_TRY(fill_face(blocks->net, &blocks->block[i]));
   }
   for (int32_t i = 0; i < blocks->count; i++)
     blocks->block[i].face.most_span = most_span(blocks, i);

@@ -25,14 +25,12 @@ static const struct {
     {"cn?a?", "plain"},
 };
 
-/* Is item `at` of a block, or the first after those to pass over, such a one? Gives it, or -1. */
+/* The index of the item of this token at `at` or behind those to pass over, or -1. */
 static int32_t find_token(const anet__item *item, int32_t left, int32_t at, anet__token token)
 {
-  for (; at < left && (at == 0 || item[at].joined); at++) {
-    if (item[at].token == token) return at;
-    if (item[at].token != ANET_TOKEN_PASS) return -1;
-  }
-  return -1;
+  if (at >= left || (at > 0 && !item[at].joined) || item[at].passed < 0) return -1;
+  at += item[at].passed;
+  return item[at].token == token ? at : -1;
 }
 
 /* How many items from `item` on the pattern takes, or -1. An optional item is taken if it is there.
@@ -60,10 +58,11 @@ typedef struct finder {
   anet__chains chains;
   anet_blocks *blocks;
   int32_t capacity, frozen_capacity;
-  int32_t *block_of; /* (net->count) block of each node, -1: none; owned */
-  bool *beside;      /* (net->count) nodes of chains without blocks; owned */
-  int32_t trunk;     /* of the last block */
-  bool continues;    /* that block ends where the walk is, and no one else reads its exit */
+  int32_t *block_of;   /* (net->count) block of each node, -1: none; owned */
+  bool *beside;        /* (net->count) nodes of chains without blocks; owned */
+  const char **reason; /* (net->count) why a node stays frozen, NULL: it does not; owned */
+  int32_t trunk;       /* of the last block */
+  bool continues;      /* that block ends where the walk is, and no one else reads its exit */
 } finder;
 
 static bool is_plain(const anet__block *block)
@@ -71,22 +70,19 @@ static bool is_plain(const anet__block *block)
   return strcmp(block->face.kind, "plain") == 0;
 }
 
-/* Is the node between the entry and the exit of its item, the exit included? The mark is the
- * item's. */
-static bool in_item(const finder *f, const anet__item *item, int32_t node)
-{
-  return node == item->exit || f->flow.inside[node] > 0;
-}
-
 static int collect_nodes(finder *f, const anet__item *item, int32_t items, anet__block *block)
 {
-  const int32_t span = item[items - 1].exit - item[0].entry;
-  block->node = anet__alloc_array((size_t)span, sizeof *block->node);
+  int32_t count = 0;
+  for (int32_t i = 0; i < items; i++) {
+    anet__flow_mark(&f->flow, item[i].entry, item[i].exit);
+    count += f->flow.marks + 1;
+  }
+  block->node = anet__alloc_array((size_t)count, sizeof *block->node);
   if (!block->node) return ANET_NOMEM;
   for (int32_t i = 0; i < items; i++) {
     anet__flow_mark(&f->flow, item[i].entry, item[i].exit);
-    for (int32_t v = item[i].entry + 1; v <= item[i].exit; v++)
-      if (in_item(f, &item[i], v)) block->node[block->face.nodes++] = v;
+    for (int32_t k = 0; k < f->flow.marks; k++) block->node[block->face.nodes++] = f->flow.mark[k];
+    block->node[block->face.nodes++] = item[i].exit;
   }
   return ANET_OK;
 }
@@ -118,7 +114,7 @@ static bool is_false_friend(const finder *f, const anet__item *item, const char 
 {
   const anet__node *entry = anet__net_at(f->net, item->entry);
   if (pattern[0] != ANET_TOKEN_SPATIAL || !strchr(pattern, '!')) return false;
-  while (item->token == ANET_TOKEN_PASS) item++;
+  item += item->passed;
   const int32_t expanded = f->net->node[item->exit].attr.channels;
   return entry->op == ANET_OP_INPUT || expanded <= entry->shape.dim[2];
 }
@@ -177,13 +173,6 @@ static int read_chain(finder *f, const anet__item *item, int32_t items)
 /* ---- plain blocks ------------------------------------------------------------------------------
  */
 
-static void drop_block(anet_blocks *blocks, int32_t index)
-{
-  anet__free(blocks->block[index].node);
-  memmove(blocks->block + index, blocks->block + index + 1,
-          (size_t)(--blocks->count - index) * sizeof *blocks->block);
-}
-
 static bool is_output(const anet_net *net, int32_t value)
 {
   for (int32_t i = 0; i < net->outputs; i++)
@@ -198,20 +187,23 @@ static void drop_plain(finder *f)
   anet_blocks *b = f->blocks;
   bool composite = false, stem = true;
   for (int32_t i = 0; i < b->count; i++) composite |= !is_plain(&b->block[i]);
-  for (int32_t i = 0; i < b->count;) {
+  int32_t kept = 0;
+  for (int32_t i = 0; i < b->count; i++) {
     const anet_block *face = &b->block[i].face;
     const bool first = stem;
     stem = false;
     if (is_plain(&b->block[i]) && (composite || first || is_output(net, face->exit)))
-      drop_block(b, i);
+      anet__free(b->block[i].node);
     else
-      i++;
+      b->block[kept++] = b->block[i];
   }
+  b->count = kept;
 }
 
 /* ---- what stays frozen
  * --------------------------------------------------------------------------- */
 
+/* A norm or an activation has the reason of what it reads. */
 static const char *reason_of(const finder *f, int32_t node, int32_t first, int32_t last)
 {
   const anet__op_id op = f->net->node[node].op;
@@ -222,9 +214,8 @@ static const char *reason_of(const finder *f, int32_t node, int32_t first, int32
   if (anet__op_convolves(op)) return "a plain convolution between blocks";
   if (op == ANET_OP_MAX_POOL || op == ANET_OP_AVG_POOL) return "pooling between blocks";
   if (op == ANET_OP_NORM || anet__op_activates(op)) {
-    const int32_t from = f->net->node[node].in[0];
-    if (f->block_of[from] < 0 && f->net->node[from].op != ANET_OP_INPUT)
-      return reason_of(f, from, first, last);
+    const char *reason = f->reason[f->net->node[node].in[0]];
+    if (reason) return reason;
   }
   return "an operation between blocks";
 }
@@ -269,7 +260,7 @@ static int fill_frozen(finder *f)
   mark_blocks(f, &first, &last);
   for (int32_t v = 0; v < f->net->count; v++)
     if (f->block_of[v] < 0 && f->net->node[v].op != ANET_OP_INPUT)
-      ANET_TRY(add_frozen(f, v, reason_of(f, v, first, last)));
+      ANET_TRY(add_frozen(f, v, f->reason[v] = reason_of(f, v, first, last)));
   return ANET_OK;
 }
 
@@ -281,7 +272,8 @@ static int find(finder *f)
   const size_t count = (size_t)f->net->count;
   f->block_of = anet__alloc_array(count, sizeof *f->block_of);
   f->beside = anet__alloc_array(count, sizeof *f->beside);
-  if (!f->block_of || !f->beside) return ANET_NOMEM;
+  f->reason = anet__alloc_array(count, sizeof *f->reason);
+  if (!f->block_of || !f->beside || !f->reason) return ANET_NOMEM;
   ANET_TRY(anet__flow_find(f->net, &f->flow));
   ANET_TRY(anet__chains_find(&f->flow, &f->chains));
   for (int32_t c = 0; c < f->chains.count; c++) {
@@ -305,6 +297,7 @@ int anet_blocks_find(anet_net *net, anet_blocks **out)
   anet__chains_free(&f.chains);
   anet__free(f.block_of);
   anet__free(f.beside);
+  anet__free(f.reason);
   if (rc)
     anet_blocks_release(f.blocks);
   else

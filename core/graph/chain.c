@@ -28,10 +28,10 @@ bool anet__node_is_point(const anet__node *node)
 
 /* x * f(x): an activation spelled out if there is nothing that learns in f. The mark is the
  * region's. */
-static anet__token product_token(const anet__flow *flow, const anet__item *item)
+static anet__token product_token(const anet__flow *flow)
 {
-  for (int32_t v = item->entry + 1; v < item->exit; v++)
-    if (flow->inside[v] && !anet__op_activates(flow->net->node[v].op)) return ANET_TOKEN_GATE;
+  for (int32_t i = 0; i < flow->marks; i++)
+    if (!anet__op_activates(flow->net->node[flow->mark[i]].op)) return ANET_TOKEN_GATE;
   return ANET_TOKEN_ACTIVATION;
 }
 
@@ -53,7 +53,7 @@ static anet__token token_of(const anet__flow *flow, const anet__item *item)
     case ANET_OP_CONCAT:
       return node->attr.axis == 0 ? ANET_TOKEN_CONCAT : ANET_TOKEN_OTHER;
     case ANET_OP_MUL:
-      return product_token(flow, item);
+      return product_token(flow);
     case ANET_OP_PAD:
       return anet__node_widens(node) ? ANET_TOKEN_OTHER : ANET_TOKEN_PASS;
     case ANET_OP_DROPOUT:
@@ -83,9 +83,19 @@ static int add_item(walker *w, int32_t entry, int32_t exit)
   anet__flow_mark(w->flow, entry, exit);
   item.token = token_of(w->flow, &item);
   item.joined = w->flow->inside[entry] == w->flow->readers[entry];
-  for (int32_t v = entry + 1; v <= exit; v++) w->seen[v] |= v == exit || w->flow->inside[v] > 0;
+  for (int32_t i = 0; i < w->flow->marks; i++) w->seen[w->flow->mark[i]] = true;
+  w->seen[exit] = true;
   c->item[w->items++] = item;
   return ANET_OK;
+}
+
+/* How many items patterns pass over from each on, to get to one that they name. */
+static void count_passed(anet__item *item, int32_t items)
+{
+  for (int32_t i = items - 1; i >= 0; i--) {
+    const bool goes_on = i + 1 < items && item[i + 1].joined && item[i + 1].passed >= 0;
+    item[i].passed = item[i].token != ANET_TOKEN_PASS ? 0 : goes_on ? item[i + 1].passed + 1 : -1;
+  }
 }
 
 /* The chain whose first step leads from `entry` to `exit`. */
@@ -94,6 +104,8 @@ static int add_chain(walker *w, int32_t entry, int32_t exit)
   anet__chains *c = w->chains;
   for (; exit >= 0; entry = exit, exit = w->flow->next[exit]) ANET_TRY(add_item(w, entry, exit));
   ANET_TRY(anet__grow((void **)&c->first, &w->chain_capacity, c->count + 1, sizeof *c->first));
+  const int32_t first = c->first[c->count];
+  count_passed(c->item + first, w->items - first);
   c->first[++c->count] = w->items;
   return ANET_OK;
 }

@@ -26,6 +26,7 @@ typedef struct anet__item {
   int32_t entry, exit; /* values; the entry is the exit of the item before */
   anet__token token;
   bool joined; /* nobody but this item reads its entry */
+  int32_t passed; /* how many items from this one on patterns pass over; -1: to the end of what is joined */
 } anet__item;
 
 /* Every node but inputs is in at most one item: those that are in none join several branches of

@@ -12,15 +12,16 @@ typedef struct anet__flow {
   int32_t *readers;   /* (count) nodes and outputs that read a value, with repetition */
   int32_t *dominator; /* (count) the last value before it that all paths from the inputs pass; -1 */
   int32_t *next;      /* (count) the value that the chain's next step leads to; -1: it ends */
-  int32_t *inside;    /* (count) scratch of anet__flow_mark */
+  int32_t *inside;    /* (count) of the last mark: how often a value is read there; 0: it is not marked */
+  int32_t *mark;      /* (marks) the values marked, in order, but for the entry */
+  int32_t marks, entry;
 } anet__flow;
 
 int anet__flow_find(const anet_net *net, anet__flow *out);
 void anet__flow_free(anet__flow *flow);
 
-/* Mark what lies on paths from `entry`, which dominates `exit`, to `exit`: inside[v] > 0 for values
- * v between the two, inside[entry] = how often it is read there. False if one in between has
- * readers outside. */
-bool anet__flow_mark(anet__flow *flow, int32_t entry, int32_t exit);
+/* Mark what lies on paths from `entry` to `exit`, between the two: it takes as long as that is large. Only values
+ * after the entry count, which for a region that it dominates are all. */
+void anet__flow_mark(anet__flow *flow, int32_t entry, int32_t exit);
 
 #endif

@@ -63,17 +63,21 @@ int anet__net_readers(const anet_net *net, int32_t **readers);
  * of each value, -1 where it has none. ANET_STATE if the exits need an input outside `entry`. */
 int anet__net_extract(const anet_net *net, const int32_t *entry, int32_t entries,
                       const int32_t *exit, int32_t exits, int32_t *map, anet_net **out);
+/* As extract, of a region whose nodes (in order, the last one its exit) read only each other and `entry`: it takes as
+ * long as the region is large, not the net. */
+int anet__net_region(const anet_net *net, int32_t entry, const int32_t *node, int32_t nodes,
+                     anet_net **out);
 /* Append all nodes of `piece` to net with its inputs bound to `in`; out (piece->outputs) = values.
  */
 int anet__net_inline(anet_net *net, const anet_net *piece, const int32_t *in, int32_t region,
                      int32_t *out);
 
 /* JSON of the structure (no weights) and back; parameters are named "node.param" and looked up by
- * `find`, which gives a borrowed tensor, or NULL and leaves a message. Declared here, implemented
- * in graph/netjson.c. */
+ * `find`, whose tensors are borrowed. Declared here, implemented in graph/netjson.c. */
 struct json_t;
+typedef int anet__net_find_param(void *context, const char *name, anet_tensor **out);
 int anet__net_to_json(const anet_net *net, struct json_t **out);
-int anet__net_from_json(const struct json_t *json, anet_tensor *(*find)(void *, const char *),
-                        void *context, anet_net **out);
+int anet__net_from_json(const struct json_t *json, anet__net_find_param *find, void *context,
+                        anet_net **out);
 
 #endif

@@ -107,13 +107,20 @@ int anet__net_to_json(const anet_net *net, json_t **out)
   json_t *json = json_object(), *nodes = json_array();
   int bad = 0;
   *out = NULL;
+  for (int32_t v = 0; v < net->count; v++) {
+    if (anet__json_is_text(net->node[v].name)) continue;
+    json_decref(json);
+    json_decref(nodes);
+    return anet_fail(ANET_FORMAT, "net: the name '%s' of node %d is not UTF-8; rename it",
+                     net->node[v].name, v);
+  }
   for (int32_t v = 0; v < net->count && !bad; v++) bad = push(nodes, node_json(net, v));
   bad |= put(json, "inputs", names_json(net, net->input, net->inputs));
   bad |= put(json, "outputs", names_json(net, net->output, net->outputs));
   bad |= put(json, "nodes", nodes);
   if (bad) {
     json_decref(json);
-    return anet_fail(ANET_NOMEM, "net: no memory for its JSON, or a name is not UTF-8");
+    return anet_fail(ANET_NOMEM, "net: no memory for its JSON");
   }
   *out = json;
   return ANET_OK;
@@ -123,7 +130,7 @@ int anet__net_to_json(const anet_net *net, json_t **out)
 
 typedef struct reader {
   anet_net *net;
-  anet_tensor *(*find)(void *context, const char *name);
+  anet__net_find_param *find;
   void *context;
 } reader;
 
@@ -243,9 +250,9 @@ static int find_params(const reader *r, anet__node *node)
     char *name = anet__alloc(size);
     if (!name) return ANET_NOMEM;
     snprintf(name, size, "%s.%s", node->name, spec[i].name);
-    node->param[i] = r->find(r->context, name);
+    const int rc = r->find(r->context, name, &node->param[i]);
     anet__free(name);
-    if (!node->param[i]) return ANET_FORMAT;
+    if (rc) return rc;
   }
   return ANET_OK;
 }
@@ -279,8 +286,8 @@ static int read_faces(const json_t *json, anet_net *net)
   return ANET_OK;
 }
 
-int anet__net_from_json(const json_t *json, anet_tensor *(*find)(void *, const char *),
-                        void *context, anet_net **out)
+int anet__net_from_json(const json_t *json, anet__net_find_param *find, void *context,
+                        anet_net **out)
 {
   reader r = {.find = find, .context = context};
   json_t *nodes;

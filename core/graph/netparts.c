@@ -1,4 +1,5 @@
 /* Networks out of networks: extracting a part, inlining a piece, copying. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -96,6 +97,47 @@ int anet__net_extract(const anet_net *net, const int32_t *entry, int32_t entries
 done:
   anet_net_release(part);
   anet__free(number);
+  return rc;
+}
+
+static int by_value(const void *a, const void *b)
+{
+  const int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+  return x < y ? -1 : x > y;
+}
+
+/* The number in the part of `value`, which is the entry (0) or one of the nodes (1, 2, …). */
+static int32_t number_in(const int32_t *node, int32_t nodes, int32_t entry, int32_t value)
+{
+  if (value == entry) return 0;
+  const int32_t *at = bsearch(&value, node, (size_t)nodes, sizeof *node, by_value);
+  return at ? (int32_t)(at - node) + 1 : -1;
+}
+
+static int fill_region(const anet_net *net, int32_t entry, const int32_t *node, int32_t nodes,
+                       anet_net *part)
+{
+  const anet__node *from = anet__net_at(net, entry);
+  const anet__node input = {.op = ANET_OP_INPUT, .name = from->name, .shape = from->shape};
+  int32_t value, in[ANET_MAX_INPUTS];
+  ANET_TRY(anet__net_append(part, &input, NULL, &value));
+  for (int32_t n = 0; n < nodes; n++) {
+    const anet__node *own = anet__net_at(net, node[n]);
+    for (int32_t i = 0; i < own->inputs; i++) in[i] = number_in(node, nodes, entry, own->in[i]);
+    ANET_TRY(anet__net_append(part, own, in, &value));
+  }
+  return anet_net_output(part, value);
+}
+
+int anet__net_region(const anet_net *net, int32_t entry, const int32_t *node, int32_t nodes,
+                     anet_net **out)
+{
+  *out = NULL;
+  ANET_TRY(anet_net_new(out));
+  const int rc = fill_region(net, entry, node, nodes, *out);
+  if (!rc) return ANET_OK;
+  anet_net_release(*out);
+  *out = NULL;
   return rc;
 }
 

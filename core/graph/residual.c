@@ -43,8 +43,8 @@ static branch walk_branch(anet__flow *flow, int32_t sum, int32_t input)
   branch b = {0};
   if (end == entry) return b;
   anet__flow_mark(flow, entry, end);
-  for (int32_t v = entry + 1; v <= end; v++)
-    if (v == end || flow->inside[v]) count_node(anet__net_at(net, v), small, &b);
+  for (int32_t i = 0; i < flow->marks; i++) count_node(anet__net_at(net, flow->mark[i]), small, &b);
+  count_node(anet__net_at(net, end), small, &b);
   return b;
 }
 

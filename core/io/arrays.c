@@ -22,8 +22,11 @@ typedef struct header {
   size_t begin; /* of the data */
 } header;
 
-static int32_t type_of(const char *descr)
+/* What a file says its elements are (`descr`, of `length` bytes): a type of little-endian numbers.
+ */
+static int read_type(bool quoted, const char *descr, size_t length, int32_t *out)
 {
+  enum { MOST = 40 };
   static const struct {
     const char *name;
     int32_t type;
@@ -33,9 +36,23 @@ static int32_t type_of(const char *descr)
       {"<u2", ANET_ONNX_UINT16}, {"<i2", ANET_ONNX_INT16},  {"<u4", ANET_ONNX_UINT32},
       {"<i4", ANET_ONNX_INT32},  {"<i8", ANET_ONNX_INT64},  {"<u8", ANET_ONNX_UINT64},
   };
-  for (int32_t i = 0; i < ANET_COUNT(table); i++)
-    if (strncmp(table[i].name, descr, 3) == 0) return table[i].type;
-  return 0;
+  for (int32_t i = 0; quoted && i < ANET_COUNT(table); i++)
+    if (length == strlen(table[i].name) && memcmp(table[i].name, descr, length) == 0)
+      return *out = table[i].type, ANET_OK;
+  return anet_fail(ANET_UNSUPPORTED,
+                   "its elements are '%.*s%s', want <f2, <f4, <f8, |b1, or whole numbers |i1, |u1, "
+                   "<i2, <u2, <i4, <u4, <i8, <u8; convert it (astype)",
+                   (int)ANET_MIN(length, (size_t)MOST), descr, length > MOST ? "…" : "");
+}
+
+/* The value of `descr`: what stands between quotes, or, of records, all up to the next entry. */
+static int read_descr(const char *at, int32_t *type)
+{
+  at += strspn(at, " ");
+  const bool quoted = *at == '\'' || *at == '"';
+  const char *end = quoted ? strchr(at + 1, *at) : strstr(at, ", 'fortran_order'");
+  if (!end) end = at + strlen(at);
+  return read_type(quoted, at + quoted, (size_t)(end - at) - quoted, type);
 }
 
 static int read_shape(const char *at, header *h)
@@ -67,12 +84,11 @@ static int read_header(const char *data, size_t bytes, header *h)
   char text[512] = "";
   memcpy(text, data + prefix, ANET_MIN(length, sizeof text - 1));
   const char *descr = strstr(text, "'descr':"), *order = strstr(text, "'fortran_order':");
-  const char *shape = strstr(text, "'shape':"), *quote = descr ? strchr(descr + 8, '\'') : NULL;
-  if (!quote || !order || !shape)
+  const char *shape = strstr(text, "'shape':");
+  if (!descr || !order || !shape)
     return anet_fail(ANET_FORMAT, "its header says no descr, fortran_order and shape");
   h->begin = prefix + length;
-  h->type = type_of(quote + 1);
-  if (!h->type) return anet_fail(ANET_UNSUPPORTED, "its elements are '%.3s'", quote + 1);
+  ANET_TRY(read_descr(descr + 8, &h->type));
   if (strncmp(order + 16, " True", 5) == 0)
     return anet_fail(ANET_UNSUPPORTED, "it is stored in Fortran's order; save it in C's");
   return read_shape(shape + 8, h);

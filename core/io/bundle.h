@@ -5,6 +5,9 @@
 #include <jansson.h>
 #include "anet.h"
 #include "base/compiler.h"
+#include "base/index.h"
+
+struct anet__storage;
 
 typedef struct anet__entry {
   char *name;           /* owned */
@@ -16,7 +19,12 @@ struct anet_bundle {
   json_t *text;         /* object of strings, owned */
   anet__entry *entry;   /* (entries) owned */
   int32_t entries, capacity;
+  anet__index names;    /* of entries: by their names */
+  anet__index storages; /* of entries: by the storage of a tensor that they have, or had */
 };
+
+/* The name of the first entry whose tensor lies in this storage; NULL: none does. */
+const char *anet__bundle_stored(const anet_bundle *bundle, const struct anet__storage *storage);
 
 /* The file format (io/safetensors.c). */
 int anet__safetensors_read(const char *path, anet_bundle *bundle);

@@ -1,4 +1,6 @@
 /* How images become a model's input, in a bundle: the text "input". */
+#include <float.h>
+
 #include "base/error.h"
 #include "base/json.h"
 #include "io/bundle.h"
@@ -8,7 +10,7 @@ enum { MOST_CHANNELS = 4, MOST_SIDE = 1 << 16 };
 static json_t *floats_json(const float *values, int32_t count)
 {
   json_t *array = json_array();
-  for (int32_t i = 0; i < count; i++) json_array_append_new(array, json_real((double)values[i]));
+  for (int32_t i = 0; i < count; i++) array = anet__json_push(array, json_real((double)values[i]));
   return array;
 }
 
@@ -27,13 +29,13 @@ int anet_bundle_set_input(anet_bundle *bundle, const anet_input *input)
 
 static int read_floats(const json_t *json, const char *key, int32_t count, float *out)
 {
-  json_t *array = NULL;
-  ANET_TRY(anet__json_array(json, key, &array));
-  if (json_array_size(array) != (size_t)count)
-    return anet_fail(ANET_FORMAT, "input: %zu numbers in '%s', want %d", json_array_size(array),
-                     key, count);
-  for (int32_t i = 0; i < count; i++)
-    out[i] = (float)json_number_value(json_array_get(array, (size_t)i));
+  double value[MOST_CHANNELS];
+  ANET_TRY(anet__json_numbers(json, key, -FLT_MAX, count, value));
+  for (int32_t i = 0; i < count; i++) {
+    if (value[i] > FLT_MAX)
+      return anet_fail(ANET_FORMAT, "input: %g in '%s', want a float", value[i], key);
+    out[i] = (float)value[i];
+  }
   return ANET_OK;
 }
 

@@ -28,23 +28,16 @@ static int join(char *out, const char *prefix, const char *node, const char *par
 /* ---- storing ----------------------------------------------------------------------------------
  */
 
-static const char *stored_as(const anet_bundle *bundle, const anet__storage *storage)
-{
-  for (int32_t i = 0; i < bundle->entries; i++)
-    if (bundle->entry[i].tensor->storage == storage) return bundle->entry[i].name;
-  return NULL;
-}
-
 static json_t *ints_json(const int32_t *values, int32_t count)
 {
   json_t *array = json_array();
-  for (int32_t i = 0; i < count; i++) json_array_append_new(array, json_integer(values[i]));
+  for (int32_t i = 0; i < count; i++) array = anet__json_push(array, json_integer(values[i]));
   return array;
 }
 
 static int store_param(anet_bundle *bundle, json_t *windows, const char *name, anet_tensor *tensor)
 {
-  const char *stored = stored_as(bundle, tensor->storage);
+  const char *stored = anet__bundle_stored(bundle, tensor->storage);
   int32_t begin[ANET_MAX_RANK] = {0};
   anet_tensor *whole = NULL;
   ANET_TRY(anet__tensor_whole(tensor, &whole, begin));
@@ -82,7 +75,8 @@ static int store_net(anet_bundle *bundle, anet_net *net, const char *prefix, jso
 
 static int begin_windows(const anet_bundle *bundle, json_t **windows)
 {
-  if (!anet__bundle_json(bundle, "windows", windows)) return ANET_OK;
+  const int rc = anet__bundle_json(bundle, "windows", windows);
+  if (rc != ANET_ABSENT) return rc;
   *windows = json_object();
   return *windows ? ANET_OK : anet_fail(ANET_NOMEM, "bundle: no memory for its windows");
 }
@@ -108,7 +102,8 @@ int anet_bundle_set_net(anet_bundle *bundle, anet_net *net)
   return rc;
 }
 
-static const char *const kind_names[ANET_OPTION_COUNT] = {"keep", "merge", "shrink", "skip", "int8"};
+static const char *const kind_names[ANET_OPTION_COUNT] = {"keep", "merge", "shrink", "skip",
+                                                          "int8"};
 
 /* Weights of an option's piece are called "position.gene/node.param". */
 static int piece_prefix(char *prefix, const anet_option *option)
@@ -144,13 +139,13 @@ int anet_bundle_set_supernet(anet_bundle *bundle, anet_supernet *supernet)
   if (!rc) rc = begin_windows(bundle, &windows);
   for (int32_t i = 0; i < supernet->space->options && !rc; i++)
     rc = store_option(bundle, supernet, i, windows, list);
-  if (rc) {
+  if (rc)
     json_decref(windows);
-    json_decref(list);
-    return rc;
-  }
-  ANET_TRY(end_windows(bundle, windows));
-  return anet__bundle_set_json(bundle, "supernet", json_pack("{s:o}", "options", list));
+  else
+    rc = end_windows(bundle, windows);
+  if (!rc) return anet__bundle_set_json(bundle, "supernet", json_pack("{s:o}", "options", list));
+  json_decref(list);
+  return rc;
 }
 
 /* ---- reading ----------------------------------------------------------------------------------
@@ -175,45 +170,45 @@ static bool read_ints(const json_t *array, int32_t count, int32_t *out)
 {
   if (!json_is_array(array) || json_array_size(array) != (size_t)count) return false;
   for (int32_t i = 0; i < count; i++) {
-    const json_int_t value = json_integer_value(json_array_get(array, (size_t)i));
-    if (value < 0 || value > INT32_MAX) return false;
+    const json_t *item = json_array_get(array, (size_t)i);
+    const json_int_t value = json_integer_value(item);
+    if (!json_is_integer(item) || value < 0 || value > INT32_MAX) return false;
     out[i] = (int32_t)value;
   }
   return true;
 }
 
-static anet_tensor *find_window(finder *f, const char *name, const json_t *window)
+static int find_window(finder *f, const char *name, const json_t *window, anet_tensor **out)
 {
   const char *stored = json_string_value(json_object_get(window, "tensor"));
-  anet_tensor *whole = stored ? anet_bundle_tensor(f->bundle, stored) : NULL, *view = NULL;
+  anet_tensor *whole = stored ? anet_bundle_tensor(f->bundle, stored) : NULL;
   int32_t begin[ANET_MAX_RANK];
-  if (!whole) {
-    anet_fail(ANET_FORMAT, "bundle: '%s' is a window of '%s', which is not there", name,
-              stored ? stored : "nothing");
-    return NULL;
-  }
+  if (!whole)
+    return anet_fail(ANET_FORMAT, "bundle: '%s' is a window of '%s', which is not there", name,
+                     stored ? stored : "nothing");
   anet_shape size = {.rank = whole->shape.rank};
   if (!read_ints(json_object_get(window, "begin"), size.rank, begin) ||
-      !read_ints(json_object_get(window, "size"), size.rank, size.dim)) {
-    anet_fail(ANET_FORMAT, "bundle: the window '%s' does not have %d numbers for begin and size",
-              name, size.rank);
-    return NULL;
-  }
-  if (anet__grow((void **)&f->made, &f->capacity, f->count, sizeof *f->made)) return NULL;
-  if (anet_tensor_view(whole, begin, &size, &view)) return NULL;
-  return f->made[f->count++] = view;
+      !read_ints(json_object_get(window, "size"), size.rank, size.dim))
+    return anet_fail(ANET_FORMAT,
+                     "bundle: the window '%s' does not have %d numbers for begin and size", name,
+                     size.rank);
+  ANET_TRY(anet__grow((void **)&f->made, &f->capacity, f->count, sizeof *f->made));
+  const int rc = anet_tensor_view(whole, begin, &size, out);
+  if (rc)
+    return rc == ANET_NOMEM ? rc : anet__fail_in(ANET_FORMAT, "bundle: the window '%s'", name);
+  f->made[f->count++] = *out;
+  return ANET_OK;
 }
 
-static anet_tensor *find_param(void *context, const char *name)
+static int find_param(void *context, const char *name, anet_tensor **out)
 {
   finder *f = context;
   char full[NAME_BYTES];
-  if (join(full, f->prefix, name, "")) return NULL;
+  ANET_TRY(join(full, f->prefix, name, ""));
   const json_t *window = json_object_get(f->windows, full);
-  if (window) return find_window(f, full, window);
-  anet_tensor *tensor = anet_bundle_tensor(f->bundle, full);
-  if (!tensor) anet_fail(ANET_FORMAT, "bundle: the weights '%s' are missing", full);
-  return tensor;
+  if (window) return find_window(f, full, window, out);
+  *out = anet_bundle_tensor(f->bundle, full);
+  return *out ? ANET_OK : anet_fail(ANET_FORMAT, "bundle: the weights '%s' are missing", full);
 }
 
 static int load_net(anet_bundle *bundle, const json_t *json, const char *prefix,
@@ -348,7 +343,7 @@ static int save_state(anet_bundle *bundle, anet_optim *optim, const anet_tensor 
   ANET_TRY(anet__optim_state(optim, param, state, &taken));
   for (int32_t i = 0; i < 2; i++) {
     ANET_TRY(join(full, name, i ? "/1" : "/0", ""));
-    if (state[i] && !stored_as(bundle, state[i]->storage))
+    if (state[i] && !anet__bundle_stored(bundle, state[i]->storage))
       ANET_TRY(anet_bundle_set_tensor(bundle, full, state[i]));
   }
   return json_object_set_new(steps, name, json_integer(*taken)) ? ANET_NOMEM : ANET_OK;

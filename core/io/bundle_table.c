@@ -1,5 +1,5 @@
 /* The latency table in a bundle: one JSON text, "table". */
-#include <stdio.h>
+#include <math.h>
 #include <string.h>
 #include "base/error.h"
 #include "base/json.h"
@@ -10,7 +10,7 @@
 static json_t *numbers_json(const double *values, int32_t count)
 {
   json_t *array = json_array();
-  for (int32_t i = 0; i < count; i++) json_array_append_new(array, json_real(values[i]));
+  for (int32_t i = 0; i < count; i++) array = anet__json_push(array, json_real(values[i]));
   return array;
 }
 
@@ -26,17 +26,6 @@ int anet_bundle_set_table(anet_bundle *bundle, anet_table *table)
                 table->p95_error, "drift", table->drift, "seconds", table->seconds, "ms",
                 numbers_json(table->ms, n), "error", numbers_json(table->error, n), "cold_ms",
                 numbers_json(table->cold_ms, n)));
-}
-
-static int read_numbers(const json_t *json, const char *key, int32_t count, double *out)
-{
-  json_t *array = NULL;
-  ANET_TRY(anet__json_array(json, key, &array));
-  if (json_array_size(array) != (size_t)count)
-    return anet_fail(ANET_FORMAT, "table: %zu numbers in '%s', want %d", json_array_size(array),
-                     key, count);
-  for (int32_t i = 0; i < count; i++) out[i] = json_number_value(json_array_get(array, (size_t)i));
-  return ANET_OK;
 }
 
 static int read_counts(const json_t *json, anet_table *table)
@@ -73,9 +62,9 @@ static int read_table(const json_t *json, anet_table *table)
   ANET_TRY(read_counts(json, table));
   for (int32_t i = 0; i < ANET_COUNT(single); i++)
     ANET_TRY(anet__json_number(json, single[i].key, single[i].value));
-  ANET_TRY(read_numbers(json, "ms", table->options, table->ms));
-  ANET_TRY(read_numbers(json, "error", table->options, table->error));
-  return read_numbers(json, "cold_ms", table->options, table->cold_ms);
+  ANET_TRY(anet__json_numbers(json, "ms", -INFINITY, table->options, table->ms));
+  ANET_TRY(anet__json_numbers(json, "error", 0, table->options, table->error));
+  return anet__json_numbers(json, "cold_ms", -INFINITY, table->options, table->cold_ms);
 }
 
 int anet_bundle_table(anet_bundle *bundle, anet_table **out)

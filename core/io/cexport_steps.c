@@ -5,7 +5,7 @@
 
 #include "base/alloc.h"
 #include "io/cexport.h"
-#include "train/tape_place.h"
+#include "base/place.h"
 
 /* ---- steps ----------------------------------------------------------------------------------- */
 

@@ -14,22 +14,23 @@ static json_t *face_json(const anet__onnx_value *v)
   const anet__layout *l = &v->layout;
   json_t *dims = json_array(), *atoms = json_array(), *order = json_array();
   for (int32_t a = l->batch ? 1 : 0; a < l->axes; a++)
-    json_array_append_new(dims, json_integer(anet__layout_dim(l, a)));
+    dims = anet__json_push(dims, json_integer(anet__layout_dim(l, a)));
   for (int32_t i = 0; i < l->atoms; i++) {
-    json_array_append_new(atoms, json_integer(l->size[i]));
-    json_array_append_new(order, json_integer(l->order[i]));
+    atoms = anet__json_push(atoms, json_integer(l->size[i]));
+    order = anet__json_push(order, json_integer(l->order[i]));
   }
-  return json_pack("{s:s, s:s, s:b, s:o, s:o, s:o}", "name", v->name, "type", type ? type : "float",
-                   "batch", (int)l->batch, "dims", dims, "atoms", atoms, "order", order);
+  return json_pack("{s:o, s:s, s:b, s:o, s:o, s:o}", "name", anet__json_message(v->name), "type",
+                   type ? type : "float", "batch", (int)l->batch, "dims", dims, "atoms", atoms,
+                   "order", order);
 }
 
 static json_t *faces_json(const anet__onnx_import *im, const anet__onnx_face *face, int32_t count)
 {
   json_t *list = json_array();
-  for (int32_t i = 0; i < count; i++)
-    for (int32_t v = 0; v < im->values; v++)
-      if (!im->value[v].array && strcmp(im->value[v].name, face[i].name) == 0)
-        json_array_append_new(list, face_json(&im->value[v]));
+  for (int32_t i = 0; i < count; i++) {
+    const anet__onnx_value *value = anet__onnx_find(im, face[i].name);
+    if (value && !value->array) list = anet__json_push(list, face_json(value));
+  }
   return list;
 }
 
@@ -37,8 +38,9 @@ int anet__onnx_border_write(const anet__onnx_import *im, anet_bundle *about)
 {
   const anet__onnx_model *m = &im->model;
   return anet__bundle_set_json(about, "border",
-                               json_pack("{s:s, s:I, s:s, s:o, s:o}", "format", "onnx", "opset",
-                                         (json_int_t)m->opset, "producer", m->producer, "inputs",
+                               json_pack("{s:s, s:I, s:o, s:o, s:o}", "format", "onnx", "opset",
+                                         (json_int_t)m->opset, "producer",
+                                         anet__json_message(m->producer), "inputs",
                                          faces_json(im, m->input, m->inputs), "outputs",
                                          faces_json(im, m->output, m->outputs)));
 }
@@ -53,8 +55,9 @@ static int32_t read_numbers(const json_t *face, const char *key, int64_t low, in
   if (!json_is_array(array) || json_array_size(array) > (size_t)most) return -1;
   const int32_t count = (int32_t)json_array_size(array);
   for (int32_t i = 0; i < count; i++) {
-    out[i] = json_integer_value(json_array_get(array, (size_t)i));
-    if (out[i] < low || out[i] > high) return -1;
+    const json_t *item = json_array_get(array, (size_t)i);
+    out[i] = json_integer_value(item);
+    if (!json_is_integer(item) || out[i] < low || out[i] > high) return -1;
   }
   return count;
 }

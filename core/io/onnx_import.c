@@ -248,8 +248,7 @@ static int add_output(anet__onnx_import *im, const char *name)
   if (!is_input && strcmp(from->name, name) != 0) ANET_TRY(free_name(im, name));
   if (is_input || strcmp(anet__net_at(im->net, value.node)->name, name) != 0)
     ANET_TRY(anet__onnx_add(im, &node, "", "identity", NULL, &value.node, 1, &value.node));
-  for (int32_t i = 0; i < im->values; i++)
-    if (strcmp(im->value[i].name, name) == 0) im->value[i] = value;
+  *anet__onnx_find(im, name) = value;
   return anet_net_output(im->net, value.node);
 }
 
@@ -290,6 +289,7 @@ static void drop(anet__onnx_import *im)
 {
   anet_net_release(im->net);
   anet__free(im->value);
+  anet__index_free(&im->names);
   anet__onnx_free(&im->model);
 }
 

@@ -2,6 +2,7 @@
 #ifndef ANET_ONNX_IMPORT_H
 #define ANET_ONNX_IMPORT_H
 
+#include "base/index.h"
 #include "graph/net.h"
 #include "io/onnx_layout.h"
 
@@ -24,6 +25,7 @@ typedef struct anet__onnx_import {
   anet_net *net;
   anet__onnx_value *value; /* (values), owned */
   int32_t values, capacity;
+  anet__index names; /* of values: by their names */
   const anet_onnx_desc *desc; /* borrowed, or NULL */
   bool whole;    /* no axis is a batch: every input is one image */
   bool partial;  /* what cannot be imported is left out */

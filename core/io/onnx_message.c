@@ -46,38 +46,46 @@ static bool skip(cursor *c, uint64_t bytes)
   return true;
 }
 
-/* Is every message inside at most `depth` deep? Recursion is as deep as that. */
-static bool is_shallow(const ProtobufCMessageDescriptor *kind, cursor c, int32_t depth)
+/* What is wrong with a message, before it is followed; NULL: nothing. It and those inside nest at
+ * most `depth` deep (recursion is as deep as that), and no text has a zero byte: what is behind it
+ * would be lost, so that two readers could take one name for two. */
+static const char *fault_of(const ProtobufCMessageDescriptor *kind, cursor c, int32_t depth)
 {
+  static const char *const broken = "are cut off, or are none";
   enum { VARINT, EIGHT, BYTES, FOUR = 5 };
   while (c.at < c.end) {
     uint64_t key, size;
-    if (!read_varint(&c, &key)) return false;
+    if (!read_varint(&c, &key)) return broken;
     switch (key & 7) {
       case VARINT:
-        if (!read_varint(&c, &size)) return false;
+        if (!read_varint(&c, &size)) return broken;
         break;
       case EIGHT:
-        if (!skip(&c, 8)) return false;
+        if (!skip(&c, 8)) return broken;
         break;
       case FOUR:
-        if (!skip(&c, 4)) return false;
+        if (!skip(&c, 4)) return broken;
         break;
       case BYTES: {
-        if (!read_varint(&c, &size)) return false;
+        if (!read_varint(&c, &size)) return broken;
         const cursor inside = {c.at, c.at + ANET_MIN(size, (uint64_t)(c.end - c.at))};
-        if (!skip(&c, size)) return false;
+        if (!skip(&c, size)) return broken;
         const ProtobufCFieldDescriptor *field =
             protobuf_c_message_descriptor_get_field(kind, (unsigned)(key >> 3));
-        if (!field || field->type != PROTOBUF_C_TYPE_MESSAGE) break;
-        if (depth == 0 || !is_shallow(field->descriptor, inside, depth - 1)) return false;
+        if (!field) break;
+        if (field->type == PROTOBUF_C_TYPE_STRING && memchr(inside.at, 0, (size_t)size))
+          return "have a text with a zero byte in it";
+        if (field->type != PROTOBUF_C_TYPE_MESSAGE) break;
+        if (depth == 0) return "nest too deep";
+        const char *fault = fault_of(field->descriptor, inside, depth - 1);
+        if (fault) return fault;
         break;
       }
       default:
-        return false;
+        return broken;
     }
   }
-  return true;
+  return NULL;
 }
 
 static void *pool_alloc(void *pool, size_t bytes)
@@ -94,8 +102,9 @@ int anet__onnx_unpack(anet__onnx_pool *pool, const ProtobufCMessageDescriptor *k
 {
   ProtobufCAllocator allocator = {pool_alloc, pool_free, pool};
   const cursor all = {(const uint8_t *)data, (const uint8_t *)data + bytes};
-  if (!is_shallow(kind, all, MOST_DEPTH))
-    return anet_fail(ANET_FORMAT, "its %zu bytes are no %s, or are cut off", bytes,
+  const char *fault = fault_of(kind, all, MOST_DEPTH);
+  if (fault)
+    return anet_fail(ANET_FORMAT, "its %zu bytes %s (want a %s of ONNX)", bytes, fault,
                      kind->short_name);
   pool->rc = ANET_OK;
   *out = protobuf_c_message_unpack(kind, &allocator, bytes, all.at);
@@ -238,17 +247,8 @@ static bool parse_size(const char *text, size_t *out)
   return true;
 }
 
-/* A path that stays in the model's folder. */
-static bool is_inside(const char *location)
-{
-  if (!location[0] || location[0] == '/' || strchr(location, '\\')) return false;
-  for (const char *part = location; part; part = strchr(part, '/') ? strchr(part, '/') + 1 : NULL)
-    if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || !part[2])) return false;
-  return true;
-}
-
 /* `want` bytes of the file that the message names. */
-static int read_external(anet__onnx_pool *pool, const char *folder, const Onnx__TensorProto *t,
+static int read_external(anet__onnx_pool *pool, const char *path, const Onnx__TensorProto *t,
                          size_t want, const uint8_t **raw)
 {
   const char *location = "", *name = t->name ? t->name : "";
@@ -262,25 +262,23 @@ static int read_external(anet__onnx_pool *pool, const char *folder, const Onnx__
     if (number && !parse_size(value, key[0] == 'o' ? &offset : &length))
       return anet_fail(ANET_FORMAT, "'%s': its data's %s is '%s', no number", name, key, value);
   }
-  if (!is_inside(location))
-    return anet_fail(ANET_FORMAT, "'%s': its data's file '%s' is not in the model's folder", name,
-                     location);
   if (length != want)
     return anet_fail(ANET_FORMAT, "'%s': its data has %zu bytes, its shape wants %zu", name, length,
                      want);
-  char *path = anet__path_join(folder, location);
-  if (!path) return ANET_NOMEM;
-  int rc = anet__file_size(path, &bytes);
+  int file;
+  int rc = anet__file_beside(path, location, &file);
+  if (rc) return anet__fail_in(rc, "'%s': its data", name);
+  rc = anet__file_bytes(file, location, &bytes);
   if (!rc && (offset > bytes || want > bytes - offset))
-    rc = anet_fail(ANET_FORMAT, "'%s': '%s' has %zu bytes, its data ends at %zu", name, path, bytes,
-                   offset + want);
+    rc = anet_fail(ANET_FORMAT, "'%s': '%s' has %zu bytes, its data ends at %zu", name, location,
+                   bytes, offset + want);
   if (!rc) {
     pool->left += want;
     data = anet__onnx_take(pool, want, 1);
-    rc = data ? anet__file_part(path, offset, data, want) : pool->rc;
+    rc = data ? anet__file_part(file, location, offset, data, want) : pool->rc;
     *raw = (const uint8_t *)data;
   }
-  anet__free(path);
+  anet__file_close(file);
   return rc;
 }
 
@@ -330,7 +328,7 @@ int anet__onnx_from_raw(anet__onnx_pool *pool, const char *name, int32_t type, i
   return ANET_OK;
 }
 
-int anet__onnx_decode(anet__onnx_pool *pool, const char *folder, const Onnx__TensorProto *t,
+int anet__onnx_decode(anet__onnx_pool *pool, const char *path, const Onnx__TensorProto *t,
                       anet__onnx_array **out)
 {
   const char *name = t->name ? t->name : "";
@@ -340,7 +338,7 @@ int anet__onnx_decode(anet__onnx_pool *pool, const char *folder, const Onnx__Ten
   size_t count, want;
   ANET_TRY(measure(name, t->data_type, t->n_dims, t->dims, &count, &want));
   if (external) {
-    ANET_TRY(read_external(pool, folder, t, want, &raw));
+    ANET_TRY(read_external(pool, path, t, want, &raw));
     return anet__onnx_from_raw(pool, name, t->data_type, (int32_t)t->n_dims, t->dims, raw, want,
                                out);
   }

@@ -18,8 +18,8 @@ int anet__onnx_from_raw(anet__onnx_pool *pool, const char *name, int32_t type, i
                         const int64_t *dim, const void *raw, size_t bytes, anet__onnx_array **out);
 /* A message whose memory is the array's; a single UINT8 stays one, other whole numbers become INT64. */
 void anet__onnx_fill_tensor(const char *name, const anet__onnx_array *a, Onnx__TensorProto *t);
-/* An array of a message; folder: where files of external data lie. */
-int anet__onnx_decode(anet__onnx_pool *pool, const char *folder, const Onnx__TensorProto *t,
+/* An array of a message of the file `path`, in whose folder files of external data lie. */
+int anet__onnx_decode(anet__onnx_pool *pool, const char *path, const Onnx__TensorProto *t,
                       anet__onnx_array **out);
 
 #endif

@@ -4,6 +4,9 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/hash.h"
+#include "base/index.h"
+#include "base/json.h"
 #include "io/bundle.h"
 #include "io/onnx_tail.h"
 
@@ -44,23 +47,41 @@ int anet__onnx_visit_reads(const anet__onnx_node *node, anet__onnx_visitor *visi
 typedef struct names {
   const char **at; /* (count), owned */
   int32_t count, capacity;
+  anet__index index; /* of at */
 } names;
 
+static bool has_name(const names *n, const char *name)
+{
+  const uint64_t hash = anet__hash_text(ANET_HASH_NONE, name);
+  for (int32_t i = -1; (i = anet__index_find(&n->index, hash, i)) >= 0;)
+    if (strcmp(n->at[n->index.item[i].value], name) == 0) return true;
+  return false;
+}
+
+/* Once each. */
 static int add_name(void *context, const char *name)
 {
   names *n = context;
   void *list = n->at;
+  if (has_name(n, name)) return ANET_OK;
   const int rc = anet__grow(&list, &n->capacity, n->count, sizeof *n->at);
   n->at = list;
-  if (!rc) n->at[n->count++] = name;
-  return rc;
+  if (rc) return rc;
+  ANET_TRY(anet__index_add(&n->index, anet__hash_text(ANET_HASH_NONE, name), n->count));
+  n->at[n->count++] = name;
+  return ANET_OK;
+}
+
+static void free_names(names *n)
+{
+  anet__free(n->at);
+  anet__index_free(&n->index);
 }
 
 static bool makes_one_of(const anet__onnx_node *node, const names *n)
 {
   for (int32_t i = 0; i < node->outputs; i++)
-    for (int32_t k = 0; k < n->count; k++)
-      if (strcmp(node->output[i], n->at[k]) == 0) return true;
+    if (has_name(n, node->output[i])) return true;
   return false;
 }
 
@@ -81,9 +102,9 @@ static int keep_needed(anet__onnx_model *m, names *wanted)
 
 static int check_made(const anet__onnx_model *m, const char *name)
 {
-  const names one = {.at = &name, .count = 1};
   for (int32_t i = 0; i < m->nodes; i++)
-    if (makes_one_of(&m->node[i], &one)) return ANET_OK;
+    for (int32_t o = 0; o < m->node[i].outputs; o++)
+      if (strcmp(m->node[i].output[o], name) == 0) return ANET_OK;
   return anet_fail(ANET_RANGE, "outputs: no node makes '%s'", name);
 }
 
@@ -101,7 +122,7 @@ int anet__onnx_name_outputs(anet__onnx_model *m, const anet_onnx_desc *desc)
     if (!rc) rc = add_name(&wanted, desc->output[i]);
   }
   if (!rc) rc = keep_needed(m, &wanted);
-  anet__free(wanted.at);
+  free_names(&wanted);
   return rc;
 }
 
@@ -216,11 +237,24 @@ static int check_end(const anet__onnx_import *im)
                    first->outputs ? first->output[0] : first->name);
 }
 
-static bool is_face(const anet__onnx_face *face, int32_t count, const char *name)
+/* The outputs of the file that are left, then what the end reads and no output is yet. */
+static int fill_outputs(const anet__onnx_import *im, anet__onnx_face *face, int32_t *count,
+                        names *kept)
 {
-  for (int32_t i = 0; i < count; i++)
-    if (strcmp(face[i].name, name) == 0) return true;
-  return false;
+  const anet__onnx_model *m = &im->model;
+  for (int32_t i = 0; i < m->outputs; i++) {
+    const anet__onnx_value *value = anet__onnx_find(im, m->output[i].name);
+    if (value && value->left) continue;
+    face[(*count)++] = m->output[i];
+    ANET_TRY(add_name(kept, m->output[i].name));
+  }
+  for (int32_t i = 0; i < im->values; i++) {
+    const anet__onnx_value *value = &im->value[i];
+    if (!anet__onnx_feeds_tail(value) || has_name(kept, value->name)) continue;
+    if (anet__net_at(im->net, value->node)->op == ANET_OP_INPUT) continue;
+    face[(*count)++] = (anet__onnx_face){.name = value->name, .rank = -1};
+  }
+  return ANET_OK;
 }
 
 static int list_outputs(anet__onnx_import *im)
@@ -229,21 +263,13 @@ static int list_outputs(anet__onnx_import *im)
   anet__onnx_face *face =
       anet__onnx_take(&m->pool, (size_t)m->outputs + (size_t)im->values, sizeof *face);
   int32_t count = 0;
+  names kept = {0};
   if (!face) return m->pool.rc;
-  for (int32_t i = 0; i < m->outputs; i++) {
-    const anet__onnx_value *value = anet__onnx_find(im, m->output[i].name);
-    if (!value || !value->left) face[count++] = m->output[i];
-  }
-  const int32_t kept = count;
-  for (int32_t i = 0; i < im->values; i++) {
-    const anet__onnx_value *value = &im->value[i];
-    if (!anet__onnx_feeds_tail(value) || is_face(face, kept, value->name)) continue;
-    if (anet__net_at(im->net, value->node)->op == ANET_OP_INPUT) continue;
-    face[count++] = (anet__onnx_face){.name = value->name, .rank = -1};
-  }
+  const int rc = fill_outputs(im, face, &count, &kept);
+  free_names(&kept);
   m->output = face;
   m->outputs = count;
-  return ANET_OK;
+  return rc;
 }
 
 /* Was nothing left out? An input that was may be an output by itself, with no node between. */
@@ -301,18 +327,17 @@ int anet__onnx_trim(anet__onnx_import *im)
 /* ---- the report ---------------------------------------------------------------------------------
  */
 
-/* {op: how many}; reasons are added to `why`. */
-static json_t *count_ops(const anet__onnx_import *im, json_t *why)
+/* {op: how many}; reasons are added to `why`. False: no memory. */
+static bool count_ops(const anet__onnx_import *im, json_t *ops, json_t **why)
 {
-  json_t *ops = json_object();
   for (int32_t i = 0; i < im->model.nodes; i++) {
     const char *op = im->model.node[i].op;
     if (!im->why[i] || !anet__onnx_in_tail(im, i)) continue;
     const json_int_t before = json_integer_value(json_object_get(ops, op));
-    json_object_set_new(ops, op, json_integer(before + 1));
-    if (im->why[i][0]) json_array_append_new(why, json_string(im->why[i]));
+    if (json_object_set_new(ops, op, json_integer(before + 1))) return false;
+    if (im->why[i][0]) *why = anet__json_push(*why, anet__json_message(im->why[i]));
   }
-  return ops;
+  return *why != NULL;
 }
 
 static json_t *list_values(const anet__onnx_import *im, bool left)
@@ -322,11 +347,11 @@ static json_t *list_values(const anet__onnx_import *im, bool left)
   for (size_t i = 0; left && i < graph->n_output; i++) {
     const char *name = graph->output[i]->name;
     const anet__onnx_value *value = name ? anet__onnx_find(im, name) : NULL;
-    if (value && value->left) json_array_append_new(list, json_string(name));
+    if (value && value->left) list = anet__json_push(list, json_string(name));
   }
   for (int32_t i = 0; !left && i < im->values; i++)
     if (anet__onnx_feeds_tail(&im->value[i]))
-      json_array_append_new(list, json_string(im->value[i].name));
+      list = anet__json_push(list, json_string(im->value[i].name));
   return list;
 }
 
@@ -338,9 +363,16 @@ int anet__onnx_left_write(anet__onnx_import *im, anet_bundle *about)
     any |= im->why[i] && anet__onnx_in_tail(im, i);
   if (!any) return ANET_OK;
   ANET_TRY(anet__onnx_tail_keep(im, about, &gone));
-  json_t *why = json_array(), *ops = count_ops(im, why);
-  return anet__bundle_set_json(about, "left_out",
-                               json_pack("{s:o, s:o, s:o, s:o, s:s*}", "ops", ops, "why", why,
-                                         "outputs", list_values(im, true), "reads",
-                                         list_values(im, false), "gone", gone));
+  json_t *why = json_array(), *ops = json_object();
+  if (!count_ops(im, ops, &why)) {
+    json_decref(ops);
+    ops = NULL;
+  }
+  json_t *left = json_pack("{s:o, s:o, s:o, s:o}", "ops", ops, "why", why, "outputs",
+                           list_values(im, true), "reads", list_values(im, false));
+  if (gone && json_object_set_new(left, "gone", anet__json_message(gone))) {
+    json_decref(left);
+    left = NULL;
+  }
+  return anet__bundle_set_json(about, "left_out", left);
 }

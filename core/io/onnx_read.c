@@ -3,11 +3,13 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/hash.h"
+#include "base/index.h"
 #include "io/onnx_message.h"
 
 typedef struct reader {
   anet__onnx_pool *pool;
-  const char *folder; /* of the model's file */
+  const char *path; /* the model's file */
 } reader;
 
 static const char *text_or_empty(const char *text)
@@ -29,7 +31,7 @@ static int read_attr(const reader *r, const Onnx__AttributeProto *from, anet__on
   if (from->t) {
     anet__onnx_array *array;
     to->kind = ANET_ONNX_ATTR_ARRAY;
-    ANET_TRY(anet__onnx_decode(r->pool, r->folder, from->t, &array));
+    ANET_TRY(anet__onnx_decode(r->pool, r->path, from->t, &array));
     to->array = array;
   } else if (from->n_ints || from->type == ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS) {
     to->kind = ANET_ONNX_ATTR_INTS;
@@ -97,13 +99,6 @@ static int read_face(const Onnx__ValueInfoProto *from, anet__onnx_face *to)
   return ANET_OK;
 }
 
-static bool is_initial(const anet__onnx_model *m, const char *name)
-{
-  for (int32_t i = 0; i < m->initials; i++)
-    if (strcmp(m->initial[i].name, name) == 0) return true;
-  return false;
-}
-
 static int read_initials(const reader *r, const Onnx__GraphProto *graph, anet__onnx_model *m)
 {
   if (graph->n_sparse_initializer)
@@ -113,11 +108,30 @@ static int read_initials(const reader *r, const Onnx__GraphProto *graph, anet__o
   if (!m->initial) return r->pool->rc;
   for (size_t i = 0; i < graph->n_initializer; i++) {
     anet__onnx_array *array;
-    ANET_TRY(anet__onnx_decode(r->pool, r->folder, graph->initializer[i], &array));
+    ANET_TRY(anet__onnx_decode(r->pool, r->path, graph->initializer[i], &array));
     m->initial[m->initials++] =
         (anet__onnx_named){text_or_empty(graph->initializer[i]->name), array};
   }
   return ANET_OK;
+}
+
+/* Inputs that are no initialisers: files of the first versions list those too. */
+static int read_inputs(const Onnx__GraphProto *graph, anet__onnx_model *m)
+{
+  anet__index names = {0};
+  int rc = ANET_OK;
+  for (int32_t i = 0; i < m->initials && !rc; i++)
+    rc = anet__index_add(&names, anet__hash_text(ANET_HASH_NONE, m->initial[i].name), i);
+  for (size_t i = 0; i < graph->n_input && !rc; i++) {
+    const char *name = text_or_empty(graph->input[i]->name);
+    const uint64_t hash = anet__hash_text(ANET_HASH_NONE, name);
+    bool initial = false;
+    for (int32_t k = -1; !initial && (k = anet__index_find(&names, hash, k)) >= 0;)
+      initial = strcmp(m->initial[names.item[k].value].name, name) == 0;
+    if (!initial) rc = read_face(graph->input[i], &m->input[m->inputs++]);
+  }
+  anet__index_free(&names);
+  return rc;
 }
 
 static int read_graph(const reader *r, const Onnx__GraphProto *graph, anet__onnx_model *m)
@@ -129,9 +143,7 @@ static int read_graph(const reader *r, const Onnx__GraphProto *graph, anet__onnx
   if (!m->node || !m->input || !m->output) return r->pool->rc;
   for (size_t i = 0; i < graph->n_node; i++)
     ANET_TRY(read_node(r, graph->node[i], &m->node[m->nodes++]));
-  for (size_t i = 0; i < graph->n_input; i++)
-    if (!is_initial(m, text_or_empty(graph->input[i]->name)))
-      ANET_TRY(read_face(graph->input[i], &m->input[m->inputs++]));
+  ANET_TRY(read_inputs(graph, m));
   for (size_t i = 0; i < graph->n_output; i++)
     ANET_TRY(read_face(graph->output[i], &m->output[m->outputs++]));
   return ANET_OK;
@@ -153,14 +165,6 @@ static int read_model(const reader *r, const Onnx__ModelProto *from, anet__onnx_
   return read_graph(r, from->graph, m);
 }
 
-/* The folder of a path, in the pool. */
-static const char *folder_of(anet__onnx_pool *pool, const char *path)
-{
-  const char *slash = strrchr(path, '/');
-  if (!slash) return ".";
-  return anet__onnx_text(pool, "%.*s", (int)(slash - path + 1), path);
-}
-
 int anet__onnx_read(const char *path, anet__onnx_model *out)
 {
   char *data = NULL;
@@ -168,10 +172,8 @@ int anet__onnx_read(const char *path, anet__onnx_model *out)
   *out = (anet__onnx_model){0};
   int rc = anet__onnx_load(&out->pool, path, &data, &bytes);
   if (rc) return rc;
-  const reader r = {.pool = &out->pool, .folder = folder_of(&out->pool, path)};
-  rc = r.folder ? anet__onnx_unpack(&out->pool, &onnx__model_proto__descriptor, data, bytes,
-                                    &out->message)
-                : out->pool.rc;
+  const reader r = {.pool = &out->pool, .path = path};
+  rc = anet__onnx_unpack(&out->pool, &onnx__model_proto__descriptor, data, bytes, &out->message);
   anet__free(data);
   if (!rc) rc = read_model(&r, out->message, out);
   if (!rc) return ANET_OK;
@@ -193,6 +195,6 @@ int anet__onnx_read_array(const char *path, anet__onnx_pool *pool, anet__onnx_ar
   ANET_TRY(anet__onnx_load(pool, path, &data, &bytes));
   int rc = anet__onnx_unpack(pool, &onnx__tensor_proto__descriptor, data, bytes, &message);
   anet__free(data);
-  if (!rc) rc = anet__onnx_decode(pool, ".", message, out);
+  if (!rc) rc = anet__onnx_decode(pool, path, message, out);
   return rc ? anet__fail_in(rc, "'%s'", path) : ANET_OK;
 }

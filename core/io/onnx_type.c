@@ -68,8 +68,7 @@ void anet__onnx_set_types(anet__onnx_import *im, const anet__onnx_node *node, in
 {
   for (int32_t i = 0; i < node->outputs; i++) {
     const int32_t type = type_out(im, node, i);
-    for (int32_t v = first; v < im->values; v++)
-      if (!im->value[v].array && strcmp(im->value[v].name, node->output[i]) == 0)
-        im->value[v].type = type;
+    anet__onnx_value *value = anet__onnx_find(im, node->output[i]);
+    if (value && value - im->value >= first && !value->array) value->type = type;
   }
 }

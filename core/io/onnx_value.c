@@ -7,6 +7,8 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/hash.h"
+#include "base/json.h"
 #include "io/onnx_import.h"
 
 int anet__onnx_unsupported(const char *format, ...)
@@ -23,8 +25,11 @@ int anet__onnx_unsupported(const char *format, ...)
 
 anet__onnx_value *anet__onnx_find(const anet__onnx_import *im, const char *name)
 {
-  for (int32_t i = im->values - 1; i >= 0; i--) /* a node mostly reads what was made just before */
-    if (strcmp(im->value[i].name, name) == 0) return &im->value[i];
+  const uint64_t hash = anet__hash_text(ANET_HASH_NONE, name);
+  for (int32_t i = -1; (i = anet__index_find(&im->names, hash, i)) >= 0;) {
+    anet__onnx_value *value = &im->value[im->names.item[i].value];
+    if (strcmp(value->name, name) == 0) return value;
+  }
   return NULL;
 }
 
@@ -106,10 +111,13 @@ int anet__onnx_bind(anet__onnx_import *im, const char *name, const anet__onnx_va
 {
   void *list = im->value;
   if (!name[0]) return ANET_OK;
+  if (!anet__json_is_text(name))
+    return anet_fail(ANET_FORMAT, "the name '%s' of a value is not UTF-8", name);
   if (anet__onnx_find(im, name)) return anet_fail(ANET_FORMAT, "'%s' is made twice", name);
   const int rc = anet__grow(&list, &im->capacity, im->values, sizeof *im->value);
   im->value = list;
   if (rc) return rc;
+  ANET_TRY(anet__index_add(&im->names, anet__hash_text(ANET_HASH_NONE, name), im->values));
   im->value[im->values] = *value;
   im->value[im->values++].name = name;
   return ANET_OK;

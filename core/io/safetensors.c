@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -99,7 +98,7 @@ static int header_tensor(json_t *header, const char *name, anet_type type, const
 {
   json_t *dims = json_array();
   for (int32_t i = 0; i < shape->rank; i++)
-    json_array_append_new(dims, json_integer(shape->dim[i]));
+    dims = anet__json_push(dims, json_integer(shape->dim[i]));
   json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", dtype_name(type), "shape", dims,
                             "data_offsets", (json_int_t)begin, (json_int_t)end);
   if (!entry || json_object_set_new(header, name, entry))
@@ -107,42 +106,61 @@ static int header_tensor(json_t *header, const char *name, anet_type type, const
   return ANET_OK;
 }
 
-/* The whole header as JSON, with its own checksum still zero. */
-static int header_build(const anet_bundle *bundle, json_t **out)
+/* The tensors' entries, padding between them, and the sum of each. */
+static int header_tensors(const anet_bundle *bundle, json_t *header, json_t *sums)
 {
-  json_t *header = json_object(), *sums = json_object();
-  json_t *metadata = json_deep_copy(bundle->text);
   size_t offset = 0;
   int32_t pads = 0;
-  int rc = header && sums && metadata ? ANET_OK
-                                      : anet_fail(ANET_NOMEM, "bundle: no memory for its header");
-  for (int32_t i = 0; i < bundle->entries && !rc; i++) {
+  for (int32_t i = 0; i < bundle->entries; i++) {
     const anet__entry *e = &bundle->entry[i];
     const size_t bytes = tensor_bytes(e->tensor), pad = padding_of(bytes);
     uint32_t crc = 0;
     char text[16], name[32];
     (void)each_run(e->tensor, crc_run, &crc);
     snprintf(text, sizeof text, "%08x", crc);
-    if (json_object_set_new(sums, e->name, json_string(text))) rc = ANET_NOMEM;
-    if (!rc)
-      rc = header_tensor(header, e->name, e->tensor->type, &e->tensor->shape, offset,
-                         offset + bytes);
+    if (json_object_set_new(sums, e->name, json_string(text)))
+      return anet_fail(ANET_NOMEM, "bundle: no memory for the checksum of '%s'", e->name);
+    ANET_TRY(
+        header_tensor(header, e->name, e->tensor->type, &e->tensor->shape, offset, offset + bytes));
     offset += bytes;
-    if (rc || !pad) continue;
+    if (!pad) continue;
     snprintf(name, sizeof name, PAD_PREFIX "%d", (int)pads++);
-    rc = header_tensor(header, name, ANET_U8, &(anet_shape){1, {(int32_t)pad}}, offset,
-                       offset + pad);
+    ANET_TRY(header_tensor(header, name, ANET_U8, &(anet_shape){1, {(int32_t)pad}}, offset,
+                           offset + pad));
     offset += pad;
   }
-  char *sums_text = rc ? NULL : json_dumps(sums, JSON_COMPACT);
-  if (!rc && (!sums_text || json_object_set_new(metadata, "checksums", json_string(sums_text)) ||
-              json_object_set_new(metadata, "format", json_string("anet")) ||
-              json_object_set_new(metadata, "checksum", json_string(NO_CHECKSUM)) ||
-              json_object_set(header, "__metadata__", metadata)))
+  return ANET_OK;
+}
+
+/* The bundle's texts, and those of the format. */
+static int header_texts(const anet_bundle *bundle, const json_t *sums, json_t *texts)
+{
+  const char *key;
+  json_t *value;
+  int bad = 0;
+  char *all = anet__json_text(sums);
+  json_object_foreach (bundle->text, key, value) {
+    bad |= json_object_set(texts, key, value);
+  }
+  bad |= !all || json_object_set_new(texts, "checksums", json_string(all));
+  bad |= json_object_set_new(texts, "format", json_string("anet"));
+  bad |= json_object_set_new(texts, "checksum", json_string(NO_CHECKSUM));
+  anet__free(all);
+  return bad ? anet_fail(ANET_NOMEM, "bundle: no memory for its texts") : ANET_OK;
+}
+
+/* The whole header as JSON, with its own checksum still zero. */
+static int header_build(const anet_bundle *bundle, json_t **out)
+{
+  json_t *header = json_object(), *sums = json_object(), *texts = json_object();
+  int rc =
+      header && sums && texts ? ANET_OK : anet_fail(ANET_NOMEM, "bundle: no memory for its header");
+  if (!rc) rc = header_tensors(bundle, header, sums);
+  if (!rc) rc = header_texts(bundle, sums, texts);
+  if (!rc && json_object_set(header, "__metadata__", texts))
     rc = anet_fail(ANET_NOMEM, "bundle: no memory for its header");
-  free(sums_text);
   json_decref(sums);
-  json_decref(metadata);
+  json_decref(texts);
   if (rc)
     json_decref(header);
   else
@@ -168,7 +186,7 @@ static int header_text(const anet_bundle *bundle, char **out, uint64_t *length)
 {
   json_t *header = NULL;
   ANET_TRY(header_build(bundle, &header));
-  char *text = json_dumps(header, JSON_COMPACT);
+  char *text = anet__json_text(header);
   json_decref(header);
   const size_t bytes = text ? strlen(text) : 0, pad = padding_of(sizeof *length + bytes);
   char *padded = text ? anet__alloc(bytes + pad + 1) : NULL;
@@ -176,7 +194,7 @@ static int header_text(const anet_bundle *bundle, char **out, uint64_t *length)
     memcpy(padded, text, bytes);
     memset(padded + bytes, ' ', pad);
   }
-  free(text);
+  anet__free(text);
   if (!padded) return anet_fail(ANET_NOMEM, "bundle: no memory for its header");
   *length = bytes + pad;
   char digits[9], *at = checksum_digits(padded);

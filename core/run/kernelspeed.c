@@ -1,5 +1,4 @@
 /* Speed of the kernels that networks spend their time in, each alone, on one thread. */
-#include <cblas.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "kernel/peak.h"
+#include "run/blas.h"
 #include "run/layerspeed.h"
 
 /* What one case works on; anet__alloc gives each, release() takes all back. */
@@ -154,36 +154,38 @@ static void job_run(job *j, kind what, const anet__kernels *k)
 }
 
 /* The same product by OpenBLAS, its input gathered beforehand. */
-static void job_sgemm(job *j, kind what)
+static void job_sgemm(job *j, kind what, const anet__blas *blas)
 {
   const int32_t depth = j->taps * j->s.cin, cout = j->s.cout;
   if (what == CONV)
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, j->rows, cout, depth, 1, j->gathered,
-                depth, j->w, cout, 0, j->y, cout);
+    blas->cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, j->rows, cout, depth, 1,
+                      j->gathered, depth, j->w, cout, 0, j->y, cout);
   else
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, depth, cout, j->rows, 1, j->gathered,
-                depth, j->y, cout, 0, j->dw, cout);
+    blas->cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, depth, cout, j->rows, 1, j->gathered,
+                      depth, j->y, cout, 0, j->dw, cout);
 }
 
-static int64_t timed_job(job *j, kind what, const anet__kernels *k)
+static int64_t timed_job(job *j, kind what, const anet__kernels *k, const anet__blas *blas)
 {
   const int64_t begin = anet__now_ns();
   if (k)
     job_run(j, what, k);
   else
-    job_sgemm(j, what);
+    job_sgemm(j, what, blas);
   return anet__now_ns() - begin;
 }
 
-/* The fastest call within `budget` ns, two at least (the first warms up); no kernels: sgemm. */
-static double job_time(job *j, kind what, const anet__kernels *k, double budget)
+/* The fastest call within `budget` ns, two at least (the first warms up); no kernels: sgemm of
+ * `blas`. */
+static double job_time(job *j, kind what, const anet__kernels *k, const anet__blas *blas,
+                       double budget)
 {
   double best = INFINITY;
   const size_t weights = (size_t)(j->taps * j->s.cin * (what <= CONV_GRAD ? j->s.cout : 1));
   memset(j->dw, 0, weights * sizeof *j->dw);
   double spent = 0;
   for (int32_t calls = 0; calls < 2 || spent < budget; calls++) {
-    const double took = (double)timed_job(j, what, k);
+    const double took = (double)timed_job(j, what, k, blas);
     best = fmin(best, took);
     spent += took;
   }
@@ -208,14 +210,13 @@ static int time_spatial(shape s, kind what, const anet__kernels *k, double budge
   describe(s, what, out);
   if (budget <= 0) return ANET_OK;
   job j;
+  anet__blas blas;
   const int rc = job_new(&j, s, what, k);
-  if (!rc) out->ns = job_time(&j, what, k, budget);
-  if (!rc && what <= CONV_GRAD) {
-    const int threads = openblas_get_num_threads();
-    openblas_set_num_threads(1);
-    out->sgemm_ns = job_time(&j, what, NULL, budget);
-    openblas_set_num_threads(threads);
-    out->sgemm_core = openblas_get_corename();
+  if (!rc) out->ns = job_time(&j, what, k, NULL, budget);
+  if (!rc && what <= CONV_GRAD && anet__blas_open(&blas) == ANET_OK) {
+    out->sgemm_ns = job_time(&j, what, NULL, &blas, budget);
+    out->sgemm_core = blas.openblas_get_corename();
+    anet__blas_close(&blas);
   }
   release(&j.memory);
   return rc;

@@ -1,14 +1,9 @@
 #include "run/ridge.h"
 
-#include <cblas.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
-
-/* LAPACK: solve a x = b for a symmetric positive definite a, by columns. */
-extern void dposv_(const char *uplo, const int *n, const int *nrhs, double *a, const int *lda,
-                   double *b, const int *ldb, int *info);
 
 static double *doubles(int32_t rows, int32_t columns)
 {
@@ -20,6 +15,7 @@ static double *doubles(int32_t rows, int32_t columns)
 int anet__ridge_new(int32_t inputs, int32_t outputs, anet__ridge *out)
 {
   *out = (anet__ridge){.inputs = inputs, .outputs = outputs};
+  ANET_TRY(anet__blas_open(&out->blas));
   out->gram = doubles(inputs, inputs);
   out->cross = doubles(inputs, outputs);
   out->work = doubles(inputs, outputs);
@@ -45,6 +41,7 @@ void anet__ridge_free(anet__ridge *ridge)
   anet__free(ridge->square_y);
   anet__free(ridge->x);
   anet__free(ridge->y);
+  anet__blas_close(&ridge->blas);
   *ridge = (anet__ridge){0};
 }
 
@@ -55,9 +52,9 @@ static void take_waiting(anet__ridge *r)
 {
   const int32_t k = r->inputs, m = r->outputs, n = r->waiting;
   if (n == 0) return;
-  cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, k, n, 1, r->x, k, 1, r->gram, k);
-  cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, k, m, n, 1, r->x, k, r->y, m, 1, r->cross,
-              m);
+  r->blas.cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, k, n, 1, r->x, k, 1, r->gram, k);
+  r->blas.cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, k, m, n, 1, r->x, k, r->y, m, 1,
+                      r->cross, m);
   for (int32_t i = 0; i < n; i++) {
     for (int32_t j = 0; j < k; j++) r->sum_x[j] += r->x[(size_t)i * (size_t)k + (size_t)j];
     for (int32_t j = 0; j < m; j++) {
@@ -83,8 +80,8 @@ static void centre(anet__ridge *r)
 {
   const int32_t k = r->inputs, m = r->outputs;
   const double less = -1 / r->rows;
-  cblas_dsyr(CblasRowMajor, CblasLower, k, less, r->sum_x, 1, r->gram, k);
-  cblas_dger(CblasRowMajor, k, m, less, r->sum_x, 1, r->sum_y, 1, r->cross, m);
+  r->blas.cblas_dsyr(CblasRowMajor, CblasLower, k, less, r->sum_x, 1, r->gram, k);
+  r->blas.cblas_dger(CblasRowMajor, k, m, less, r->sum_x, 1, r->sum_y, 1, r->cross, m);
   for (int32_t j = 0; j < m; j++) r->square_y[j] += less * r->sum_y[j] * r->sum_y[j];
 }
 
@@ -102,28 +99,29 @@ void anet__ridge_end(anet__ridge *ridge, bool intercept)
 /* ---- solving
  * ------------------------------------------------------------------------------------- */
 
-static double column_dot(const double *a, const double *b, int32_t rows, int32_t columns, int32_t j)
+/* Of column j of two matrices (inputs, outputs). */
+static double column_dot(const anet__ridge *r, const double *a, const double *b, int32_t j)
 {
-  return cblas_ddot(rows, a + j, columns, b + j, columns);
+  return r->blas.cblas_ddot(r->inputs, a + j, r->outputs, b + j, r->outputs);
 }
 
 double anet__ridge_mean(const anet__ridge *ridge, const double *weight, int32_t output)
 {
   const int32_t m = ridge->outputs;
-  return cblas_ddot(ridge->inputs, ridge->sum_x, 1, weight + output, m) / ridge->rows;
+  return ridge->blas.cblas_ddot(ridge->inputs, ridge->sum_x, 1, weight + output, m) / ridge->rows;
 }
 
 double anet__ridge_error(const anet__ridge *ridge, const double *weight, const double *shift)
 {
   const int32_t k = ridge->inputs, m = ridge->outputs;
   double error = 0;
-  cblas_dsymm(CblasRowMajor, CblasLeft, CblasLower, k, m, 1, ridge->gram, k, weight, m, 0,
-              ridge->work, m);
+  ridge->blas.cblas_dsymm(CblasRowMajor, CblasLeft, CblasLower, k, m, 1, ridge->gram, k, weight, m,
+                          0, ridge->work, m);
   for (int32_t j = 0; j < m; j++) {
     const double off =
         ridge->sum_y[j] / ridge->rows - anet__ridge_mean(ridge, weight, j) - shift[j];
-    error += ridge->square_y[j] - 2 * column_dot(weight, ridge->cross, k, m, j) +
-             column_dot(weight, ridge->work, k, m, j) + ridge->rows * off * off;
+    error += ridge->square_y[j] - 2 * column_dot(ridge, weight, ridge->cross, j) +
+             column_dot(ridge, weight, ridge->work, j) + ridge->rows * off * off;
   }
   return error / (ridge->rows * m);
 }
@@ -136,7 +134,8 @@ static int solve(anet__ridge *r)
   for (int32_t i = 0; i < k; i++)
     for (int32_t j = 0; j < m; j++)
       r->work[(size_t)j * (size_t)k + (size_t)i] = r->cross[(size_t)i * (size_t)m + (size_t)j];
-  dposv_("U", &k, &m, r->gram, &k, r->work, &k, &info); /* rows' lower triangle: columns' upper */
+  r->blas.dposv_("U", &k, &m, r->gram, &k, r->work, &k,
+                 &info); /* rows' lower triangle: columns' upper */
   if (info)
     return anet_fail(ANET_RANGE,
                      "least squares: %d inputs of %.0f rows are not independent, want a "
@@ -164,8 +163,8 @@ int anet__ridge_solve(anet__ridge *ridge, double penalty, double *error, double 
   const int rc = solve(ridge);
   *error = 0;
   for (int32_t j = 0; !rc && j < m; j++) {
-    const double fit = column_dot(ridge->cross, target, k, m, j);
-    const double norm = add * column_dot(ridge->cross, ridge->cross, k, m, j);
+    const double fit = column_dot(ridge, ridge->cross, target, j);
+    const double norm = add * column_dot(ridge, ridge->cross, ridge->cross, j);
     variance[j] = ANET_MAX(0, (fit - norm) / ridge->rows);
     *error += ridge->square_y[j] - fit - norm;
   }

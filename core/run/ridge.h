@@ -2,10 +2,11 @@
 #ifndef ANET_RIDGE_H
 #define ANET_RIDGE_H
 
-#include "base/compiler.h"
+#include "run/blas.h"
 
 /* All sums run over the rows so far; those that wait in x and y are not in the others yet. */
 typedef struct anet__ridge {
+  anet__blas blas; /* open as long as this lives */
   int32_t inputs, outputs;
   double *gram;          /* (inputs, inputs) x' x, the lower triangle; owned */
   double *cross;         /* (inputs, outputs) x' y; owned */
@@ -18,6 +19,7 @@ typedef struct anet__ridge {
 } anet__ridge;
 enum { ANET_RIDGE_ROWS = 256 };
 
+/* ANET_NOMEM, ANET_ABSENT: no OpenBLAS. */
 int anet__ridge_new(int32_t inputs, int32_t outputs, anet__ridge *out);
 void anet__ridge_free(anet__ridge *ridge);
 /* Where the next row's inputs and outputs are to be written, at once. */

@@ -1,6 +1,5 @@
 /* Options started by least squares: an option's last convolution is solved so that what comes out
  * before its last activation is nearest to what the oracle has there. */
-#include <cblas.h>
 #include <math.h>
 
 #include "base/alloc.h"
@@ -275,14 +274,10 @@ int anet_supernet_solve(anet_supernet *supernet, int32_t option, const float *in
               .shared = o->kind == ANET_SHRINK,
               .entry = block[o->position].face.entry,
               .target = before_activation(oracle, block[o->position + o->span - 1].face.exit)};
-  /* One thread: the same bits on any machine, and none that spin beside the pool's. */
-  const int threads = openblas_get_num_threads();
-  openblas_set_num_threads(1);
   int rc = find_ending(s.piece, &s.end);
   if (!rc) rc = solver_new(&s, oracle, count, pool);
   if (!rc)
     rc = solve(&s, in, anet__shape_size(&oracle->node[oracle->input[0]].shape), count, ridge);
   solver_free(&s);
-  openblas_set_num_threads(threads);
   return rc;
 }

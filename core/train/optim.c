@@ -4,6 +4,8 @@
 #include <string.h>
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/hash.h"
+#include "base/index.h"
 #include "train/tape.h"
 
 /* What belongs to one parameter memory: sgd's momentum, or adamw's mean and mean square. */
@@ -12,13 +14,15 @@ typedef struct slot {
   anet_tensor *param;       /* retained: a window of the memory, so that it stays */
   anet_tensor *state[2];
   int64_t *steps; /* owned; apart, so that it stays where it is as slots grow */
+  bool counted;   /* of the step in hand */
 } slot;
 
 struct anet_optim {
   anet_optim_desc desc; /* defaults filled in */
   slot *slot;           /* (slots) owned */
   int32_t slots, capacity;
-  int32_t *found; /* (found_count) slot of each parameter of the tape in hand; owned */
+  anet__index storages; /* of slots: by their keys */
+  int32_t *found;       /* (found_count) slot of each parameter of the tape in hand; owned */
   int32_t found_count;
 };
 
@@ -73,6 +77,7 @@ void anet_optim_release(anet_optim *optim)
   if (!optim) return;
   for (int32_t i = 0; i < optim->slots; i++) slot_clear(&optim->slot[i]);
   anet__free(optim->slot);
+  anet__index_free(&optim->storages);
   anet__free(optim->found);
   anet__free(optim);
 }
@@ -81,8 +86,10 @@ void anet_optim_release(anet_optim *optim)
 
 static int32_t find_slot(const anet_optim *optim, const anet__storage *storage)
 {
-  for (int32_t i = 0; i < optim->slots; i++)
-    if (optim->slot[i].key == storage) return i;
+  const uint64_t hash = anet__hash_pointer(storage);
+  for (int32_t i = -1; (i = anet__index_find(&optim->storages, hash, i)) >= 0;)
+    if (optim->slot[optim->storages.item[i].value].key == storage)
+      return optim->storages.item[i].value;
   return -1;
 }
 
@@ -106,6 +113,7 @@ static int add_slot(anet_optim *optim, const anet_tensor *param)
   int rc = fill_slot(optim, param, &s);
   if (!rc) rc = anet__grow(&grown, &optim->capacity, optim->slots, sizeof *optim->slot);
   optim->slot = grown;
+  if (!rc) rc = anet__index_add(&optim->storages, anet__hash_pointer(param->storage), optim->slots);
   if (rc) {
     slot_clear(&s);
     return rc;
@@ -233,11 +241,12 @@ static int find_slots(anet_optim *optim, const anet_tape *tape)
 /* One step a memory, however many windows of it the tape has. */
 static void count_steps(const anet_optim *optim, const anet_tape *tape)
 {
+  for (int32_t i = 0; i < tape->params; i++) optim->slot[optim->found[i]].counted = false;
   for (int32_t i = 0; i < tape->params; i++) {
-    bool counted = false;
-    for (int32_t k = 0; k < i && !counted; k++) counted = optim->found[k] == optim->found[i];
-    if (counted) continue;
-    ++*optim->slot[optim->found[i]].steps;
+    slot *s = &optim->slot[optim->found[i]];
+    if (s->counted) continue;
+    s->counted = true;
+    ++*s->steps;
     atomic_fetch_add(&tape->param[i].tensor->storage->version, 1);
   }
 }

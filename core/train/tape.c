@@ -4,8 +4,9 @@
 #include <string.h>
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "train/loss.h"
-#include "train/tape_place.h"
+#include "base/place.h"
 
 /* ---- nodes -------------------------------------------------------------------------------- */
 
@@ -91,6 +92,29 @@ static void mark_needed(anet_tape *tape)
   }
 }
 
+/* Who reads what, of what is needed. */
+static int list_readers(anet_tape *tape)
+{
+  int32_t reads = 0;
+  tape->reader_of = anet__alloc_array((size_t)tape->count + 1, sizeof *tape->reader_of);
+  if (!tape->reader_of) return ANET_NOMEM;
+  for (int32_t v = 0; v < tape->count; v++) {
+    tape->reader_of[v] = reads;
+    reads += tape->node[v].readers;
+  }
+  tape->reader_of[tape->count] = reads;
+  tape->reader = anet__alloc_array((size_t)reads, sizeof *tape->reader);
+  if (!tape->reader) return ANET_NOMEM;
+  for (int32_t v = tape->count - 1; v >= 0; v--) { /* filled from behind, ends become beginnings */
+    const anet__tape_node *node = &tape->node[v];
+    for (int32_t i = node->needed ? node->call.inputs - 1 : -1; i >= 0; i--)
+      tape->reader[--tape->reader_of[node->in[i] + 1]] = v;
+  }
+  memmove(tape->reader_of, tape->reader_of + 1, (size_t)tape->count * sizeof *tape->reader_of);
+  tape->reader_of[tape->count] = reads;
+  return ANET_OK;
+}
+
 /* Every value has one count of elements in a batch, which kernels count in 32 bits. */
 static int check_sizes(const anet_tape *tape, const anet_net *net)
 {
@@ -125,11 +149,20 @@ static bool overlap(const anet_tensor *a, const anet_tensor *b)
   return a->storage == b->storage && a->offset < window_end(b) && b->offset < window_end(a);
 }
 
-static int32_t find_param(const anet_tape *tape, const anet_tensor *tensor)
+/* The tape's parameter that is this window, or else one that shares elements with it (*whole: the
+ * first); -1. */
+static int32_t find_param(const anet_tape *tape, const anet_tensor *tensor, bool *whole)
 {
-  for (int32_t i = 0; i < tape->params; i++)
-    if (same_window(tape->param[i].tensor, tensor)) return i;
-  return -1;
+  const uint64_t hash = anet__hash_pointer(tensor->storage);
+  int32_t found = -1;
+  *whole = false;
+  for (int32_t i = -1; (i = anet__index_find(&tape->storages, hash, i)) >= 0;) {
+    const int32_t param = tape->storages.item[i].value;
+    *whole = same_window(tape->param[param].tensor, tensor);
+    if (*whole) return param;
+    if (overlap(tape->param[param].tensor, tensor)) found = param;
+  }
+  return found;
 }
 
 static bool role_learns(anet__param_role role)
@@ -142,14 +175,15 @@ static int add_param(anet_tape *tape, const anet_net *net, int32_t v, int32_t p,
 {
   anet__tape_node *node = &tape->node[v];
   anet_tensor *tensor = node->param[p];
-  int32_t number = find_param(tape, tensor);
-  for (int32_t i = 0; number < 0 && i < tape->params; i++)
-    if (overlap(tape->param[i].tensor, tensor))
-      return anet_fail(ANET_UNSUPPORTED,
-                       "tape: %s of '%s' overlaps in part with another parameter "
-                       "that learns",
-                       anet_net_param_name(net, v, p), net->node[v].name);
+  bool whole;
+  int32_t number = find_param(tape, tensor, &whole);
+  if (number >= 0 && !whole)
+    return anet_fail(ANET_UNSUPPORTED,
+                     "tape: %s of '%s' overlaps in part with another parameter "
+                     "that learns",
+                     anet_net_param_name(net, v, p), net->node[v].name);
   if (number < 0) {
+    ANET_TRY(anet__index_add(&tape->storages, anet__hash_pointer(tensor->storage), tape->params));
     number = tape->params++;
     tape->param[number] = (anet__tape_param){.tensor = tensor, .role = role};
     if (!anet__shape_count(&tensor->shape, &tape->param[number].count))
@@ -196,13 +230,13 @@ static int scan_params(anet_tape *tape, const anet_net *net, int32_t v)
 /* A frozen node's weights must not change, whoever else uses them. */
 static int check_frozen(const anet_tape *tape, const anet_net *net)
 {
+  bool whole;
   for (int32_t v = 0; v < tape->count; v++) {
     const anet__tape_node *node = &tape->node[v];
     for (int32_t p = 0; net->node[v].frozen && p < net->node[v].params; p++)
-      for (int32_t i = 0; i < tape->params; i++)
-        if (overlap(tape->param[i].tensor, node->param[p]))
-          return anet_fail(ANET_STATE, "tape: %s of frozen '%s' is shared with a node that learns",
-                           anet_net_param_name(net, v, p), net->node[v].name);
+      if (find_param(tape, node->param[p], &whole) >= 0)
+        return anet_fail(ANET_STATE, "tape: %s of frozen '%s' is shared with a node that learns",
+                         anet_net_param_name(net, v, p), net->node[v].name);
   }
   return ANET_OK;
 }
@@ -216,6 +250,7 @@ static int compile_params(anet_tape *tape, const anet_net *net)
   for (int32_t v = 0; v < tape->count; v++)
     if (tape->node[v].needed) ANET_TRY(scan_params(tape, net, v));
   ANET_TRY(check_frozen(tape, net));
+  anet__index_free(&tape->storages);
   tape->grads = anet__alloc_array(tape->grads_count + tape->before_count, sizeof *tape->grads);
   if (!tape->grads) return ANET_NOMEM;
   float *at = tape->grads;
@@ -321,6 +356,7 @@ static int tape_compile(anet_tape *tape, const anet_net *net)
     tape->answers[i] = anet__net_answers(net, net->output[i]);
   for (int32_t v = 0; v < net->count; v++) copy_node(tape, net, v);
   mark_needed(tape);
+  ANET_TRY(list_readers(tape));
   ANET_TRY(check_sizes(tape, net));
   ANET_TRY(compile_params(tape, net));
   return compile_memory(tape);
@@ -369,7 +405,10 @@ static void forget_net(anet_tape *tape)
   anet__free(tape->grads);
   anet__free(tape->stat);
   anet__free(tape->param);
+  anet__index_free(&tape->storages);
   forget_layout(tape);
+  anet__free(tape->reader);
+  anet__free(tape->reader_of);
   anet__free(tape->node);
   *tape = (anet_tape){.pool = tape->pool,
                       .kernels = tape->kernels,

@@ -2,6 +2,7 @@
 #ifndef ANET_TAPE_H
 #define ANET_TAPE_H
 
+#include "base/index.h"
 #include "graph/answers.h"
 
 /* Nodes run in stages. A stage is a few nodes that run one after the other on a few images at a
@@ -89,6 +90,8 @@ struct anet_tape {
   const anet__kernels *kernels;
   int32_t batch, count;
   anet__tape_node *node; /* (count) owned */
+  int32_t *reader;       /* nodes that are needed, by what they read, in order; owned */
+  int32_t *reader_of;    /* (count + 1) where in it those of each value begin; owned */
   int32_t inputs, input[ANET_MAX_INPUTS];
   int32_t outputs, output[ANET_MAX_OUTPUTS];
   anet_answers answers[ANET_MAX_OUTPUTS]; /* of each output; losses of answers sit on the logits */
@@ -109,6 +112,7 @@ struct anet_tape {
   size_t block_room, scratch_room;   /* that there are */
 
   anet__tape_param *param; /* (params) owned */
+  anet__index storages;    /* of param: by their storages; while it is compiled */
   int32_t params;
   anet__tape_stat *stat; /* (stats) owned */
   int32_t stats;

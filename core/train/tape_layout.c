@@ -4,7 +4,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "train/tape.h"
-#include "train/tape_place.h"
+#include "base/place.h"
 
 /* ---- epilogues ---------------------------------------------------------------------------- */
 
@@ -15,8 +15,9 @@ static bool is_clamp(anet__op_id id, float *high)
   return id == ANET_OP_RELU || id == ANET_OP_RELU6;
 }
 
-/* Is `value` that of a convolution without a bias, and its only reader a norm that is frozen through
- * and through? Then the norm runs in the convolution's epilogue, and backward it is but a scale. */
+/* Is `value` that of a convolution without a bias, and its only reader a norm that is frozen
+ * through and through? Then the norm runs in the convolution's epilogue, and backward it is but a
+ * scale. */
 static bool folds(const anet_tape *tape, int32_t value)
 {
   const anet__tape_node *node = &tape->node[value];
@@ -102,13 +103,10 @@ static int32_t value_end(const anet_tape *tape, int32_t value)
     if (tape->node[v].call.folded && tape->node[v].flows)
       end = ANET_MAX(end, tape->node[v].back_time);
   if (node->flows && node->op->grad_needs_out) end = node->back_time;
-  for (int32_t r = node->last_reader; r > value; r--) {
-    const anet__tape_node *reader = &tape->node[r];
-    for (int32_t i = 0; i < (reader->needed ? reader->call.inputs : 0); i++) {
-      if (reader->in[i] != value) continue;
-      end = ANET_MAX(end, reader->time);
-      if (reader->flows && reader->op->grad_needs_in) end = ANET_MAX(end, reader->back_time);
-    }
+  for (int32_t r = tape->reader_of[value]; r < tape->reader_of[value + 1]; r++) {
+    const anet__tape_node *reader = &tape->node[tape->reader[r]];
+    end = ANET_MAX(end, reader->time);
+    if (reader->flows && reader->op->grad_needs_in) end = ANET_MAX(end, reader->back_time);
   }
   return end;
 }
@@ -180,40 +178,77 @@ static int32_t order_back(const anet_tape *tape, int32_t v)
   return tape->count - v;
 }
 
-/* When is the gradient in group memory written next after it joined? */
-static int32_t next_write(const anet_tape *tape, int32_t member)
+/* What is known of the gradients that share a span. */
+typedef struct sharing {
+  anet_tape *tape;
+  int32_t *latest;  /* (spans) when the last of them is read; owned */
+  int32_t *soonest; /* (spans) of those that are written again, later than now, the value that is
+                       first; -1: none; owned */
+  int32_t *left, *right, *rank; /* (count) those as a leftist heap; one block, owned by left */
+} sharing;
+
+static int32_t written_again(const sharing *s, int32_t value)
 {
-  const anet__tape_node *node = &tape->node[member];
-  if (!node->grad_joined || node->other_reader < 0) return INT32_MAX;
-  return order_back(tape, node->other_reader);
+  return order_back(s->tape, s->tape->node[value].other_reader);
+}
+
+/* Two heaps as one; as deep as the logarithm of what is in them. */
+static int32_t merge(const sharing *s, int32_t a, int32_t b)
+{
+  if (a < 0 || b < 0) return ANET_MAX(a, b);
+  if (written_again(s, b) < written_again(s, a)) {
+    const int32_t other = a;
+    a = b;
+    b = other;
+  }
+  s->right[a] = merge(s, s->right[a], b);
+  const int32_t left = s->left[a], right = s->right[a];
+  if (left < 0 || s->rank[left] < s->rank[right]) {
+    s->left[a] = right;
+    s->right[a] = left;
+  }
+  s->rank[a] = s->right[a] < 0 ? 1 : s->rank[s->right[a]] + 1;
+  return a;
+}
+
+/* When is a gradient in the span written again, after `now`? */
+static int32_t next_write(const sharing *s, int32_t span, int32_t now)
+{
+  int32_t *root = &s->soonest[span];
+  while (*root >= 0 && written_again(s, *root) <= now)
+    *root = merge(s, s->left[*root], s->right[*root]);
+  return *root < 0 ? INT32_MAX : written_again(s, *root);
 }
 
 /* Can the gradient of `value` take over the memory of that of its last reader v? `changed`: v's
  * backward changes the numbers as it does so. */
-static bool may_join(const anet_tape *tape, int32_t value, int32_t v, bool changed)
+static bool may_join(const sharing *s, int32_t value, int32_t v, bool changed)
 {
+  const anet_tape *tape = s->tape;
   const anet__tape_node *node = &tape->node[value], *from = &tape->node[v];
   if (from->grad_local) return false;
   if (!node->flows || node->output || node->last_reader != v || node->grad_span >= 0) return false;
   if (value_bytes(tape, value) != value_bytes(tape, v) || node->other_reader == v) return false;
   const int32_t now = order_back(tape, v), end = order_back(tape, value);
-  int32_t write = node->other_reader < 0 ? INT32_MAX : order_back(tape, node->other_reader);
-  for (int32_t m = 0; m < tape->count; m++) {
-    if (tape->node[m].grad_span != from->grad_span || m == v) continue;
-    const int32_t read = order_back(tape, m), again = next_write(tape, m);
-    if (write <= read || (changed && now <= read)) return false;
-    if (again > now && again <= end) return false;
-  }
-  return true;
+  const int32_t write = node->other_reader < 0 ? INT32_MAX : order_back(tape, node->other_reader);
+  const int32_t read = s->latest[from->grad_span];
+  if (read > now && (write <= read || changed)) return false;
+  return next_write(s, from->grad_span, now) > end;
 }
 
-static void join(anet_tape *tape, int32_t value, int32_t v)
+static void join(const sharing *s, int32_t value, int32_t v)
 {
+  anet_tape *tape = s->tape;
   anet__tape_node *node = &tape->node[value];
-  anet__span *span = &tape->span[tape->node[v].grad_span];
-  node->grad_span = tape->node[v].grad_span;
+  const int32_t number = tape->node[v].grad_span;
+  anet__span *span = &tape->span[number];
+  node->grad_span = number;
   node->grad_joined = true;
   span->last = ANET_MAX(span->last, node->back_time);
+  s->latest[number] = ANET_MAX(s->latest[number], order_back(tape, value));
+  s->left[value] = s->right[value] = -1;
+  s->rank[value] = 1;
+  if (node->other_reader >= 0) s->soonest[number] = merge(s, s->soonest[number], value);
 }
 
 /* Does clamp v run in the epilogue of a norm, directly? Then the norm's backward can take it along,
@@ -227,8 +262,8 @@ static bool clamps_norm(const anet_tape *tape, int32_t v)
 }
 
 /* Does the gradient of v stay with the chunk? Its only reader's backward pass makes it, and v's own
- * uses it up in the same stage, as does that of the norm that takes v along. What an addition passes
- * on needs no memory of its own anyway. */
+ * uses it up in the same stage, as does that of the norm that takes v along. What an addition
+ * passes on needs no memory of its own anyway. */
 static bool stays(const anet_tape *tape, int32_t v)
 {
   const anet__tape_node *node = &tape->node[v];
@@ -240,8 +275,9 @@ static bool stays(const anet_tape *tape, int32_t v)
 }
 
 /* In the order of the backward pass: v's readers have been seen. */
-static void place_grad(anet_tape *tape, int32_t v)
+static void place_grad(const sharing *s, int32_t v)
 {
+  anet_tape *tape = s->tape;
   anet__tape_node *node = &tape->node[v];
   const bool alike = node->id == ANET_OP_ADD &&
                      anet__shape_equal(&node->call.in_shape[0], &node->call.in_shape[1]);
@@ -253,19 +289,38 @@ static void place_grad(anet_tape *tape, int32_t v)
     return;
   }
   if (node->grad_span < 0) {
-    const int32_t first = node->output ? anet__tape_loss_time(tape)
-                                       : tape->node[node->last_reader].back_time;
+    const int32_t first =
+        node->output ? anet__tape_loss_time(tape) : tape->node[node->last_reader].back_time;
     node->grad_span = new_span(tape, first, node->back_time, value_bytes(tape, v));
+    s->latest[node->grad_span] = order_back(tape, v);
+    s->soonest[node->grad_span] = -1;
   }
   for (int32_t i = 0; i < (alike ? 2 : 0); i++)
-    if (may_join(tape, node->in[i], v, false)) join(tape, node->in[i], v);
-  if (clamps_norm(tape, v) && may_join(tape, node->in[0], v, false)) {
-    join(tape, node->in[0], v);
+    if (may_join(s, node->in[i], v, false)) join(s, node->in[i], v);
+  if (clamps_norm(tape, v) && may_join(s, node->in[0], v, false)) {
+    join(s, node->in[0], v);
     tape->node[node->in[0]].masks = true;
   }
   if (node->op->in_place && node->call.inputs == 1 && !stays(tape, node->in[0]) &&
-      may_join(tape, node->in[0], v, true))
-    join(tape, node->in[0], v);
+      may_join(s, node->in[0], v, true))
+    join(s, node->in[0], v);
+}
+
+static int place_grads(anet_tape *tape)
+{
+  const size_t count = (size_t)tape->count;
+  sharing s = {.tape = tape};
+  s.latest = anet__alloc_array(count, 3 * sizeof *s.latest);
+  s.soonest = anet__alloc_array(count, 3 * sizeof *s.soonest);
+  s.left = anet__alloc_array(count, 3 * sizeof *s.left);
+  s.right = s.left + count;
+  s.rank = s.right + count;
+  const int rc = s.latest && s.soonest && s.left ? ANET_OK : ANET_NOMEM;
+  for (int32_t v = tape->count - 1; v >= 0 && !rc; v--) place_grad(&s, v);
+  anet__free(s.latest);
+  anet__free(s.soonest);
+  anet__free(s.left);
+  return rc;
 }
 
 /* ------------------------------------------------------------------------------------------- */
@@ -283,6 +338,6 @@ int anet__tape_layout(anet_tape *tape)
     if (!node->fused) place_value(tape, v);
     place_saved(tape, v);
   }
-  for (int32_t v = tape->count - 1; v >= 0; v--) place_grad(tape, v);
+  ANET_TRY(place_grads(tape));
   return anet__spans_place(tape->span, tape->spans, &tape->block_bytes);
 }

@@ -5,7 +5,7 @@
 #include "op/taps.h"
 #include "op/work.h"
 #include "train/tape.h"
-#include "train/tape_place.h"
+#include "base/place.h"
 
 enum {
   CACHE = 1024 << 10,    /* bytes of a chunk: about what a core's own cache holds */
@@ -30,8 +30,8 @@ static size_t pixels_of(const anet__tape_node *node, bool back)
   return anet__pixels(back || !node->call.inputs ? &node->call.out_shape : &node->call.in_shape[0]);
 }
 
-/* Is node v the clamp of a norm before the depthwise convolution that was just put? It has nothing to run, but that the
- * norm's sums can be made in this stage. */
+/* Is node v the clamp of a norm before the depthwise convolution that was just put? It has nothing
+ * to run, but that the norm's sums can be made in this stage. */
 static bool clamps_before(const anet_tape *tape, int32_t v)
 {
   const anet__tape_node *node = &tape->node[v];
@@ -214,8 +214,8 @@ static bool band_backward(const anet_tape *tape, const anet__tape_stage *s)
          d->grad_local && !in->grad_local && sums_are_of(tape, s, d->in[0], true);
 }
 
-/* Values and gradients were placed. Sums of weights' gradients are small, so parts need not be large; one part alone
- * is better shared op by op. */
+/* Values and gradients were placed. Sums of weights' gradients are small, so parts need not be
+ * large; one part alone is better shared op by op. */
 static void find_band(anet_tape *tape, anet__tape_stage *s, bool back)
 {
   if (!s->by_image || !(back ? band_backward(tape, s) : band_forward(tape, s))) return;
@@ -227,20 +227,30 @@ static void find_band(anet_tape *tape, anet__tape_stage *s, bool back)
   if (s->band) s->part = s->chunk = (tape->batch + parts - 1) / parts;
 }
 
-/* Norms by the stage that makes their sums. */
+static void add_norm(anet_tape *tape, anet__tape_stage *s, int32_t v)
+{
+  tape->measured[s->norm + s->norms++] = v;
+}
+
+/* Norms by the stage that makes their sums: counted, then put. Backward stages are numbered by
+ * their time less one. */
 static void list_norms(anet_tape *tape)
 {
+  anet__tape_stage *stage = tape->stage;
+  for (int32_t v = 0; v < tape->count; v++) {
+    const anet__tape_node *node = &tape->node[v];
+    if (node->measure >= 0) stage[node->measure].norms++;
+    if (node->measure_back >= 0) stage[node->measure_back - 1].norms++;
+  }
   for (int32_t i = 0; i < tape->forward + tape->backward; i++) {
-    anet__tape_stage *s = &tape->stage[i];
-    const bool back = i >= tape->forward;
-    const int32_t time = i + back;
-    s->norm = tape->measures;
-    for (int32_t v = 0; v < tape->count; v++) {
-      const anet__tape_node *node = &tape->node[v];
-      if ((back ? node->measure_back : node->measure) == time)
-        tape->measured[tape->measures++] = v;
-    }
-    s->norms = tape->measures - s->norm;
+    stage[i].norm = tape->measures;
+    tape->measures += stage[i].norms;
+    stage[i].norms = 0;
+  }
+  for (int32_t v = 0; v < tape->count; v++) {
+    const anet__tape_node *node = &tape->node[v];
+    if (node->measure >= 0) add_norm(tape, &stage[node->measure], v);
+    if (node->measure_back >= 0) add_norm(tape, &stage[node->measure_back - 1], v);
   }
 }
 
@@ -314,8 +324,8 @@ static void add_local(locals *l, const anet__tape_node *node, const anet__tape_s
                       int32_t first, int32_t last, size_t *at)
 {
   const size_t unit = anet__shape_size(&node->call.out_shape) / (size_t)s->units;
-  l->span[l->count] = (anet__span){
-      .first = first, .last = last, .bytes = (size_t)s->chunk * unit * sizeof(float)};
+  l->span[l->count] =
+      (anet__span){.first = first, .last = last, .bytes = (size_t)s->chunk * unit * sizeof(float)};
   l->at[l->count++] = at;
 }
 
@@ -330,9 +340,8 @@ static int32_t place_of(const anet_tape *tape, const anet__tape_stage *s, int32_
 /* The last place in the stage at which value v is read. */
 static int32_t last_place(const anet_tape *tape, const anet__tape_stage *s, int32_t v, int32_t i)
 {
-  for (int32_t r = v + 1; r <= tape->node[v].last_reader; r++)
-    for (int32_t k = 0; k < (tape->node[r].needed ? tape->node[r].call.inputs : 0); k++)
-      if (tape->node[r].in[k] == v) i = ANET_MAX(i, place_of(tape, s, head_of(tape, r)));
+  for (int32_t r = tape->reader_of[v]; r < tape->reader_of[v + 1]; r++)
+    i = ANET_MAX(i, place_of(tape, s, head_of(tape, tape->reader[r])));
   return i;
 }
 
@@ -366,8 +375,7 @@ static int place_locals(anet_tape *tape, const anet__tape_stage *s, bool back, s
   anet__take(&begin, *floats);
   if (!rc) list_locals(tape, s, back, &l);
   if (!rc) rc = anet__spans_place(l.span, l.count, &bytes);
-  for (int32_t i = 0; !rc && i < l.count; i++)
-    *l.at[i] = begin + l.span[i].offset / sizeof(float);
+  for (int32_t i = 0; !rc && i < l.count; i++) *l.at[i] = begin + l.span[i].offset / sizeof(float);
   for (int32_t i = 0; !rc && back && i < s->count; i++) { /* a norm's is its clamp's */
     anet__tape_node *node = &tape->node[tape->order[s->first + i]];
     if (node->masks && node->grad_local) node->grad_at = tape->node[node->last_reader].grad_at;

@@ -18,12 +18,43 @@ local function plain(net, value)
   return {name = net:get(value).name, batch = true, dims = dims, atoms = dims, order = order}
 end
 
--- The faces of a net's inputs and outputs, {inputs =, outputs =}.
+local function product(list)
+  local all = 1
+  for _, n in ipairs(list) do all = all * n end
+  return all
+end
+
+local function is_permutation(order, count)
+  local seen = {}
+  for _, n in ipairs(order) do seen[n] = true end
+  for n = 0, count - 1 do
+    if not seen[n] then return false end
+  end
+  return #order == count
+end
+
+-- Whether a face has the elements of a value; nil, message where it has not.
+local function check(face, net, value)
+  local shape = net:shape(value)
+  if product(face.dims) == product(shape) and product(face.atoms) == product(shape) and
+     is_permutation(face.order, #face.atoms) then
+    return true
+  end
+  return nil, ("the text 'border': '%s' has dims %s, atoms %s and order %s, which do not fit '%s' of shape %s"):format(
+    face.name, table.concat(face.dims, 'x'), table.concat(face.atoms, 'x'), table.concat(face.order, ' '),
+    net:get(value).name, table.concat(shape, 'x'))
+end
+
+-- The faces of a net's inputs and outputs, {inputs =, outputs =}; nil, message where the border is of another net.
+---@return table? faces, string? message
 function M.of(net, border)
   local faces = {inputs = {}, outputs = {}}
   for _, side in ipairs{'inputs', 'outputs'} do
     for i, value in ipairs(net[side](net)) do
-      faces[side][i] = border and border[side] and border[side][i] or plain(net, value)
+      local face = border and border[side] and border[side][i] or plain(net, value)
+      local ok, message = check(face, net, value)
+      if not ok then return nil, message end
+      faces[side][i] = face
     end
   end
   return faces
@@ -46,6 +77,9 @@ end
 ---@return integer? images, string? message
 function M.images(face, t)
   local dims = t:shape()
+  if t:count() == 0 then
+    return nil, ("input '%s': the array is %s, it holds no images"):format(face.name, table.concat(dims, 'x'))
+  end
   if #face.dims == 0 and t:count() == 1 then return 1 end
   if same(dims, face.dims) then return 1 end
   if face.batch and same({unpack(dims, 2)}, face.dims) then return dims[1] end

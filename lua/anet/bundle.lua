@@ -8,6 +8,7 @@ local session = require 'anet.session'
 local supernet = require 'anet.supernet'
 local tensor = require 'anet.tensor'
 local text = require 'anet.text'
+local texts = require 'anet.texts'
 local ffi, C = core.ffi, core.C
 
 ---@class anet.Bundle
@@ -33,11 +34,17 @@ function M.new()
   return wrap(take())
 end
 
+-- A file's bundle, of which the texts that Lua reads are what the engine writes.
 ---@return anet.Bundle? bundle, string? message, string? code
 function M.open(path)
-  local message, code = core.failure(C.anet_bundle_open(path, out))
+  local message, code = core.refusal(C.anet_bundle_open(path, out))
   if message then return nil, message, code end
-  return wrap(take())
+  local b = wrap(take())
+  for _, key in ipairs(text.keys(texts.SPECS)) do
+    message = select(2, b:value(key))
+    if message then return nil, ('%s: %s'):format(path, message), 'format' end
+  end
+  return b
 end
 
 -- Write it under a temporary name and rename.
@@ -58,10 +65,11 @@ function Bundle:set_text(key, value)
   return self
 end
 
--- A text entry that is JSON, as a plain value; nil where there is none.
+-- A text entry that is JSON, as a plain value; nil where there is none, and a message where it is not what it should be.
+---@return any value, string? message
 function Bundle:value(key)
   local written = self:text(key)
-  return written and json.decode(written)
+  if written then return texts.read(key, written) end
 end
 
 function Bundle:set_value(key, value)
@@ -89,7 +97,7 @@ end
 
 ---@return anet.Net? net, string? message, string? code
 function Bundle:net()
-  local message, code = core.failure(C.anet_bundle_net(self.handle, net_out))
+  local message, code = core.refusal(C.anet_bundle_net(self.handle, net_out))
   if message then return nil, message, code end
   return net.wrap(take_net())
 end
@@ -99,17 +107,17 @@ function Bundle:set_net(n)
   return self
 end
 
--- How images become the model's input; nil where the bundle does not say.
----@return anet.Input?
+-- How images become the model's input; nil (and the code 'absent') where the bundle does not say.
+---@return anet.Input? input, string? message, string? code
 function Bundle:input()
-  local message, code = core.failure(C.anet_bundle_input(self.handle, input_out))
+  local message, code = core.refusal(C.anet_bundle_input(self.handle, input_out))
   if message then return nil, message, code end
   return data.from_struct(input_out)
 end
 
 ---@return anet.Supernet? supernet, string? message, string? code
 function Bundle:supernet()
-  local message, code = core.failure(C.anet_bundle_supernet(self.handle, supernet_out))
+  local message, code = core.refusal(C.anet_bundle_supernet(self.handle, supernet_out))
   if message then return nil, message, code end
   return supernet.wrap(take_supernet())
 end
@@ -121,7 +129,7 @@ end
 
 ---@return anet.Latency? table, string? message, string? code
 function Bundle:latency()
-  local message, code = core.failure(C.anet_bundle_table(self.handle, table_out))
+  local message, code = core.refusal(C.anet_bundle_table(self.handle, table_out))
   if message then return nil, message, code end
   return latency.wrap(take_table())
 end
@@ -134,7 +142,7 @@ end
 -- The net of rung `index` of the ladder that a search left; s: the bundle's supernet.
 ---@return anet.Net? net, string? message, string? code
 function Bundle:rung(s, index)
-  local message, code = core.failure(C.anet_bundle_rung(self.handle, core.handle(s, supernet.Supernet, 'rung'), index - 1, net_out))
+  local message, code = core.refusal(C.anet_bundle_rung(self.handle, core.handle(s, supernet.Supernet, 'rung'), index - 1, net_out))
   if message then return nil, message, code end
   return net.wrap(take_net())
 end
@@ -142,7 +150,7 @@ end
 -- The whole ladder, compiled for at most `batch` images (1) and sorted, with the times that the search measured.
 ---@return anet.Ladder? ladder, string? message, string? code
 function Bundle:ladder(batch)
-  local message, code = core.failure(C.anet_bundle_ladder(self.handle, batch or 1, ladder_out))
+  local message, code = core.refusal(C.anet_bundle_ladder(self.handle, batch or 1, ladder_out))
   if message then return nil, message, code end
   return session.wrap_ladder(take_ladder())
 end

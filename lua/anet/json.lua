@@ -23,6 +23,7 @@ end
 -- Marks a table as an array, so that an empty one is written [].
 local Array = {}
 function M.array(list) return setmetatable(list or {}, Array) end
+function M.is_array(value) return getmetatable(value) == Array end
 
 local encode
 

@@ -20,13 +20,19 @@ local function seconds_since(began) return (C.anet_clock_ms() - began) / 1000 en
 
 -- ---- opening things ---------------------------------------------------------------------------------
 
+-- What a bundle may lack: nil then; the verb ends where it is there and cannot be read.
+function M.part(ui, path, value, message, code)
+  if not value and code ~= 'absent' then ui:fail('%s: %s', path, message) end
+  return value
+end
+
 -- {supernet | net, input, bundle} of a bundle; the verb ends where it cannot be read. any: its input need be no image.
 function M.open_model(ui, path, any)
   local b = ui:try(bundle.open(path))
-  local model = {bundle = b, path = path, input = b:input()}
+  local model = {bundle = b, path = path, input = M.part(ui, path, b:input())}
   if not model.input and not any then ui:fail('%s: it does not say how images become its input', path) end
   if b:text 'supernet' then
-    model.supernet = ui:try(b:supernet())
+    model.supernet = M.part(ui, path, b:supernet())
     model.oracle = model.supernet:oracle()
   else
     model.oracle = ui:try(b:net())

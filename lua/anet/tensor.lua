@@ -37,7 +37,7 @@ function M.new(dims, kind)
 end
 
 local function measure(values, dims)
-  if type(values) ~= 'table' then return dims end
+  if type(values) ~= 'table' or #dims > C.ANET_MAX_RANK then return dims end
   dims[#dims + 1] = #values
   return measure(values[1], dims)
 end

@@ -252,6 +252,30 @@ test.case('scripts', function()
   test.mentions(said, 'stopped late')
 end)
 
+test.case('what was stopped in its first steps goes on', function()
+  for _, case in ipairs{
+    'train OUT/../tiny_net.lua --data DATA --limit 4000 --epochs 2 --batch 8 --out OUT/b.anet',
+    'distill SUPERNET --data DATA --limit 4000 --policy adaptive:solve_images=2000,block_epochs=2,joint_epochs=0.1 --out OUT/b.anet',
+  } do
+    local line, checkpoints = place(case), 0
+    for _, delay in ipairs{0.06, 0.12, 0.25, 0.5} do
+      local p = start(line)
+      process.sleep(delay)
+      p:signal(process.INT)
+      local status, said = p:wait(30)
+      if said:find 'go on with' then
+        checkpoints = checkpoints + 1
+        test.equal(status, 130)
+        local resumed, text = start(place(line:match '^%a+' .. ' --resume --out OUT/b.anet')):wait(60)
+        test.check(resumed == 0, ('%s, after %.2f s: status %d: %s'):format(case, delay, resumed, text))
+      end
+      os.execute(("rm -f '%s'/out/b.anet*"):format(folder))
+      if checkpoints == 2 then break end
+    end
+    test.check(checkpoints > 0, case .. ': no checkpoint')
+  end
+end)
+
 for i, case in ipairs(CASES) do
   local line = place(case[1])
   test.case(case[1], function()

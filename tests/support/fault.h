@@ -3,7 +3,19 @@
 #define ANET_FAULT_H
 
 #include "base/alloc.h"
+#include "base/json.h"
 #include "support/test.h"
+
+/* Whether jansson's allocations fail and are counted as the engine's own; while it holds nothing. The engine itself
+ * leaves jansson as it is, for its user may have it too. */
+static inline void *test_counted_json(size_t bytes)
+{
+  return anet__alloc(bytes);
+}
+static inline void test_count_json(bool counted)
+{
+  json_set_alloc_funcs(counted ? test_counted_json : malloc, counted ? anet__free : free);
+}
 
 /* Calls run(context) with its first allocation failing, then its second, … until none does. A call
  * that met the failure must say ANET_NOMEM; each must give back all the memory it took. */

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "base/rng.h"
+#include "base/error.h"
 #include "graph/net.h"
 
 static const anet_shape image = {3, {8, 8, 3}};
@@ -310,16 +311,16 @@ TEST(parts)
 
 /* ---- JSON --------------------------------------------------------------------------------- */
 
-static anet_tensor *find_in(void *context, const char *name)
+static int find_in(void *context, const char *name, anet_tensor **out)
 {
   anet_net *net = context;
   char full[128];
   for (int32_t v = 0; v < net->count; v++)
     for (int32_t i = 0; i < net->node[v].params; i++) {
       snprintf(full, sizeof full, "%s.%s", net->node[v].name, anet_net_param_name(net, v, i));
-      if (strcmp(full, name) == 0) return net->node[v].param[i];
+      if (strcmp(full, name) == 0) return *out = net->node[v].param[i], ANET_OK;
     }
-  return NULL;
+  return anet_fail(ANET_FORMAT, "there is no '%s'", name);
 }
 
 TEST(json_round_trip)

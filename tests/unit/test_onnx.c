@@ -574,6 +574,7 @@ int main(int argc, char **argv)
       CASE(arrays_go_out_and_in),
       CASE(arrays_of_numpy),
   };
+  test_count_json(true);
   test_scratch_new(draft_folder);
   const int rc = test_run(cases, ANET_COUNT(cases), argc, argv);
   test_scratch_remove(draft_folder);

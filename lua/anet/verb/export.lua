@@ -13,7 +13,7 @@ end
 local function write_c(ui, options, model, net)
   local border = model.bundle:value 'border'
   ui:try(net:export_c(options.out, {
-    name = options.name, blob = options.weights == 'blob', faces = border and anet.border.of(net, border),
+    name = options.name, blob = options.weights == 'blob', faces = border and ui:try(anet.border.of(net, border)),
   }))
 end
 

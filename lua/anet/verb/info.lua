@@ -85,9 +85,10 @@ end
 
 local function show_bundle(ui, options)
   local bundle = ui:try(anet.bundle.open(options.model))
-  local supernet = bundle:supernet()
-  local net = supernet and supernet:oracle() or bundle:net()
-  local latency, input = bundle:latency(), bundle:input()
+  local function part(...) return road.part(ui, options.model, ...) end
+  local supernet = part(bundle:supernet())
+  local net = supernet and supernet:oracle() or part(bundle:net())
+  local latency, input = part(bundle:latency()), part(bundle:input())
   if supernet then ui:line('%s', tostring(supernet)) end
   if net then ui:line('%s%s', supernet and 'oracle: ' or '', tostring(net)) end
   if not net then ui:line('%d loose tensors, no model', #bundle:tensors()) end

@@ -91,7 +91,7 @@ end
 local function name_of(path, k) return k == 1 and path or (path:gsub('(%.%w+)$', '.' .. k .. '%1')) end
 
 local function run_arrays(ui, options, model, net, pool)
-  local faces = anet.border.of(net, model.bundle:value 'border')
+  local faces = ui:try(anet.border.of(net, model.bundle:value 'border'))
   local arrays, n = read_arrays(ui, options, net, faces)
   local results = {}
   for k, t in ipairs(run_net(net, arrays, n, pool)) do

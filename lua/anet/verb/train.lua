@@ -2,6 +2,7 @@
 local anet = require 'anet'
 local host = require 'anet.host'
 local script = require 'anet.script'
+local json = require 'anet.json'
 local text = require 'anet.text'
 
 local core = require 'anet.core'
@@ -111,7 +112,7 @@ local function start(ui, options, pool)
   local net, own, names = make_net(ui, job.architecture, input, train:classes(), options.seed)
   train, test = match(ui, job, net, names, train, test)
   local trainer = anet.train.trainer(net, train, own or input, settings, pool)
-  return trainer, test, {job = job, seconds = 0, history = {}, classes = names}
+  return trainer, test, {job = job, seconds = 0, history = json.array(), classes = names}
 end
 
 local function resume(ui, options, pool)
