@@ -78,7 +78,7 @@ ANET_API void anet_memory_read(anet_memory *out);
 ANET_API void anet_memory_mark(void); /* peak_bytes counts anew, from what is live now */
 
 /* Name of the kernels in use: "ref", "sse2", "avx2", "avx512", "neon". The environment's ANET_ISA
- * chooses; ANET_ABSENT if it names one that this machine or build lacks (the best is used then). */
+ * chooses; ANET_ABSENT if it names one that this machine or build lacks (the best is used then), with those there are. */
 ANET_API const char *anet_isa(void);
 ANET_API int anet_isa_check(void);
 ANET_API const char *anet_isa_at(int32_t index); /* those this machine can run; NULL: no more */
@@ -325,6 +325,8 @@ ANET_API int anet_net_answers(const anet_net *net, int32_t output, anet_answers 
 /* Immutable, shareable. Norms, activations, biases and residual additions are fused into the
  * step before, weights are packed, activations placed in one arena. */
 typedef struct anet_plan anet_plan;
+/* ANET_IO: what the environment's ANET_TUNE names (see below) cannot be written. ANET_RANGE: it is too long. */
+ANET_API int anet_tune_check(void);
 /* batch: the most images a run may have. Fusion stops where node.region changes, so that a
  * run's time can be told region by region. Plans share packed weights: those of one memory that hold
  * the same values and run by the same method.
@@ -570,13 +572,12 @@ ANET_API double anet_supernet_bytes(const anet_supernet *supernet); /* all weigh
 /* Measured time of every option and of the frozen rest, with their errors, on this machine. */
 typedef struct anet_table anet_table;
 typedef struct anet_profile_desc {
-  int32_t batch, rounds;  /* 0: 1 and 30 */
+  int32_t batch, rounds;  /* 0: 1 and 20 */
   int32_t held_out;       /* random subnets measured end to end to tell the error; 0: 50 */
   double seed;
 } anet_profile_desc;
 /* Interleaved rounds of subnets that together use every option, timed at the boundaries of
- * positions inside the running network (caches as they are in use), each round beside a reference
- * for drift; medians. */
+ * positions inside the running network, once it is warm; the oracle is visited between them, for drift. Medians. */
 ANET_API int anet_profile(anet_supernet *supernet, anet_pool *pool, const anet_profile_desc *desc,
                           anet_table **out);
 ANET_API anet_table *anet_table_retain(anet_table *table);
@@ -584,8 +585,9 @@ ANET_API void anet_table_release(anet_table *table);
 typedef struct anet_table_info {
   int32_t options, batch, threads, rounds;
   double fixed_ms;                     /* stem, head and all else outside the options */
-  double oracle_ms;                    /* end to end, measured */
-  double median_error, p95_error;      /* of predictions, relative, on the held-out subnets */
+  double oracle_ms, oracle_error;      /* end to end, as anet_time_plans has them; the error of its prediction, if larger */
+  double disturbed;                    /* share of runs that lost the processor */
+  double median_error, p95_error;      /* of predictions, relative, on the held-out subnets and the oracle */
   double drift;                        /* reference block: slowest round over fastest */
   double seconds;                      /* what profiling took */
   const char *fingerprint;             /* borrowed */
@@ -597,9 +599,29 @@ ANET_API int anet_table_predict(const anet_table *table, const anet_space *space
                                 const uint8_t *genome, double *ms);
 /* ANET_STALE names what differs from the machine as it is now. */
 ANET_API int anet_table_check(const anet_table *table, int32_t threads);
-/* End-to-end time of plans, in interleaved rounds: median[i] and quartile[i] of plan i, in ms. */
-ANET_API int anet_time_plans(anet_plan *const *plans, int32_t count, anet_pool *pool, int32_t n,
-                             int32_t rounds, double *median, double *quartile);
+/* Times of plans as a program that runs one of them in a loop sees them. Each runs alone until the caches hold what it
+ * needs, then a few runs count; plan 0 is visited before and after each other plan, as warm, and a ratio is the median
+ * of such pairs in quiet moments. Runs during which the thread lost the processor are dropped. Where the rest disagree
+ * by more than `error`, up to three times the rounds are made. */
+typedef struct anet_timing_desc {
+  int32_t n;            /* images a run; 0: 1 */
+  int32_t rounds;       /* visits to each plan; 0: 30. Fewer where limit_ms is over, but 5 */
+  double error;         /* relative; 0: 0.03 */
+  double limit_ms;      /* of running; 0: 20 000 */
+} anet_timing_desc;
+typedef struct anet_timing {
+  double ms;            /* one run: of plan 0 in the quietest sixth of its visits, of others that times their ratio */
+  double ratio;         /* to plan 0 */
+  double error;         /* relative: half the ratio's 95 % interval; of plan 0 how far its median is from ms; 1: too few */
+  double cold_ms;       /* one run after everything was driven out of the caches */
+  double least_ms, median_ms; /* of its runs that counted; of its visits */
+  double disturbed;     /* share of its runs that lost the processor */
+  int32_t rounds;       /* that were made */
+  int32_t settled;      /* 1: error is within what was asked; 0: the machine is too busy to tell */
+} anet_timing;
+/* out: (count). ANET_RANGE: n is more than a plan's batch. */
+ANET_API int anet_time_plans(anet_plan *const *plans, int32_t count, anet_pool *pool,
+                             const anet_timing_desc *desc, anet_timing *out);
 
 /* Candidates evaluated together: they form a trie, each shared prefix is computed once a chunk. */
 typedef struct anet_evaluation_desc {
@@ -631,7 +653,8 @@ ANET_API int anet_plan_accuracy(anet_plan *plan, anet_dataset *data, const anet_
 
 /* ---- adaptation --------------------------------------------------------------------------- */
 
-/* The plans a device keeps, fastest first, none dominated by another. */
+/* The plans a device keeps, fastest first, none dominated by another. Here rungs count from 0; rung i is number i + 1 for
+ * Lua, policies and the command. */
 typedef struct anet_ladder anet_ladder;
 typedef struct anet_rung {
   const char *genome;               /* text; borrowed */
@@ -639,8 +662,10 @@ typedef struct anet_rung {
 } anet_rung;
 ANET_API int anet_ladder_new(anet_ladder **out);
 ANET_API int anet_ladder_add(anet_ladder *ladder, anet_plan *plan, const anet_rung *rung);
-/* Sort by measured time and drop what is dominated (slower and not more accurate). */
+/* Sort by measured time and drop what is dominated (not faster and not more accurate than another). ANET_NOMEM: nothing changed. */
 ANET_API int anet_ladder_sort(anet_ladder *ladder);
+/* The same of figures alone: order (count) gets the indices of the rungs that stay, fastest first. Returns how many. */
+ANET_API int32_t anet_rung_order(const anet_rung *rungs, int32_t count, int32_t *order);
 ANET_API anet_ladder *anet_ladder_retain(anet_ladder *ladder);
 ANET_API void anet_ladder_release(anet_ladder *ladder);
 ANET_API int32_t anet_ladder_count(const anet_ladder *ladder);
@@ -721,10 +746,10 @@ ANET_API int anet_bundle_set_input(anet_bundle *bundle, const anet_input *input)
 ANET_API int anet_bundle_input(const anet_bundle *bundle, anet_input *out);
 ANET_API int anet_bundle_set_table(anet_bundle *bundle, anet_table *table);
 ANET_API int anet_bundle_table(anet_bundle *bundle, anet_table **out);        /* ANET_ABSENT: none */
-/* The ladder that a search left (text "ladder"), its rungs in the order of their budgets. rung: the net of one, a subnet of
- * the bundle's supernet with the norm statistics that recalibration gave it. ladder: all of them compiled for at most
- * max_batch images, and sorted; their times are what the search measured on its machine, one image at a time, so a
- * program for which that is not so measures them again (anet_time_plans). ANET_ABSENT: none; ANET_RANGE: no such rung. */
+/* The ladder that a search left (text "ladder"), fastest first and without dominated rungs, whatever the order in the file.
+ * rung: the net of one, a subnet of the bundle's supernet with the norm statistics that recalibration gave it. ladder: all of
+ * them compiled for at most max_batch images; their times are what the search measured on its machine, one image at a time,
+ * so a program for which that is not so measures them again (anet_time_plans). ANET_ABSENT: none; ANET_RANGE: no such rung. */
 ANET_API int anet_bundle_rung(anet_bundle *bundle, anet_supernet *supernet, int32_t index, anet_net **out);
 ANET_API int anet_bundle_ladder(anet_bundle *bundle, int32_t max_batch, anet_ladder **out);
 ANET_API int anet_bundle_set_optim(anet_bundle *bundle, anet_optim *optim, anet_net *const *nets,

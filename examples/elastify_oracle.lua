@@ -54,10 +54,10 @@ assert(not legal)
 local data = assert(anet.data.open('fashion-mnist', {part = 'test'})):slice(1, 100)
 local pool, plans = anet.pool(1), {} -- one thread: its times are the steadiest
 for i, genome in ipairs(genomes) do plans[i] = anet.plan(supernet:subnet(genome)) end
-local times = anet.plan.time(plans, {rounds = 10, pool = pool}) -- side by side, so that a busy moment slows all of them
+local times = anet.plan.time(plans, {rounds = 10, pool = pool}) -- beside the first, so that a busy moment slows both
 for i, genome in ipairs(genomes) do
   local accuracy = anet.plan(supernet:subnet(genome), {batch = 50}):accuracy(data, input)
-  print(('%s: %.3f ms an image, accuracy %.0f %%'):format(genome, times[i], 100 * accuracy))
+  print(('%s: %.3f ms an image, accuracy %.0f %%'):format(genome, times[i].ms, 100 * accuracy))
 end
 
 -- The genome that keeps everything is the oracle, to the last bit.

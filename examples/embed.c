@@ -126,16 +126,17 @@ static void classify(anet_plan *plan, const anet_answers *answers, const float *
 static anet_ladder *make_ladder(anet_supernet *supernet, uint8_t genomes[2][MOST_POSITIONS],
                                 anet_plan *plans[2], anet_dataset *data, const anet_input *input)
 {
-  double median[2], quartile[2], correct;
+  anet_timing time[2];
+  double correct;
   char text[MOST_POSITIONS + 1];
   anet_ladder *ladder;
   must(anet_ladder_new(&ladder));
-  must(anet_time_plans(plans, 2, NULL, 1, 10, median, quartile));
+  must(anet_time_plans(plans, 2, NULL, &(anet_timing_desc){.rounds = 10}, time));
   for (int32_t i = 0; i < 2; i++) {
     must(anet_genome_print(anet_supernet_space(supernet), genomes[i], text));
     must(anet_plan_accuracy(plans[i], data, input, NULL, &correct, NULL));
-    const anet_rung rung = {text, median[i], median[i], correct / IMAGES};
-    printf("%s: %.3f ms, %.0f of %d images right\n", text, median[i], correct, IMAGES);
+    const anet_rung rung = {text, time[i].ms, time[i].ms, correct / IMAGES};
+    printf("%s: %.3f ms, %.0f of %d images right\n", text, time[i].ms, correct, IMAGES);
     must(anet_ladder_add(ladder, plans[i], &rung));
   }
   must(anet_ladder_sort(ladder));

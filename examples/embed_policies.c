@@ -49,7 +49,7 @@ static anet_supernet *make_supernet(const char *path, uint8_t *genome)
 static anet_ladder *make_ladder(const char *path)
 {
   uint8_t genomes[2][MOST_POSITIONS] = {{0}, {0}};
-  double median[2], quartile[2];
+  anet_timing time[2];
   char text[MOST_POSITIONS + 1];
   anet_plan *plans[2];
   anet_ladder *ladder;
@@ -60,14 +60,14 @@ static anet_ladder *make_ladder(const char *path)
     must(anet_plan_new(net, 1, &plans[i]));
     anet_net_release(net);
   }
-  must(anet_time_plans(plans, 2, NULL, 1, 10, median, quartile));
+  must(anet_time_plans(plans, 2, NULL, &(anet_timing_desc){.rounds = 10}, time));
   must(anet_ladder_new(&ladder));
   for (int32_t i = 0; i < 2; i++) {
     must(anet_genome_print(anet_supernet_space(supernet), genomes[i], text));
-    const anet_rung rung = {text, median[i], median[i], i ? 0.94 : 0.5};
+    const anet_rung rung = {text, time[i].ms, time[i].ms, i ? 0.94 : 0.5};
     must(anet_ladder_add(ladder, plans[i], &rung));
     anet_plan_release(plans[i]);
-    printf("rung %d: %s, %.3f ms\n", (int)i + 1, text, median[i]);
+    printf("rung %d: %s, %.3f ms\n", (int)i + 1, text, time[i].ms);
   }
   must(anet_ladder_sort(ladder));
   anet_supernet_release(supernet);

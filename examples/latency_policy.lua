@@ -67,11 +67,11 @@ local data = assert(anet.data.open('fashion-mnist', {part = 'test'}))
 local real = anet.session.ladder()
 for i, plan in ipairs(plans) do
   local accuracy = plan:accuracy(data:slice(1, 100), input)
-  real:add(plan, {genome = genomes[i], measured_ms = times[i], accuracy = accuracy})
-  print(('%s: %.3f ms, accuracy %.0f %%'):format(genomes[i], times[i], 100 * accuracy))
+  real:add(plan, {genome = genomes[i], measured_ms = times[i].ms, accuracy = accuracy})
+  print(('%s: %.3f ms, accuracy %.0f %%'):format(genomes[i], times[i].ms, 100 * accuracy))
 end
 
-local session = anet.session(real, {budget_ms = 1000 * times[2], policy = load_policy(), pool = pool})
+local session = anet.session(real, {budget_ms = 1000 * times[2].ms, policy = load_policy(), pool = pool})
 local images = data:slice(1, 1):tensor(input)
 local function serve(count, budget_ms, what)
   session:budget(budget_ms)
@@ -82,9 +82,9 @@ local function serve(count, budget_ms, what)
   print(('%-28s %s'):format(what, tostring(session)))
 end
 -- The budget changes by far more than any other process could slow us down.
-serve(20, 1000 * times[2], 'plenty of time')
+serve(20, 1000 * times[2].ms, 'plenty of time')
 assert(session:state().rung == 2)
-serve(5, 1e-3 * times[1], 'hardly any')
+serve(5, 1e-3 * times[1].ms, 'hardly any')
 assert(session:state().rung == 1)
-serve(20, 1000 * times[2], 'plenty again')
+serve(20, 1000 * times[2].ms, 'plenty again')
 assert(session:state().rung == 2)

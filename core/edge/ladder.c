@@ -1,7 +1,7 @@
 #include "edge/ladder.h"
 
 #include <math.h>
-#include <stdlib.h>
+#include <stdbool.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -50,13 +50,18 @@ static int check_shapes(const char *what, const anet_shape *have, int32_t count,
   return ANET_OK;
 }
 
-static int check_rung(const anet_ladder *ladder, const anet_plan *plan, const anet_rung *rung)
+int anet__rung_check(const anet_rung *rung)
 {
   if (!(rung->measured_ms > 0) || !isfinite(rung->measured_ms))
     return anet_fail(ANET_RANGE, "ladder: measured time %g ms, want more than 0",
                      rung->measured_ms);
   if (!isfinite(rung->accuracy))
     return anet_fail(ANET_RANGE, "ladder: accuracy %g, want a number", rung->accuracy);
+  return ANET_OK;
+}
+
+static int check_plan(const anet_ladder *ladder, const anet_plan *plan)
+{
   if (ladder->count == 0) return ANET_OK;
   const anet_plan *first = ladder->rung[0].plan;
   ANET_TRY(check_shapes("input", plan->input, plan->inputs, first->input, first->inputs));
@@ -65,7 +70,8 @@ static int check_rung(const anet_ladder *ladder, const anet_plan *plan, const an
 
 int anet_ladder_add(anet_ladder *ladder, anet_plan *plan, const anet_rung *rung)
 {
-  ANET_TRY(check_rung(ladder, plan, rung));
+  ANET_TRY(anet__rung_check(rung));
+  ANET_TRY(check_plan(ladder, plan));
   ANET_TRY(
       anet__grow((void **)&ladder->rung, &ladder->capacity, ladder->count, sizeof *ladder->rung));
   char *genome = anet__strdup(rung->genome ? rung->genome : "");
@@ -79,26 +85,55 @@ int anet_ladder_add(anet_ladder *ladder, anet_plan *plan, const anet_rung *rung)
 /* ---- sorting ------------------------------------------------------------------------------ */
 
 /* Fastest first; of equally fast ones the most accurate. */
-static int compare(const void *a, const void *b)
+static bool is_before(const anet_rung *x, const anet_rung *y)
 {
-  const anet_rung *x = &((const anet__rung *)a)->face, *y = &((const anet__rung *)b)->face;
-  if (x->measured_ms != y->measured_ms) return x->measured_ms < y->measured_ms ? -1 : 1;
-  return (x->accuracy < y->accuracy) - (x->accuracy > y->accuracy);
+  if (x->measured_ms != y->measured_ms) return x->measured_ms < y->measured_ms;
+  return x->accuracy > y->accuracy;
+}
+
+/* By insertion: ladders are short, and rungs that are alike keep their order. */
+int32_t anet_rung_order(const anet_rung *rungs, int32_t count, int32_t *order)
+{
+  int32_t kept = 0;
+  for (int32_t i = 0; i < count; i++) {
+    int32_t at = i;
+    for (; at > 0 && is_before(&rungs[i], &rungs[order[at - 1]]); at--) order[at] = order[at - 1];
+    order[at] = i;
+  }
+  for (int32_t i = 0; i < count; i++)
+    if (kept == 0 || rungs[order[i]].accuracy > rungs[order[kept - 1]].accuracy)
+      order[kept++] = order[i];
+  return kept;
+}
+
+/* Move the rungs that `order` names to the front, in its order, and drop the others. */
+static void arrange(anet_ladder *ladder, const int32_t *order, int32_t kept, anet__rung *space)
+{
+  for (int32_t i = 0; i < kept; i++) {
+    space[i] = ladder->rung[order[i]];
+    ladder->rung[order[i]] = (anet__rung){0};
+  }
+  for (int32_t i = 0; i < ladder->count; i++) drop_rung(&ladder->rung[i]);
+  for (int32_t i = 0; i < kept; i++) ladder->rung[i] = space[i];
+  ladder->count = kept;
 }
 
 int anet_ladder_sort(anet_ladder *ladder)
 {
-  int32_t kept = 0;
-  if (ladder->count > 0) qsort(ladder->rung, (size_t)ladder->count, sizeof *ladder->rung, compare);
-  for (int32_t i = 0; i < ladder->count; i++) {
-    anet__rung *rung = &ladder->rung[i];
-    if (kept == 0 || rung->face.accuracy > ladder->rung[kept - 1].face.accuracy)
-      ladder->rung[kept++] = *rung;
-    else
-      drop_rung(rung);
+  const size_t count = (size_t)ladder->count;
+  if (count == 0) return ANET_OK;
+  anet_rung *faces = anet__alloc_array(count, sizeof *faces);
+  int32_t *order = anet__alloc_array(count, sizeof *order);
+  anet__rung *space = anet__alloc_array(count, sizeof *space);
+  const bool room = faces && order && space;
+  if (room) {
+    for (size_t i = 0; i < count; i++) faces[i] = ladder->rung[i].face;
+    arrange(ladder, order, anet_rung_order(faces, ladder->count, order), space);
   }
-  ladder->count = kept;
-  return ANET_OK;
+  anet__free(space);
+  anet__free(order);
+  anet__free(faces);
+  return room ? ANET_OK : ANET_NOMEM;
 }
 
 /* ---- reading ------------------------------------------------------------------------------ */

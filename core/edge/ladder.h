@@ -19,4 +19,7 @@ struct anet_ladder {
   int32_t count, capacity;
 };
 
+/* ANET_RANGE: its time is none, or its accuracy no number. */
+int anet__rung_check(const anet_rung *rung);
+
 #endif

@@ -109,23 +109,61 @@ static void fold_levels(const anet__draft *draft, anet__step *step)
 
 /* The window of the weights is part of what packed forms are known by; groups and the kernel's
  * sides are not seen from it. */
-static int pack_step(anet__step *step)
+static anet__form form_of(const anet__step *step, const anet__call *call)
+{
+  return (anet__form){.table = (int32_t)call->kernels->isa,
+                      .op = (int32_t)step->op,
+                      .method = (int32_t)step->method,
+                      .detail = {step->attr.groups}};
+}
+
+/* Finds what others have packed; the floats of the slab that the rest will take. values: (steps) of
+ * the weights. */
+static size_t find_packed(anet_plan *plan, uint64_t *values)
+{
+  size_t floats = 0;
+  for (int32_t i = 0; i < plan->steps; i++) {
+    anet__step *step = &plan->step[i];
+    const anet__op *op = anet__step_op(step);
+    anet__call call;
+    if (!op->pack_size) continue;
+    anet__step_call(step, 1, NULL, &call);
+    const anet__form form = form_of(step, &call);
+    values[i] = anet__packed_values(step->param[0]);
+    step->packed = anet__packed_find(step->param[0], values[i], &form);
+    if (!step->packed) floats += anet__slab_floats(op->pack_size(&call));
+  }
+  return floats;
+}
+
+/* Steps of one plan may read the same weights: what an earlier one has packed is looked for again. */
+static int pack_step(anet__step *step, uint64_t values, anet__slab *slab)
 {
   const anet__op *op = anet__step_op(step);
   anet__call call;
-  if (!op->pack_size) return ANET_OK;
+  if (!op->pack_size || step->packed) return ANET_OK;
   anet__step_call(step, 1, NULL, &call);
-  const anet__form form = {.table = (int32_t)call.kernels->isa,
-                           .op = (int32_t)step->op,
-                           .method = (int32_t)step->method,
-                           .detail = {step->attr.groups}};
-  step->packed = anet__packed_find(step->param[0], &form);
+  const anet__form form = form_of(step, &call);
+  step->packed = anet__packed_find(step->param[0], values, &form);
   if (step->packed) return ANET_OK;
-  step->packed = anet__packed_new(step->param[0], &form, op->pack_size(&call));
+  step->packed = anet__packed_new(step->param[0], values, &form, op->pack_size(&call), slab);
   if (!step->packed) return ANET_NOMEM;
   op->pack(&call, anet__packed_data(step->packed));
   anet__packed_offer(step->packed);
   return ANET_OK;
+}
+
+static int pack_steps(anet_plan *plan)
+{
+  anet__slab *slab = NULL;
+  uint64_t *values = anet__alloc_array((size_t)plan->steps, sizeof *values);
+  if (!values) return ANET_NOMEM;
+  const size_t floats = find_packed(plan, values);
+  int rc = floats > 0 ? anet__slab_new(floats, &slab) : ANET_OK;
+  for (int32_t i = 0; i < plan->steps && !rc; i++) rc = pack_step(&plan->step[i], values[i], slab);
+  anet__slab_release(slab);
+  anet__free(values);
+  return rc;
 }
 
 static void choose_methods(const anet_plan *plan)
@@ -146,9 +184,9 @@ int anet__plan_pack(anet__draft *draft)
   if (!plan->posts) return ANET_NOMEM;
   lay_out(draft, plan->posts);
   plan->packed_bytes = floats * sizeof(float);
+  ANET_TRY(pack_steps(plan));
   for (int32_t i = 0; i < plan->steps; i++) {
     anet__step *step = &plan->step[i];
-    ANET_TRY(pack_step(step));
     if (step->packed) plan->packed_bytes += anet__packed_bytes(step->packed);
     start_fold(step);
   }

@@ -1,5 +1,6 @@
 #include "elastic/tune.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/file.h"
 #include "op/work.h"
 
@@ -88,6 +90,21 @@ void anet__tune_open(anet__tune *t)
   for (char *c = t->machine; *c; c++)
     if (*c == '\t' || *c == '\n') *c = ' ';
   read_known(t);
+}
+
+int anet_tune_check(void)
+{
+  const char *said = getenv("ANET_TUNE");
+  anet__tune t = {0};
+  if (!said || !*said || strcmp(said, "off") == 0) return ANET_OK;
+  if (strlen(said) >= sizeof t.path)
+    return anet_fail(ANET_RANGE, "ANET_TUNE: a path of %zu bytes, at most %zu", strlen(said),
+                     sizeof t.path - 1);
+  snprintf(t.path, sizeof t.path, "%s", said);
+  make_folders(t.path);
+  if (append(&t, "")) return ANET_OK;
+  return anet_fail(ANET_IO, "ANET_TUNE: cannot write '%s': %s (want the path of a file, or 'off')",
+                   said, strerror(errno));
 }
 
 void anet__tune_close(anet__tune *t)

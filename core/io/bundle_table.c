@@ -19,11 +19,12 @@ int anet_bundle_set_table(anet_bundle *bundle, anet_table *table)
   const int32_t n = table->options;
   return anet__bundle_set_json(
       bundle, "table",
-      json_pack("{s:s, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:o, s:o}", "fingerprint",
+      json_pack("{s:s, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:o, s:o}", "fingerprint",
                 table->fingerprint, "batch", (int)table->batch, "threads", (int)table->threads,
                 "rounds", (int)table->rounds, "fixed_ms", table->fixed_ms, "oracle_ms",
                 table->oracle_ms, "median_error", table->median_error, "p95_error",
-                table->p95_error, "drift", table->drift, "seconds", table->seconds, "ms",
+                table->p95_error, "drift", table->drift, "oracle_error", table->oracle_error,
+                "disturbed", table->disturbed, "seconds", table->seconds, "ms",
                 numbers_json(table->ms, n), "error", numbers_json(table->error, n), "cold_ms",
                 numbers_json(table->cold_ms, n)));
 }
@@ -62,6 +63,10 @@ static int read_table(const json_t *json, anet_table *table)
   ANET_TRY(read_counts(json, table));
   for (int32_t i = 0; i < ANET_COUNT(single); i++)
     ANET_TRY(anet__json_number(json, single[i].key, single[i].value));
+  if (json_object_get(json, "oracle_error")) /* absent from files of 0.1.0 */
+    ANET_TRY(anet__json_number(json, "oracle_error", &table->oracle_error));
+  if (json_object_get(json, "disturbed"))
+    ANET_TRY(anet__json_number(json, "disturbed", &table->disturbed));
   ANET_TRY(anet__json_numbers(json, "ms", -INFINITY, table->options, table->ms));
   ANET_TRY(anet__json_numbers(json, "error", 0, table->options, table->error));
   return anet__json_numbers(json, "cold_ms", -INFINITY, table->options, table->cold_ms);

@@ -38,6 +38,7 @@ struct anet_evaluator {
   int64_t *place;      /* (oracle's values) floats before it in a frame, an image; -1 not kept */
   size_t frame_floats; /* an image */
 
+  anet_plan *oracle;   /* owned; never run: it packs the weights of all that is kept into one slab */
   int32_t chunk, frames;
   anet_plan **piece;   /* (options) owned */
   uint64_t *version;   /* (options) of the weights that the plan was packed from */

@@ -74,7 +74,8 @@ static int fill_evaluator(anet_evaluator *e, anet_dataset *data)
   e->piece = anet__alloc_array(options, sizeof *e->piece);
   e->version = anet__alloc_array(options, sizeof *e->version);
   e->segment = anet__alloc_array((size_t)e->segments.count, sizeof *e->segment);
-  return e->piece && e->version && e->segment ? ANET_OK : ANET_NOMEM;
+  if (!e->piece || !e->version || !e->segment) return ANET_NOMEM;
+  return anet_plan_new(e->supernet->oracle, 1, &e->oracle);
 }
 
 int anet_evaluator_new(anet_supernet *supernet, anet_dataset *data, const anet_input *input,
@@ -100,6 +101,7 @@ void anet_evaluator_release(anet_evaluator *e)
 {
   if (!e) return;
   anet__evaluator_drop_plans(e);
+  anet_plan_release(e->oracle);
   anet_tensor_release(e->images);
   anet__free(e->known);
   anet__free(e->teacher);

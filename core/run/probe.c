@@ -1,38 +1,19 @@
 #include "run/probe.h"
 
-#include <math.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "base/error.h"
 #include "run/workspace.h"
 
-/* A visit repeats runs of one kind so often, and fewer when they take long: the best of them is
- * the one that other programs disturbed least. */
-enum { MOST_REPEATS = 5 };
-static const double VISIT_MS = 3;
+enum { REFERENCE, SUBNET };
+enum { REGION_RUNS = 3 };
 
-static int run_once(anet__probe *probe, const anet_plan *plan, double *ms)
+static int run_one(void *context, int32_t plan, anet__run_time *out)
 {
-  const int64_t start = anet__now_ns();
-  ANET_TRY(anet_run(plan, probe->workspace, probe->feed.in, probe->feed.out, probe->batch));
-  *ms = (double)(anet__now_ns() - start) * 1e-6;
-  return ANET_OK;
-}
-
-/* The first run fills the caches. */
-static int run_best(anet__probe *probe, const anet_plan *plan, int32_t repeats, double *best_ms)
-{
-  double ms;
-  ANET_TRY(run_once(probe, plan, &ms));
-  *best_ms = INFINITY;
-  for (int32_t i = 0; i < repeats; i++) {
-    ANET_TRY(run_once(probe, plan, &ms));
-    *best_ms = fmin(*best_ms, ms);
-  }
-  return ANET_OK;
+  const anet__probe *probe = context;
+  return anet__time_run(plan == REFERENCE ? probe->reference : probe->subnet, probe->workspace,
+                        &probe->feed, probe->batch, out);
 }
 
 /* ---- life --------------------------------------------------------------------------------- */
@@ -42,30 +23,29 @@ static int new_arrays(anet__probe *probe)
   const size_t regions = (size_t)probe->positions + 1;
   probe->time = anet__alloc_array(regions, sizeof *probe->time);
   probe->region = anet__alloc_array(regions, sizeof *probe->region);
-  return probe->time && probe->region ? ANET_OK : ANET_NOMEM;
+  probe->lap = anet__alloc_array(regions, REGION_RUNS * sizeof *probe->lap);
+  return probe->time && probe->region && probe->lap ? ANET_OK : ANET_NOMEM;
 }
 
 int anet__probe_new(anet_supernet *supernet, anet_pool *pool, int32_t batch, anet__probe *out)
 {
   *out = (anet__probe){.supernet = supernet, .batch = batch};
   out->positions = anet_space_positions(anet_supernet_space(supernet));
+  out->waits = anet__pool_workers(pool) > 1;
+  out->pace = out->reference_pace = anet__pace_new(out->waits);
   int rc;
   if ((rc = new_arrays(out)) ||
       (rc = anet_plan_new(anet_supernet_oracle(supernet), batch, &out->reference)) ||
       (rc = anet_workspace_new(out->reference, pool, &out->workspace)) ||
-      (rc = anet__feed_new(out->reference, &out->feed)) ||
-      (rc = run_best(out, out->reference, MOST_REPEATS, &out->reference_ms))) {
+      (rc = anet__feed_new(out->reference, &out->feed)))
     anet__probe_free(out);
-    return rc;
-  }
-  const double fit = VISIT_MS / out->reference_ms;
-  out->repeats = fit >= MOST_REPEATS ? MOST_REPEATS : fit <= 1 ? 1 : (int32_t)fit;
-  return ANET_OK;
+  return rc;
 }
 
 void anet__probe_free(anet__probe *probe)
 {
-  anet__free(probe->sweep);
+  anet__sweep_free(&probe->sweep);
+  anet__free(probe->lap);
   anet__free(probe->region);
   anet__free(probe->time);
   anet__feed_free(&probe->feed);
@@ -76,98 +56,86 @@ void anet__probe_free(anet__probe *probe)
 
 /* ---- visits ------------------------------------------------------------------------------- */
 
-static int compile(anet__probe *probe, const uint8_t *genome, anet_plan **out)
+static int compile(anet__probe *probe, const uint8_t *genome)
 {
   anet_net *net;
-  *out = NULL;
   ANET_TRY(anet_supernet_subnet(probe->supernet, genome, &net));
-  int rc = anet_plan_new(net, probe->batch, out);
+  int rc = anet_plan_new(net, probe->batch, &probe->subnet);
   anet_net_release(net);
-  if (!rc && (rc = anet_workspace_fit(probe->workspace, *out))) {
-    anet_plan_release(*out);
-    *out = NULL;
-  }
-  return rc;
+  return rc ? rc : anet_workspace_fit(probe->workspace, probe->subnet);
 }
 
-static void clear_regions(anet__probe *probe)
+static void let_go(anet__probe *probe)
 {
-  for (int32_t r = 0; r <= probe->positions; r++) probe->region[r] = INFINITY;
+  anet_plan_release(probe->subnet);
+  probe->subnet = NULL;
 }
 
-/* One run; the best time of each region stays. */
-static int run_regions(anet__probe *probe, const anet_plan *plan)
+/* One run; its regions' times are run `index` of `lap`. */
+static int run_regions(anet__probe *probe, int32_t index)
 {
   memset(probe->time, 0, ((size_t)probe->positions + 1) * sizeof *probe->time);
-  ANET_TRY(anet__run_timed(plan, probe->workspace, probe->feed.in, probe->feed.out, probe->batch,
-                           probe->time));
+  ANET_TRY(anet__run_timed(probe->subnet, probe->workspace, probe->feed.in, probe->feed.out,
+                           probe->batch, probe->time));
   for (int32_t r = 0; r <= probe->positions; r++)
-    probe->region[r] = fmin(probe->region[r], (double)probe->time[r] * 1e-6);
+    probe->lap[r * REGION_RUNS + index] = (double)probe->time[r] * 1e-6;
   return ANET_OK;
 }
 
-static int visit(anet__probe *probe, const anet_plan *plan, bool regions)
+static int run_all_regions(anet__probe *probe, int32_t runs)
 {
-  ANET_TRY(run_best(probe, probe->reference, probe->repeats, &probe->reference_ms));
-  ANET_TRY(run_best(probe, plan, probe->repeats, &probe->total_ms));
-  clear_regions(probe);
-  for (int32_t i = 0; i < probe->repeats && regions; i++) ANET_TRY(run_regions(probe, plan));
+  for (int32_t i = 0; i < runs; i++) ANET_TRY(run_regions(probe, i));
+  for (int32_t r = 0; r <= probe->positions; r++)
+    probe->region[r] = anet__median(probe->lap + (size_t)r * REGION_RUNS, runs);
   return ANET_OK;
 }
 
-int anet__probe_regions(anet__probe *probe, const uint8_t *genome)
+static int visit(anet__probe *probe, int32_t plan, anet__pace *pace, double *ms)
 {
-  anet_plan *plan;
-  ANET_TRY(compile(probe, genome, &plan));
-  const int rc = visit(probe, plan, true);
-  anet_plan_release(plan);
-  return rc;
+  const anet__sampler sampler = {run_one, NULL, probe, probe->waits};
+  return anet__visit(&sampler, plan, pace, ms);
+}
+
+/* Each subnet waits for its workers in its own way. */
+static int visit_subnet(anet__probe *probe)
+{
+  probe->pace.idle = probe->waits ? 1 : 0;
+  return visit(probe, SUBNET, &probe->pace, &probe->total_ms);
+}
+
+int anet__probe_reference(anet__probe *probe)
+{
+  return visit(probe, REFERENCE, &probe->reference_pace, &probe->reference_ms);
 }
 
 int anet__probe_total(anet__probe *probe, const uint8_t *genome)
 {
-  anet_plan *plan;
-  ANET_TRY(compile(probe, genome, &plan));
-  const int rc = visit(probe, plan, false);
-  anet_plan_release(plan);
+  int rc = compile(probe, genome);
+  if (!rc) rc = visit_subnet(probe);
+  let_go(probe);
   return rc;
 }
 
-/* ---- cold --------------------------------------------------------------------------------- */
-
-/* Twice the last cache, as far as the system tells it. */
-static size_t sweep_size(void)
+int anet__probe_regions(anet__probe *probe, const uint8_t *genome)
 {
-  const size_t least = (size_t)16 << 20, most = (size_t)128 << 20;
-  long cache = 0;
-#ifdef _SC_LEVEL3_CACHE_SIZE
-  cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
-#endif
-  if (cache <= 0) return least;
-  return ANET_MIN(ANET_MAX(2 * (size_t)cache, least), most);
-}
-
-/* Writes a byte of every cache line, which leaves no room for anything else. */
-static int sweep_caches(anet__probe *probe)
-{
-  enum { LINE = 64 };
-  if (!probe->sweep) {
-    probe->sweep_bytes = sweep_size();
-    probe->sweep = anet__alloc(probe->sweep_bytes);
-    if (!probe->sweep) return ANET_NOMEM;
-  }
-  volatile char *line = probe->sweep;
-  for (size_t i = 0; i < probe->sweep_bytes; i += LINE) line[i] = (char)(line[i] + 1);
-  return ANET_OK;
+  int rc = compile(probe, genome);
+  if (!rc) rc = visit_subnet(probe);
+  if (!rc) rc = run_all_regions(probe, REGION_RUNS);
+  let_go(probe);
+  return rc;
 }
 
 int anet__probe_cold(anet__probe *probe, const uint8_t *genome)
 {
-  anet_plan *plan;
-  ANET_TRY(compile(probe, genome, &plan));
-  clear_regions(probe);
-  int rc = sweep_caches(probe);
-  if (!rc) rc = run_regions(probe, plan);
-  anet_plan_release(plan);
+  int rc = compile(probe, genome);
+  if (!rc) rc = anet__sweep_caches(&probe->sweep);
+  if (!rc) rc = run_all_regions(probe, 1);
+  let_go(probe);
   return rc;
+}
+
+double anet__probe_disturbed(const anet__probe *probe)
+{
+  const anet__pace *a = &probe->pace, *b = &probe->reference_pace;
+  return (double)(a->disturbed + b->disturbed) / ANET_MAX(a->runs + b->runs, 1);
 }

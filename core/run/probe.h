@@ -1,5 +1,5 @@
-/* Measures subnets one at a time: each is compiled, warmed up, run a few times beside the
- * reference (the oracle) and let go, so that no more than two plans are ever in memory. */
+/* Measures subnets one at a time: each is compiled, visited beside the reference (the oracle) and
+ * let go, so that no more than two plans are ever in memory. */
 #ifndef ANET_PROBE_H
 #define ANET_PROBE_H
 
@@ -9,25 +9,31 @@
 /* Invariants: `region` and the `_ms` are of the last visit; the workspace fits the reference. */
 typedef struct anet__probe {
   anet_supernet *supernet; /* borrowed */
-  int32_t positions, batch, repeats;
-  anet_plan *reference;
+  int32_t positions, batch;
+  bool waits;                    /* for other threads */
+  anet_plan *reference, *subnet; /* subnet: while it is visited */
   anet_workspace *workspace;
   anet__feed feed;
+  anet__sweep sweep;
+  anet__pace pace, reference_pace;
   int64_t *time;   /* (positions + 1) ns of one run, owned */
   double *region;  /* (positions + 1) ms, owned; 0 is what lies outside all positions */
+  double *lap;     /* (positions + 1, runs) the same of some runs, owned */
   double total_ms; /* end to end */
   double reference_ms;
-  char *sweep; /* (sweep_bytes) larger than the caches, owned; NULL until needed */
-  size_t sweep_bytes;
 } anet__probe;
 
 int anet__probe_new(anet_supernet *supernet, anet_pool *pool, int32_t batch, anet__probe *out);
 void anet__probe_free(anet__probe *probe); /* accepts a half-built one */
 
-/* Warm: the best of a few runs, after one that fills the caches, and the same of the reference. */
-int anet__probe_regions(anet__probe *probe, const uint8_t *genome); /* region and total_ms */
-int anet__probe_total(anet__probe *probe, const uint8_t *genome);   /* total_ms */
-/* One run after everything was driven out of the caches; no reference. */
+/* Warm, as anet__visit has it. */
+int anet__probe_reference(anet__probe *probe);                    /* reference_ms */
+int anet__probe_total(anet__probe *probe, const uint8_t *genome); /* total_ms */
+int anet__probe_regions(anet__probe *probe,
+                        const uint8_t *genome); /* total_ms, region: medians of some more runs */
+/* One run after everything was driven out of the caches. */
 int anet__probe_cold(anet__probe *probe, const uint8_t *genome); /* region */
+/* Share of all runs that lost the processor. */
+double anet__probe_disturbed(const anet__probe *probe);
 
 #endif

@@ -1,11 +1,11 @@
 /* The latency table from measurements.
  *
- * A round visits a fresh random set of subnets that together use every option. Every visit gives a
- * sample for each option on its path, timed inside the running network, and the time of the whole.
- * Visits are compared through the reference that runs beside each: what they give is scaled by how
- * fast the machine was just then, to how fast it mostly was. The table holds medians; what the
- * marks between positions cost, and that a sum of medians is no median of sums, goes into one
- * factor taken from the wholes.
+ * A round visits the oracle, two subnets near it, and a fresh random set that together use every
+ * option. Every visit gives a sample for each option on its path, timed inside the running network,
+ * and the time of the whole. The reference runs between visits, as warm, and tells
+ * which moments were quiet: the table holds their medians, on the scale of anet_time_plans. What
+ * the marks between positions cost, and that a sum of medians is no median of sums, goes into one
+ * factor taken from the wholes. Held-out subnets are visited in the same rounds, for the error.
  */
 #include <math.h>
 #include <string.h>
@@ -14,13 +14,17 @@
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/error.h"
+#include "base/pool.h"
 #include "base/rng.h"
 #include "run/probe.h"
 #include "run/table.h"
 
-enum { DEFAULT_BATCH = 1, DEFAULT_ROUNDS = 30, DEFAULT_HELD_OUT = 50 };
-enum { COLD_ROUNDS = 3, SWEEPS = 5 }; /* sweeps over the held-out subnets */
-enum { NEAR = 4 }; /* so many visits before and after one tell how fast the machine was */
+enum { DEFAULT_BATCH = 1, DEFAULT_ROUNDS = 20, DEFAULT_HELD_OUT = 50 };
+enum { COLD_ROUNDS = 3, SWEEPS = 3 }; /* sweeps over the held-out subnets, spread over the rounds */
+enum { EVERY = 2 };                   /* visits to a visit of the reference */
+enum {
+  NEAR = 3
+}; /* visits of the reference before and after one that tell how fast the machine was */
 
 /* One measured time of an option; option = that of the space, or `options` for what is fixed. */
 typedef struct sample {
@@ -28,6 +32,7 @@ typedef struct sample {
   double ms;
 } sample;
 
+/* A subnet from end to end. */
 typedef struct whole {
   int32_t visit;
   double ms;
@@ -47,8 +52,10 @@ typedef struct profiler {
   int32_t colds, cold_capacity;
   whole *whole; /* (wholes) owned */
   int32_t wholes, whole_capacity;
-  double *reference; /* (visits) ms of the reference beside each, in order of time; owned */
-  int32_t visits, visit_capacity;
+  whole *test; /* (SWEEPS, held_out) owned */
+  int32_t visits;
+  double *reference; /* (references) ms, before each visit whose number EVERY divides; owned */
+  int32_t references, reference_capacity;
 } profiler;
 
 /* ---- subnets that cover ------------------------------------------------------------------- */
@@ -103,10 +110,15 @@ static int add_sample(sample **list, int32_t *count, int32_t *capacity, sample s
   return ANET_OK;
 }
 
-static int add_visit(profiler *p)
+/* Begins a visit. */
+static int begin_visit(profiler *p, int32_t *visit)
 {
-  ANET_TRY(anet__grow((void **)&p->reference, &p->visit_capacity, p->visits, sizeof *p->reference));
-  p->reference[p->visits++] = p->probe.reference_ms;
+  *visit = p->visits++;
+  if (*visit % EVERY != 0) return ANET_OK;
+  ANET_TRY(anet__grow((void **)&p->reference, &p->reference_capacity, p->references,
+                      sizeof *p->reference));
+  ANET_TRY(anet__probe_reference(&p->probe));
+  p->reference[p->references++] = p->probe.reference_ms;
   return ANET_OK;
 }
 
@@ -115,14 +127,9 @@ static double near_reference(const profiler *p, int32_t visit)
 {
   double near[2 * NEAR + 1];
   int32_t n = 0;
-  for (int32_t i = visit - NEAR; i <= visit + NEAR; i++)
-    if (i >= 0 && i < p->visits) near[n++] = p->reference[i];
+  for (int32_t i = visit / EVERY - NEAR; i <= visit / EVERY + NEAR; i++)
+    if (i >= 0 && i < p->references) near[n++] = p->reference[i];
   return anet__median(near, n);
-}
-
-static double visit_scale(const profiler *p, int32_t visit)
-{
-  return p->table->oracle_ms / near_reference(p, visit);
 }
 
 static int add_whole(profiler *p, const uint8_t *genome, int32_t visit)
@@ -136,9 +143,9 @@ static int add_whole(profiler *p, const uint8_t *genome, int32_t visit)
 
 static int visit_warm(profiler *p, const uint8_t *genome)
 {
-  const int32_t visit = p->visits;
+  int32_t visit;
+  ANET_TRY(begin_visit(p, &visit));
   ANET_TRY(anet__probe_regions(&p->probe, genome));
-  ANET_TRY(add_visit(p));
   ANET_TRY(add_whole(p, genome, visit));
   for (int32_t i = -1; i < p->positions; i++) {
     if (i >= 0 && genome[i] == ANET_COVERED) continue;
@@ -160,10 +167,25 @@ static int visit_cold(profiler *p, const uint8_t *genome)
   return ANET_OK;
 }
 
+/* The oracle, and subnets that keep the blocks on one side of a boundary. What a network takes from
+ * the caches decides how fast its options are, and most rungs keep most blocks. */
+static int visit_kept(profiler *p)
+{
+  uint8_t genome[ANET_MAX_POSITIONS] = {0};
+  const int32_t cut = anet_rng_int(&p->rng, 0, p->positions);
+  ANET_TRY(visit_warm(p, genome));
+  walk(p, 0, cut, genome);
+  ANET_TRY(visit_warm(p, genome));
+  memset(genome, 0, sizeof genome);
+  walk(p, cut, p->positions, genome);
+  return visit_warm(p, genome);
+}
+
 /* Starts at a random option, so that none is always covered first. */
 static int run_round(profiler *p, bool warm)
 {
   uint8_t genome[ANET_MAX_POSITIONS];
+  if (warm) ANET_TRY(visit_kept(p));
   memset(p->covered, 0, (size_t)p->options * sizeof *p->covered);
   const int32_t start = anet_rng_int(&p->rng, 0, p->options - 1);
   for (int32_t k = 0; k < p->options; k++) {
@@ -177,107 +199,131 @@ static int run_round(profiler *p, bool warm)
 
 /* ---- the table ---------------------------------------------------------------------------- */
 
-/* Medians of the samples by option: *error (may be NULL) is the standard error of the median, from
- * the spread. values: (samples) scratch. */
-static double option_median(const sample *list, int32_t count, int32_t option, double *values,
-                            double *error)
+/* Of the warm samples of an option. moment: (samples) scratch. */
+static double option_ms(profiler *p, int32_t option, anet__moment *moment, double *error)
 {
-  const double median_over_mean = 1.2533; /* standard errors, for normal samples */
   int32_t n = 0;
-  for (int32_t i = 0; i < count; i++)
-    if (list[i].option == option) values[n++] = list[i].ms;
-  const double median = anet__median(values, n);
-  if (error) *error = median_over_mean * anet__spread(values, n, median) / sqrt(n);
-  return median;
+  for (int32_t i = 0; i < p->samples; i++)
+    if (p->sample[i].option == option)
+      moment[n++] = (anet__moment){near_reference(p, p->sample[i].visit), p->sample[i].ms};
+  return anet__quiet_median(moment, n, error);
+}
+
+static double option_cold_ms(const profiler *p, int32_t option, double *values)
+{
+  int32_t n = 0;
+  for (int32_t i = 0; i < p->colds; i++)
+    if (p->cold[i].option == option) values[n++] = p->cold[i].ms;
+  return anet__median(values, n);
 }
 
 static int fill_table(profiler *p)
 {
   anet_table *t = p->table;
-  const int32_t room = ANET_MAX(ANET_MAX(p->samples, p->colds), p->visits);
-  double *values = anet__alloc_array((size_t)room, sizeof *values);
-  if (!values) return ANET_NOMEM;
-  memcpy(values, p->reference, (size_t)p->visits * sizeof *values);
-  t->oracle_ms = anet__median(values, p->visits);
-  for (int32_t i = 0; i < p->samples; i++) p->sample[i].ms *= visit_scale(p, p->sample[i].visit);
-  for (int32_t i = 0; i < p->wholes; i++) p->whole[i].ms *= visit_scale(p, p->whole[i].visit);
-  for (int32_t i = 0; i < p->options; i++) {
-    t->ms[i] = option_median(p->sample, p->samples, i, values, &t->error[i]);
-    t->cold_ms[i] = option_median(p->cold, p->colds, i, values, NULL);
+  double error;
+  double *values = anet__alloc_array((size_t)ANET_MAX(p->references, p->colds), sizeof *values);
+  anet__moment *moment = anet__alloc_array((size_t)p->samples, sizeof *moment);
+  if (values && moment) {
+    memcpy(values, p->reference, (size_t)p->references * sizeof *values);
+    t->oracle_ms = anet__quiet_ms(values, p->references, &t->oracle_error);
+    t->oracle_error /= t->oracle_ms;
+    for (int32_t i = 0; i < p->options; i++) {
+      t->ms[i] = option_ms(p, i, moment, &t->error[i]);
+      t->cold_ms[i] = option_cold_ms(p, i, values);
+    }
+    t->fixed_ms = option_ms(p, p->options, moment, &error);
   }
-  t->fixed_ms = option_median(p->sample, p->samples, p->options, values, NULL);
+  const int rc = values && moment ? ANET_OK : ANET_NOMEM;
+  anet__free(moment);
   anet__free(values);
-  return ANET_OK;
+  return rc;
 }
 
 /* One factor brings the sums to the measured wholes. */
 static int fit_wholes(profiler *p)
 {
   anet_table *t = p->table;
-  double *ratio = anet__alloc_array((size_t)p->wholes, sizeof *ratio);
-  if (!ratio) return ANET_NOMEM;
+  anet__moment *moment = anet__alloc_array((size_t)p->wholes, sizeof *moment);
+  if (!moment) return ANET_NOMEM;
   int rc = ANET_OK;
   for (int32_t i = 0; i < p->wholes && !rc; i++) {
+    const whole *w = &p->whole[i];
     double predicted;
-    rc = anet_table_predict(t, p->space, p->whole[i].genome, &predicted);
-    if (!rc) ratio[i] = p->whole[i].ms / predicted;
+    rc = anet_table_predict(t, p->space, w->genome, &predicted);
+    if (!rc) moment[i] = (anet__moment){near_reference(p, w->visit), w->ms / predicted};
   }
-  const double factor = rc ? 1 : anet__median(ratio, p->wholes);
+  const double factor = rc ? 1 : anet__quiet_median(moment, p->wholes, NULL);
   for (int32_t i = 0; i < p->options; i++) {
     t->ms[i] *= factor;
     t->error[i] *= factor;
   }
   t->fixed_ms *= factor;
-  anet__free(ratio);
+  anet__free(moment);
   return rc;
 }
 
 /* ---- the error on subnets it has not seen ------------------------------------------------- */
 
-/* Fills ms (held_out, SWEEPS), scaled to the table's reference. */
-static int time_held_out(profiler *p, const uint8_t *genomes, double *ms)
+static int draw_tests(profiler *p)
 {
-  const int32_t first = p->visits;
-  for (int32_t s = 0; s < SWEEPS; s++) {
-    for (int32_t i = 0; i < p->held_out; i++) {
-      ANET_TRY(anet__probe_total(&p->probe, genomes + (size_t)i * (size_t)p->positions));
-      ANET_TRY(add_visit(p));
-      ms[i * SWEEPS + s] = p->probe.total_ms;
-    }
-  }
-  for (int32_t s = 0; s < SWEEPS; s++)
-    for (int32_t i = 0; i < p->held_out; i++)
-      ms[i * SWEEPS + s] *= visit_scale(p, first + s * p->held_out + i);
-  return ANET_OK;
-}
-
-static int compare(profiler *p, const uint8_t *genomes, double *ms, double *error)
-{
+  p->test = anet__alloc_array((size_t)p->held_out, SWEEPS * sizeof *p->test);
+  if (!p->test) return ANET_NOMEM;
   for (int32_t i = 0; i < p->held_out; i++) {
-    double predicted;
-    const uint8_t *genome = genomes + (size_t)i * (size_t)p->positions;
-    ANET_TRY(anet_table_predict(p->table, p->space, genome, &predicted));
-    const double measured = anet__median(ms + (size_t)i * SWEEPS, SWEEPS);
-    error[i] = fabs(predicted - measured) / measured;
+    ANET_TRY(anet_genome_sample(p->space, &p->rng, p->test[i].genome));
+    for (int32_t s = 1; s < SWEEPS; s++) p->test[s * p->held_out + i] = p->test[i];
   }
-  p->table->median_error = anet__median(error, p->held_out);
-  p->table->p95_error = anet__quantile(error, p->held_out, 0.95);
   return ANET_OK;
 }
 
+/* The share of a round, so that tests and samples see the same moments. */
+static int run_tests(profiler *p, int32_t round)
+{
+  int32_t begin, end;
+  anet__slice(p->held_out * SWEEPS, round, p->rounds, &begin, &end);
+  for (int32_t i = begin; i < end; i++) {
+    whole *w = &p->test[i];
+    ANET_TRY(begin_visit(p, &w->visit));
+    ANET_TRY(anet__probe_total(&p->probe, w->genome));
+    w->ms = p->probe.total_ms;
+  }
+  return ANET_OK;
+}
+
+/* The visit to test `i` in its quietest moment. */
+static const whole *quiet_test(const profiler *p, int32_t i)
+{
+  const whole *best = &p->test[i];
+  for (int32_t s = 1; s < SWEEPS; s++) {
+    const whole *w = &p->test[s * p->held_out + i];
+    if (near_reference(p, w->visit) < near_reference(p, best->visit)) best = w;
+  }
+  return best;
+}
+
+static int error_of(const profiler *p, const uint8_t *genome, double measured, double *error)
+{
+  double predicted;
+  ANET_TRY(anet_table_predict(p->table, p->space, genome, &predicted));
+  *error = fabs(predicted - measured) / measured;
+  return ANET_OK;
+}
+
+/* Of the held-out subnets and the oracle. */
 static int measure_error(profiler *p)
 {
-  const size_t n = (size_t)p->held_out, width = (size_t)p->positions;
-  uint8_t *genomes = anet__alloc_array(n, width);
-  double *ms = anet__alloc_array(n, SWEEPS * sizeof *ms);
-  double *error = anet__alloc_array(n, sizeof *error);
-  int rc = genomes && ms && error ? ANET_OK : ANET_NOMEM;
-  for (size_t i = 0; i < n && !rc; i++)
-    rc = anet_genome_sample(p->space, &p->rng, genomes + i * width);
-  if (!rc && !(rc = time_held_out(p, genomes, ms))) rc = compare(p, genomes, ms, error);
+  const int32_t n = p->held_out + 1;
+  const uint8_t keep[ANET_MAX_POSITIONS] = {0};
+  double *error = anet__alloc_array((size_t)n, sizeof *error);
+  if (!error) return ANET_NOMEM;
+  int rc = error_of(p, keep, p->table->oracle_ms, &error[0]);
+  p->table->oracle_error = fmax(p->table->oracle_error, error[0]);
+  for (int32_t i = 0; i < p->held_out && !rc; i++) {
+    const whole *w = quiet_test(p, i);
+    rc = error_of(p, w->genome, w->ms, &error[i + 1]);
+  }
+  p->table->median_error = anet__median(error, n);
+  p->table->p95_error = anet__quantile(error, n, 0.95);
   anet__free(error);
-  anet__free(ms);
-  anet__free(genomes);
   return rc;
 }
 
@@ -321,13 +367,14 @@ static void profiler_free(profiler *p)
   anet__free(p->sample);
   anet__free(p->cold);
   anet__free(p->whole);
+  anet__free(p->test);
   anet__free(p->reference);
 }
 
 static double drift(const profiler *p)
 {
   double least = near_reference(p, 0), most = least;
-  for (int32_t i = 1; i < p->visits; i++) {
+  for (int32_t i = 1; i < p->visits; i += EVERY) {
     least = fmin(least, near_reference(p, i));
     most = fmax(most, near_reference(p, i));
   }
@@ -336,12 +383,17 @@ static double drift(const profiler *p)
 
 static int profile_all(profiler *p)
 {
-  for (int32_t i = 0; i < p->rounds; i++) ANET_TRY(run_round(p, true));
+  ANET_TRY(draw_tests(p));
+  for (int32_t i = 0; i < p->rounds; i++) {
+    ANET_TRY(run_round(p, true));
+    ANET_TRY(run_tests(p, i));
+  }
   for (int32_t i = 0; i < COLD_ROUNDS; i++) ANET_TRY(run_round(p, false));
   ANET_TRY(fill_table(p));
   ANET_TRY(fit_wholes(p));
   ANET_TRY(measure_error(p));
   p->table->drift = drift(p);
+  p->table->disturbed = anet__probe_disturbed(&p->probe);
   return ANET_OK;
 }
 

@@ -50,6 +50,8 @@ void anet_table_read(const anet_table *table, anet_table_info *out)
       .rounds = table->rounds,
       .fixed_ms = table->fixed_ms,
       .oracle_ms = table->oracle_ms,
+      .oracle_error = table->oracle_error,
+      .disturbed = table->disturbed,
       .median_error = table->median_error,
       .p95_error = table->p95_error,
       .drift = table->drift,

@@ -16,6 +16,7 @@ struct anet_table {
   int32_t options, batch, threads, rounds;
   double *ms, *error, *cold_ms; /* (options) owned; error: of the median, in ms */
   double fixed_ms, oracle_ms;
+  double oracle_error, disturbed;
   double median_error, p95_error, drift, seconds;
   char fingerprint[ANET_FINGERPRINT_BYTES]; /* by anet__cpu_fingerprint */
 };

@@ -1,6 +1,7 @@
 #include "run/timing.h"
 
 #include <math.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -87,21 +88,77 @@ void anet__feed_free(anet__feed *feed)
   *feed = (anet__feed){0};
 }
 
+/* The processor's clock is read outside the wall's: reading it takes longer. */
+int anet__time_run(const anet_plan *plan, anet_workspace *workspace, const anet__feed *feed,
+                   int32_t n, anet__run_time *out)
+{
+  const int64_t cpu = anet__cpu_ns(), wall = anet__now_ns();
+  ANET_TRY(anet_run(plan, workspace, feed->in, feed->out, n));
+  const int64_t ns = anet__now_ns() - wall;
+  out->ms = (double)ANET_MAX(ns, 1) * 1e-6;
+  out->idle_ms = (double)(ns - (anet__cpu_ns() - cpu)) * 1e-6;
+  return ANET_OK;
+}
+
+/* ---- cold caches -------------------------------------------------------------------------- */
+
+/* Twice the last cache, as far as the system tells it. */
+static size_t sweep_size(void)
+{
+  const size_t least = (size_t)16 << 20, most = (size_t)128 << 20;
+  long cache = 0;
+#ifdef _SC_LEVEL3_CACHE_SIZE
+  cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
+#endif
+  if (cache <= 0) return least;
+  return ANET_MIN(ANET_MAX(2 * (size_t)cache, least), most);
+}
+
+/* Writes a byte of every cache line, which leaves no room for anything else. */
+int anet__sweep_caches(anet__sweep *sweep)
+{
+  enum { LINE = 64 };
+  if (!sweep->memory) {
+    sweep->bytes = sweep_size();
+    sweep->memory = anet__alloc(sweep->bytes);
+    if (!sweep->memory) return ANET_NOMEM;
+  }
+  volatile char *line = sweep->memory;
+  for (size_t i = 0; i < sweep->bytes; i += LINE) line[i] = (char)(line[i] + 1);
+  return ANET_OK;
+}
+
+void anet__sweep_free(anet__sweep *sweep)
+{
+  anet__free(sweep->memory);
+  *sweep = (anet__sweep){0};
+}
+
 /* ---- anet_time_plans ---------------------------------------------------------------------- */
 
-typedef struct race {
+typedef struct runners {
   anet_plan *const *plans;
-  int32_t count, n, rounds;
+  int32_t count, n;
   anet_workspace *workspace;
   anet__feed *feed; /* (count) owned */
-  double *sample;   /* (count, rounds) ms, owned */
-} race;
+  anet__sweep sweep;
+} runners;
 
-static int check_race(const race *r)
+static int run_one(void *context, int32_t plan, anet__run_time *out)
 {
-  if (r->count < 1 || r->rounds < 1)
-    return anet_fail(ANET_RANGE, "time: %d plans in %d rounds, want at least 1 of each", r->count,
-                     r->rounds);
+  const runners *r = context;
+  return anet__time_run(r->plans[plan], r->workspace, &r->feed[plan], r->n, out);
+}
+
+static int chill(void *context)
+{
+  runners *r = context;
+  return anet__sweep_caches(&r->sweep);
+}
+
+static int check_runners(const runners *r)
+{
+  if (r->count < 1) return anet_fail(ANET_RANGE, "time: %d plans, want at least 1", r->count);
   for (int32_t i = 0; i < r->count; i++) {
     if (r->n < 1 || r->n > r->plans[i]->batch)
       return anet_fail(ANET_RANGE, "time: %d images, want 1 .. %d, the batch of plan %d", r->n,
@@ -110,15 +167,10 @@ static int check_race(const race *r)
   return ANET_OK;
 }
 
-static int race_new(race *r, anet_pool *pool)
+static int runners_new(runners *r, anet_pool *pool)
 {
   r->feed = anet__alloc_array((size_t)r->count, sizeof *r->feed);
-  size_t samples;
   if (!r->feed) return ANET_NOMEM;
-  if (!anet__mul((size_t)r->count, (size_t)r->rounds, &samples))
-    return anet_fail(ANET_NOMEM, "time: %d plans in %d rounds are too many", r->count, r->rounds);
-  r->sample = anet__alloc_array(samples, sizeof *r->sample);
-  if (!r->sample) return ANET_NOMEM;
   ANET_TRY(anet_workspace_new(r->plans[0], pool, &r->workspace));
   for (int32_t i = 0; i < r->count; i++) {
     ANET_TRY(anet_workspace_fit(r->workspace, r->plans[i]));
@@ -127,50 +179,22 @@ static int race_new(race *r, anet_pool *pool)
   return ANET_OK;
 }
 
-static void race_free(race *r)
+static void runners_free(runners *r)
 {
+  anet__sweep_free(&r->sweep);
   anet_workspace_release(r->workspace);
   for (int32_t i = 0; r->feed && i < r->count; i++) anet__feed_free(&r->feed[i]);
   anet__free(r->feed);
-  anet__free(r->sample);
 }
 
-/* One run warms the caches, the next one counts. */
-static int race_visit(const race *r, int32_t i, double *ms)
+int anet_time_plans(anet_plan *const *plans, int32_t count, anet_pool *pool,
+                    const anet_timing_desc *desc, anet_timing *out)
 {
-  const anet__feed *feed = &r->feed[i];
-  ANET_TRY(anet_run(r->plans[i], r->workspace, feed->in, feed->out, r->n));
-  const int64_t start = anet__now_ns();
-  ANET_TRY(anet_run(r->plans[i], r->workspace, feed->in, feed->out, r->n));
-  *ms = (double)(anet__now_ns() - start) * 1e-6;
-  return ANET_OK;
-}
-
-static int race_run(const race *r)
-{
-  for (int32_t round = 0; round < r->rounds; round++) {
-    for (int32_t k = 0; k < r->count; k++) {
-      const int32_t i = (k + round) % r->count; /* no plan always follows the same one */
-      ANET_TRY(race_visit(r, i, &r->sample[(size_t)i * (size_t)r->rounds + (size_t)round]));
-    }
-  }
-  return ANET_OK;
-}
-
-int anet_time_plans(anet_plan *const *plans, int32_t count, anet_pool *pool, int32_t n,
-                    int32_t rounds, double *median, double *quartile)
-{
-  race r = {.plans = plans, .count = count, .n = n, .rounds = rounds};
-  int rc = check_race(&r);
-  if (rc) return rc;
-  if ((rc = race_new(&r, pool)) || (rc = race_run(&r))) goto out;
-  for (int32_t i = 0; i < count; i++) {
-    double *sample = r.sample + (size_t)i * (size_t)rounds;
-    median[i] = anet__median(sample, rounds);
-    if (quartile)
-      quartile[i] = anet__quantile(sample, rounds, 0.75) - anet__quantile(sample, rounds, 0.25);
-  }
-out:
-  race_free(&r);
+  runners r = {.plans = plans, .count = count, .n = desc && desc->n ? desc->n : 1};
+  const anet__sampler sampler = {run_one, chill, &r, anet__pool_workers(pool) > 1};
+  int rc = check_runners(&r);
+  if (!rc) rc = runners_new(&r, pool);
+  if (!rc) rc = anet__race(&sampler, count, desc, out);
+  runners_free(&r);
   return rc;
 }

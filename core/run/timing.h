@@ -3,6 +3,7 @@
 #define ANET_TIMING_H
 
 #include "elastic/plan.h"
+#include "run/race.h"
 
 void anet__sort(double *x, int32_t n); /* ascending, in place, without allocating */
 /* The q-quantile of n > 0 values, between neighbours by weight. Sorts x. */
@@ -19,5 +20,17 @@ typedef struct anet__feed {
 } anet__feed;
 int anet__feed_new(const anet_plan *plan, anet__feed *out); /* for plan->batch images */
 void anet__feed_free(anet__feed *feed);
+
+/* One run on the clock. */
+int anet__time_run(const anet_plan *plan, anet_workspace *workspace, const anet__feed *feed,
+                   int32_t n, anet__run_time *out);
+
+/* Memory larger than the caches, which drives everything else out of them when it is written. */
+typedef struct anet__sweep {
+  char *memory; /* owned; NULL until needed */
+  size_t bytes;
+} anet__sweep;
+int anet__sweep_caches(anet__sweep *sweep); /* ANET_NOMEM */
+void anet__sweep_free(anet__sweep *sweep);
 
 #endif

@@ -1,5 +1,6 @@
 #include "tensor/packed.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -11,12 +12,56 @@ struct anet__packed {
   int32_t refs; /* under the lock */
   bool offered;
   anet_tensor *source; /* retained */
-  uint64_t values;     /* what hash_values gave for the source */
+  uint64_t values;     /* of the source, hashed */
   anet__form form;
-  float *data;
+  float *data;      /* of the slab, or owned */
+  anet__slab *slab; /* retained, or NULL */
   size_t bytes;
   anet__packed *next;
 };
+
+/* Only its maker takes from it. */
+struct anet__slab {
+  atomic_int refs;
+  size_t floats, used;
+  float *data; /* (floats) owned */
+};
+
+int anet__slab_new(size_t floats, anet__slab **out)
+{
+  *out = anet__alloc(sizeof **out);
+  if (!*out) return ANET_NOMEM;
+  atomic_init(&(*out)->refs, 1);
+  (*out)->floats = floats;
+  (*out)->data = anet__alloc_array(floats, sizeof(float));
+  if ((*out)->data) return ANET_OK;
+  anet__free(*out);
+  *out = NULL;
+  return ANET_NOMEM;
+}
+
+void anet__slab_release(anet__slab *slab)
+{
+  if (!slab || atomic_fetch_sub(&slab->refs, 1) != 1) return;
+  anet__free(slab->data);
+  anet__free(slab);
+}
+
+size_t anet__slab_floats(size_t floats)
+{
+  const size_t line = ANET_ALIGN / sizeof(float);
+  return (floats + line - 1) / line * line;
+}
+
+static float *slab_take(anet__slab *slab, size_t floats)
+{
+  const size_t size = anet__slab_floats(floats);
+  if (!slab || slab->floats - slab->used < size) return NULL;
+  float *data = slab->data + slab->used;
+  slab->used += size;
+  atomic_fetch_add(&slab->refs, 1);
+  return data;
+}
 
 static void lock(anet__storage *storage)
 {
@@ -35,7 +80,7 @@ static bool same_window(const anet_tensor *a, const anet_tensor *b)
 }
 
 /* FNV-1a over words of four bytes, for the rows of the window in order. */
-static uint64_t hash_values(const anet_tensor *t)
+uint64_t anet__packed_values(const anet_tensor *t)
 {
   const int32_t last = t->shape.rank - 1;
   const size_t width = last < 0 ? 1 : (size_t)t->shape.dim[last];
@@ -56,10 +101,9 @@ static uint64_t hash_values(const anet_tensor *t)
   return hash;
 }
 
-anet__packed *anet__packed_find(const anet_tensor *tensor, const anet__form *form)
+anet__packed *anet__packed_find(const anet_tensor *tensor, uint64_t values, const anet__form *form)
 {
   anet__storage *storage = tensor->storage;
-  const uint64_t values = hash_values(tensor);
   lock(storage);
   anet__packed *p = storage->packs;
   while (p && !(p->values == values && memcmp(&p->form, form, sizeof *form) == 0 &&
@@ -70,14 +114,19 @@ anet__packed *anet__packed_find(const anet_tensor *tensor, const anet__form *for
   return p;
 }
 
-anet__packed *anet__packed_new(const anet_tensor *tensor, const anet__form *form, size_t floats)
+anet__packed *anet__packed_new(const anet_tensor *tensor, uint64_t values, const anet__form *form,
+                               size_t floats, anet__slab *slab)
 {
   anet__packed *p = anet__alloc(sizeof *p);
   if (!p) return NULL;
   *p = (anet__packed){.refs = 1, .form = *form, .bytes = floats * sizeof(float)};
   p->source = anet_tensor_retain((anet_tensor *)tensor);
-  p->values = hash_values(tensor);
-  p->data = anet__alloc_array(floats, sizeof(float));
+  p->values = values;
+  p->data = slab_take(slab, floats);
+  if (p->data)
+    p->slab = slab;
+  else
+    p->data = anet__alloc_array(floats, sizeof(float));
   if (p->data) return p;
   anet__packed_release(p);
   return NULL;
@@ -110,7 +159,10 @@ void anet__packed_release(anet__packed *p)
   unlock(storage);
   if (!last) return;
   anet_tensor_release(p->source);
-  anet__free(p->data);
+  if (p->slab)
+    anet__slab_release(p->slab);
+  else
+    anet__free(p->data);
   anet__free(p);
 }
 

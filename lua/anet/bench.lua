@@ -129,6 +129,15 @@ function M.train(name, options)
   end)
 end
 
+-- Times of jobs that M.model made, beside the first. options: rounds, batch, pool.
+---@param jobs anet.Job[]
+---@return anet.Timing[]
+function M.time_models(jobs, options)
+  local plans = {}
+  for i, job in ipairs(jobs) do plans[i] = job.plan end
+  return plan.time(plans, options)
+end
+
 -- Milliseconds of one run.
 function Job:time()
   local began = C.anet_clock_ms()

@@ -1,6 +1,7 @@
 -- Whether what calibration made is still as good as what it was made from, and as fast as it was made to be. Calibration
 -- believes its images: those that the network is not for ruin norm statistics, and cut off ranges. So the outcome is
 -- measured on images that it did not see, int8 is timed beside the floats, and what is worse is refused.
+local core = require 'anet.core'
 local plan = require 'anet.plan'
 local road = require 'anet.road'
 local tensor = require 'anet.tensor'
@@ -50,14 +51,8 @@ local function likeness(net, reference, judges, input, pool)
   return share > 0 and share or 0 -- NaN is 0 too
 end
 
--- Time of one image by b over that by a, on one thread, by turns.
-function M.ratio(a, b)
-  local plans, began = {plan.new(a), plan.new(b)}, nil
-  began = plan.time(plans, {rounds = 3})
-  local rounds = math.floor(math.min(200, math.max(15, 2000 / (began[1] + began[2]))))
-  local medians = plan.time(plans, {rounds = rounds})
-  return medians[2] / medians[1]
-end
+-- Time of one image by b over that by a, on one thread.
+function M.ratio(a, b) return plan.time({plan.new(a), plan.new(b)}, {pool = core.new_pool(1)})[2].ratio end
 
 -- Mean and deviation of all numbers of an input that is made of images; a network is trained on about 0 and 1.
 ---@return number mean, number deviation

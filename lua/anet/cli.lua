@@ -7,6 +7,7 @@
 --                  options.command the whole line
 --   notes        optional, shown below the flags
 local core = require 'anet.core'
+local environment = require 'anet.environment'
 local host = require 'anet.host'
 local text = require 'anet.text'
 local ui = require 'anet.ui'
@@ -226,6 +227,8 @@ local function run_verb(name, words)
     print(M.help(name, verb))
     return 0
   end
+  local trouble = environment.trouble()
+  if trouble then ui.fail('%s', trouble) end
   options.command = table.concat({'anet', name, unpack(words)}, ' ')
   return verb.run(options, ui.new(options)) or 0
 end

@@ -136,6 +136,39 @@ function Explorer:best_under(budget)
   return best
 end
 
+-- Genomes seen that are predicted within a budget: those that were run on all images, and the others.
+function Explorer:within(budget)
+  local full, partial = {}, {}
+  for _, genome in ipairs(self.order) do
+    if self:ms(genome) <= budget then table.insert(#self.seen[genome].hits >= self.images and full or partial, genome) end
+  end
+  return full, partial
+end
+
+-- Up to n genomes that are predicted to take at most `ms`, in order of merit: by score and loss. Of those that have not seen all images,
+-- the n of least loss are run on the rest first.
+---@return string[]? genomes, string? message, string? code
+function Explorer:candidates(ms, n)
+  local seen, wanted = self.seen, {}
+  local function by_loss(x, y)
+    if seen[x].loss ~= seen[y].loss then return seen[x].loss < seen[y].loss end
+    return x < y
+  end
+  local function by_merit(x, y)
+    if seen[x].score ~= seen[y].score then return seen[x].score > seen[y].score end
+    return by_loss(x, y)
+  end
+  local list, partial = self:within(ms)
+  table.sort(partial, by_loss)
+  for i = 1, math.min(n, #partial) do
+    list[#list + 1], wanted[partial[i]] = partial[i], self.images
+  end
+  local ok, message, code = self:fill(wanted)
+  if not ok then return nil, message, code end
+  table.sort(list, by_merit)
+  return {unpack(list, 1, n)}
+end
+
 -- Shares of block runs that shared prefixes saved, and that an ideal trie saves.
 ---@return number saving, number ideal
 function Explorer:saving()

@@ -1,5 +1,6 @@
 -- Latency tables: the measured time of every option on this device.
 local core = require 'anet.core'
+local plan = require 'anet.plan'
 local space = require 'anet.space'
 local supernet = require 'anet.supernet'
 local text = require 'anet.text'
@@ -33,13 +34,13 @@ function M.profile(s, options)
   return M.wrap(take())
 end
 
--- {options, batch, threads, rounds, fixed_ms, oracle_ms, median_error, p95_error, drift, seconds, fingerprint}.
+-- {options, batch, threads, rounds, fixed_ms, oracle_ms, oracle_error, disturbed, median_error, p95_error, drift, seconds, fingerprint}.
 function Latency:info()
   C.anet_table_read(self.handle, info)
   return {
     options = info.options, batch = info.batch, threads = info.threads, rounds = info.rounds,
-    fixed_ms = info.fixed_ms, oracle_ms = info.oracle_ms, median_error = info.median_error,
-    p95_error = info.p95_error, drift = info.drift, seconds = info.seconds,
+    fixed_ms = info.fixed_ms, oracle_ms = info.oracle_ms, oracle_error = info.oracle_error, disturbed = info.disturbed,
+    median_error = info.median_error, p95_error = info.p95_error, drift = info.drift, seconds = info.seconds,
     fingerprint = core.string(info.fingerprint),
   }
 end
@@ -96,6 +97,23 @@ function Latency:predict(s, genome)
   local bytes = s:bytes(genome)
   core.check(C.anet_table_predict(self.handle, core.handle(s, space.Space, 'predict'), bytes, ms))
   return ms[0]
+end
+
+-- What to say where other programs spoilt the measuring; nil: nothing.
+---@return string?
+function Latency:doubt(bound)
+  local i = self:info()
+  return plan.doubt(i.oracle_error, i.disturbed, bound)
+end
+
+-- How far predictions are from what was measured. rungs: {predicted_ms =, measured_ms =} each, the oracle among them.
+---@return number median, number worst relative
+function M.errors(rungs)
+  local list = {}
+  for i, r in ipairs(rungs) do list[i] = math.abs(r.predicted_ms - r.measured_ms) / r.measured_ms end
+  table.sort(list)
+  local middle = (#list + 1) / 2
+  return (list[math.floor(middle)] + list[math.ceil(middle)]) / 2, list[#list]
 end
 
 -- true where the table was measured on this machine as it is now; else nil and what differs.

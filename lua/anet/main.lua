@@ -7,7 +7,8 @@ local first = table.remove(words, 1)
 -- A script: `arg` as in plain Lua, the status is what it returns, where that is a number or boolean.
 local function run_script(path)
   local chunk, message = require('anet.script').load(path)
-  if not chunk then
+  message = message or require('anet.environment').trouble()
+  if message then
     io.stderr:write('anet: ', text.printable(message), '\n')
     return 1
   end

@@ -108,19 +108,58 @@ function Plan:accuracy(dataset, input)
   return correct[0] / math.max(count, 1), ffi.string(hits, count)
 end
 
--- Time of a run of n images, ms: medians of interleaved rounds of several plans.
+---@class anet.Timing
+---@field ms number of a run, as a program that runs the plan in a loop sees it
+---@field ratio number to the first plan
+---@field error number relative: of the ratio; of the first plan, how far most visits are from ms
+---@field cold_ms number of a run with cold caches
+---@field least_ms number
+---@field median_ms number
+---@field disturbed number share of the runs that lost the processor
+---@field rounds integer
+---@field settled boolean whether error is within what was asked
+
+-- Time plans beside the first one. options: batch, images a run (1); rounds, visits to each (30, and up to three times as
+-- many where they disagree); error, what is near enough (0.03); limit_ms, of running (20 000); pool.
 ---@param plans anet.Plan[]
----@return number[] medians, number[] quartiles
+---@return anet.Timing[]
 function M.time(plans, options)
   options = options or {}
   local handles = ffi.new('anet_plan *[?]', #plans)
   for i, plan in ipairs(plans) do handles[i - 1] = core.handle(plan, Plan, 'time') end
-  local median, quartile = ffi.new('double[?]', #plans), ffi.new('double[?]', #plans)
-  core.check(C.anet_time_plans(handles, #plans, core.pool(options.pool), options.batch or 1,
-                               options.rounds or 30, median, quartile))
-  local medians, quartiles = {}, {}
-  for i = 1, #plans do medians[i], quartiles[i] = median[i - 1], quartile[i - 1] end
-  return medians, quartiles
+  local desc = ffi.new('anet_timing_desc', {
+    n = options.batch or 0, rounds = options.rounds or 0, error = options.error or 0, limit_ms = options.limit_ms or 0,
+  })
+  local timings, list = ffi.new('anet_timing[?]', #plans), {}
+  core.check(C.anet_time_plans(handles, #plans, core.pool(options.pool), desc, timings))
+  for i = 1, #plans do
+    local t = timings[i - 1]
+    list[i] = {
+      ms = t.ms, ratio = t.ratio, error = t.error, cold_ms = t.cold_ms, least_ms = t.least_ms, median_ms = t.median_ms,
+      disturbed = t.disturbed, rounds = t.rounds, settled = t.settled ~= 0,
+    }
+  end
+  return list
+end
+
+-- What to say of times that other programs spoilt: errors are `error` and should be `bound`. nil: nothing.
+---@return string?
+function M.doubt(error, disturbed, bound)
+  bound = bound or 0.03
+  if error <= bound then return nil end
+  return ('could not measure within %g %%: the machine is busy (times vary by %.1f %%, %.0f %% of the runs were disturbed)')
+    :format(100 * bound, 100 * error, 100 * disturbed)
+end
+
+-- The same of what M.time gave: the worst of them.
+---@param timings anet.Timing[]
+---@return string?
+function M.doubts(timings, bound)
+  local worst = timings[1]
+  for _, t in ipairs(timings) do
+    if t.error > worst.error then worst = t end
+  end
+  return M.doubt(worst.error, worst.disturbed, bound)
 end
 
 function Plan:__tostring()

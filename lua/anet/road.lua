@@ -77,14 +77,14 @@ function M.open_supernet(ui, path)
   return model
 end
 
--- The ladder that a search left in a supernet's bundle.
-function M.open_rungs(ui, model)
-  local list, message = rungs.open(model.bundle, model.supernet)
-  if not list then ui:fail('%s: %s', model.path, message or "it has no ladder ('anet search' makes one)") end
-  return list
+-- The ladder that a search left in a supernet's bundle, its rungs with their nets.
+function M.open_ladder(ui, model)
+  local ladder, message = rungs.open(model.bundle, model.supernet)
+  if not ladder then ui:fail('%s: %s', model.path, message or "it has no ladder ('anet search' makes one)") end
+  return ladder
 end
 
--- The net that a verb means: rung `rung` of the ladder, the subnet of `genome`, or the oracle.
+-- The net that a verb means: rung `rung` of the ladder (1 the fastest), the subnet of `genome`, or the oracle.
 ---@return anet.Net
 function M.pick_net(ui, model, genome, rung)
   if not genome and not rung then return model.oracle end
@@ -94,7 +94,7 @@ function M.pick_net(ui, model, genome, rung)
     ui:try(model.supernet:space():check(genome))
     return model.supernet:subnet(genome)
   end
-  local list = M.open_rungs(ui, model)
+  local list = M.open_ladder(ui, model).rungs
   if not list[rung] then ui:fail('--rung: got %d, the ladder has 1 to %d', rung, #list) end
   return list[rung].net
 end
@@ -195,9 +195,9 @@ function M.profile(ui, s, options, pool)
   return t
 end
 
--- Budgets in ms from what the user said: "90%,50%,0.4ms" or a list; shares are of the oracle's time.
+-- Budgets in ms from what the user said: "90%,50%,0.4ms"; shares are of the oracle's time. And which of them are times: {[b] = true}.
 function M.budgets(ui, said, oracle_ms)
-  local list = {}
+  local list, times = {}, {}
   for word in said:gmatch '[^,%s]+' do
     local number, unit = word:match '^([%d%.]+)(%a*%%?)$'
     number = tonumber(number)
@@ -205,10 +205,13 @@ function M.budgets(ui, said, oracle_ms)
       ui:fail("--budgets: '%s' is neither a time like 0.5ms nor a share like 60%%", word)
     end
     list[#list + 1] = unit == 'ms' and number or number / 100 * oracle_ms
+    times[list[#list]] = unit == 'ms' or nil
   end
   if #list == 0 then ui:fail('--budgets: want at least one, like 90%%,60%%,0.4ms') end
   table.sort(list, function(a, b) return a > b end)
-  return list
+  local fixed = {}
+  for b, ms in ipairs(list) do fixed[b] = times[ms] end
+  return list, fixed
 end
 
 -- room: the share of a budget that predictions may use.
@@ -271,52 +274,9 @@ function M.labelled(net, dataset, input, pool)
   return data.new(dataset:images(), answers, classes)
 end
 
--- A subnet ready to run: norms recalibrated on unlabelled images where that helps on `dataset`.
-local function ready(s, genome, dataset, input, sample, pool)
-  local net = s:subnet(genome)
-  local own = plan.new(net, {batch = 100, pool = pool})
-  local score = own:accuracy(dataset, input)
-  if genome == s:space():keep() then return net, score end
-  local calibrated = net:calibrate(sample, {batch = 128, pool = pool})
-  if not calibrated then return net, score end
-  local better = plan.new(calibrated, {batch = 100, pool = pool}):accuracy(dataset, input)
-  if better > score then return calibrated, better, true end
-  return net, score
-end
-
--- The picks as rungs {genome, net, plan, score, predicted_ms, measured_ms, ratio}, in the order of the
--- budgets, the oracle first. A pick that measures over its budget is replaced by the best genome seen that is
--- predicted to be as much faster.
-function M.measure_rungs(ui, s, times, e, picks, dataset, input, options, pool)
-  dataset = M.labelled(s:oracle(), dataset, input, pool)
-  local sample = dataset:tensor(input, math.min(dataset:count(), options.calibrate or 1024))
-  local cache = {}
-  local function make(genome)
-    if not cache[genome] then
-      local net, score, calibrated = ready(s, genome, dataset, input, sample, pool)
-      cache[genome] = {genome = genome, net = net, score = score, calibrated = calibrated or false,
-                       plan = plan.new(net), predicted_ms = e:ms(genome)}
-    end
-    return cache[genome]
-  end
-  local list = {make(s:space():keep())}
-  for b = 1, #options.budgets do list[b + 1] = picks[b] and make(picks[b]) or list[b] end
-  for _ = 1, 3 do
-    local plans = {}
-    for i, r in ipairs(list) do plans[i] = r.plan end
-    local medians = plan.time(plans, {rounds = options.rounds or 200, pool = options.pool})
-    local over = false
-    for i, r in ipairs(list) do
-      r.measured_ms, r.ratio = medians[i], medians[i] / medians[1]
-      local budget = i > 1 and options.budgets[i - 1] / times:info().oracle_ms * medians[1]
-      if budget and r.measured_ms > budget then
-        local other = e:best_under(r.predicted_ms * budget / r.measured_ms * 0.99)
-        if other then list[i], over = make(other), true end
-      end
-    end
-    if not over then break end
-  end
-  return list
+-- The ladder of a search's picks, measured and scored on the device's images (rungs.make).
+function M.make_ladder(ui, s, times, e, picks, dataset, input, options, pool)
+  return rungs.make(ui, s, times, e, picks, M.labelled(s:oracle(), dataset, input, pool), input, options, pool)
 end
 
 return M

@@ -102,9 +102,8 @@ end
 -- Run `frames` frames of `batch` images on a ladder. options: batch, frames, budget (share of the slowest rung's
 -- unloaded time), phases {{share, load}, …}, seed. Returns the summary.
 function M.run(ui, list, dataset, input, policy, options, pool)
-  list = rungs.compile(list, options.batch, {rounds = 40}, pool)
   local ladder = session.ladder()
-  for _, r in ipairs(list) do ladder:add(r.plan, r) end
+  for _, r in ipairs(rungs.compile(list, options.batch, {}, pool)) do ladder:add(r.plan, r) end
   local steps = ladder:sort():rungs()
   local budget = options.budget_ms or steps[#steps].ms * options.budget
   local served = session.new(ladder, {budget_ms = budget, policy = policy, pool = pool, window = options.window or 12})

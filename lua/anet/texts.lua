@@ -14,15 +14,24 @@ local SETTINGS = {
 }
 local FACE = {name = 'string', type = 'string?', batch = 'boolean', dims = {'count'}, atoms = {'count'}, order = {'count'}}
 
+-- The same object, which may be absent.
+local function optional(spec)
+  local copy = {optional = true}
+  for key, of in pairs(spec) do copy[key] = of end
+  return copy
+end
+
+local RUNG = {genome = 'string', predicted_ms = 'number', measured_ms = 'number', score = 'number', ratio = 'number?', accuracy = 'number?',
+              test_accuracy = 'number?', prediction_error = 'number?', calibrated = 'boolean?'}
+
 M.SPECS = {
   provenance = {verb = 'string?', job = JOB, data = 'string?', accuracy = 'number?', seconds = 'number?', optional = true},
   classes = {'string', optional = true},
   border = {format = 'string?', opset = 'number?', producer = 'string?', inputs = {FACE}, outputs = {FACE}, optional = true},
   left_out = {ops = {each = 'count'}, why = {'string'}, outputs = {'string'}, reads = {'string'}, gone = 'string?', optional = true},
   ladder = {
-    rungs = {{genome = 'string', predicted_ms = 'number', measured_ms = 'number', ratio = 'number?', score = 'number?',
-              accuracy = 'number?', calibrated = 'boolean?'}},
-    cloud = {{'number'}, optional = true}, optional = true,
+    rungs = {RUNG}, oracle = optional(RUNG), cloud = {{'number'}, optional = true}, threads = 'count?',
+    optional = true,
   },
   run = {
     job = JOB, seconds = 'number', history = {'any', optional = true}, data = 'string?', limit = 'count?', policy = 'string?',

@@ -48,6 +48,21 @@ test.case('least and middle', function()
   test.same({bench.summary{5}}, {5, 5})
 end)
 
+test.case('what a busy machine does to times is said', function()
+  local plan = require 'anet.plan'
+  test.equal(plan.doubt(0.03, 0.3), nil)
+  test.equal(plan.doubt(0.041, 0.23), 'could not measure within 3 %: the machine is busy (times vary by 4.1 %, 23 % of the runs were disturbed)')
+  test.mentions(plan.doubts({{error = 0.01, disturbed = 0}, {error = 0.2, disturbed = 0.5}}, 0.1), 'within 10 %: the machine is busy (times vary by 20.0 %, 50 %')
+  test.equal(plan.doubts({{error = 0.01, disturbed = 0}, {error = 0.2, disturbed = 0.5}}, 0.2), nil)
+end)
+
+test.case('errors of predictions', function()
+  local latency = require 'anet.latency'
+  local median, worst = latency.errors{{predicted_ms = 1, measured_ms = 1}, {predicted_ms = 0.9, measured_ms = 1}, {predicted_ms = 1.2, measured_ms = 1}}
+  test.near(median, 0.1, 1e-9)
+  test.near(worst, 0.2, 1e-9)
+end)
+
 test.case('models', function()
   local r = result 'model resnet8 mobilenet_v2_small_28 --batch 2 --rounds 3 --threads 2'
   test.equal(r.batch, 2)
@@ -55,10 +70,15 @@ test.case('models', function()
   test.equal(#r.models, 2)
   for _, m in ipairs(r.models) do
     test.check(m.min_ms > 0 and m.min_ms <= m.median_ms, 'the least is no more than the middle')
+    test.check(m.ms > 0 and m.cold_ms > 0 and m.error >= 0 and m.rounds >= 3, 'a time, and how well it is known')
+    test.equal(m.settled, m.error <= 0.03)
     test.near(m.flops, 2000 * m.macs / m.min_ms, 1e-6 * m.flops)
     test.near(m.share, m.flops / r.peak_flops, 1e-9)
     test.check(m.peak_bytes >= m.weight_bytes, 'the weights themselves are held')
   end
+  test.equal(r.models[1].ratio, 1)
+  test.near(r.models[2].ratio, r.models[2].ms / r.models[1].ms, 1e-9)
+  test.check(r.doubt or r.models[1].settled and r.models[2].settled, 'what did not settle is said')
   test.near(r.models[1].macs / bench.net('resnet8'):cost().macs, 2, 0.05) -- norms are folded
 end)
 

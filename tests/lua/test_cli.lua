@@ -1,6 +1,7 @@
 -- The command line: exit statuses, one clear line on failure, JSON, interrupts.
 local test = dofile 'tests/support/test.lua'
 local anet = require 'anet'
+local core = require 'anet.core'
 local json = require 'anet.json'
 
 local folder = os.tmpname()
@@ -55,6 +56,31 @@ test.case('mistakes', function()
   fails('no-such', 'eval /no-such-folder/x')
   fails('want MODEL', 'eval')
   fails('no flag --x', 'info -x')
+end)
+
+test.case('an environment that asks for what is not there', function()
+  for _, wrong in ipairs{"ANET_ISA=foo", 'ANET_TUNE=/proc/no-such/methods', 'ANET_TUNE=' .. folder, 'ANET_TUNE=' .. ('x/'):rep(400),
+                         'ANET_LUA=' .. folder, 'ANET_LUA=/no-such-folder'} do
+    for _, arguments in ipairs{'info', 'eval /no-such-file', 'demo', 'bench kernels', folder .. '/empty.lua'} do
+      io.open(folder .. '/empty.lua', 'w'):close()
+      local output, status = run(arguments, wrong)
+      test.equal(status, 1)
+      test.mentions(output, wrong:match '^[^=]*')
+      test.check(output:match '^anet[^\n]*\n$', ('one line: %q'):format(output))
+    end
+  end
+  local refusal, i = run('info', 'ANET_ISA=foo'), 0
+  while core.C.anet_isa_at(i) ~= nil do
+    local isa = core.string(core.C.anet_isa_at(i))
+    i = i + 1
+    test.mentions(refusal, isa)
+    test.mentions(run('info', 'ANET_ISA=' .. isa), isa .. ' kernels')
+  end
+  for _, right in ipairs{'ANET_ISA=', 'ANET_TUNE=', 'ANET_TUNE=off', ('ANET_TUNE=%s/made/here.tsv'):format(folder), 'ANET_LUA=', 'ANET_LUA=.'} do
+    local output, status = run('info', right)
+    test.equal(status, 0)
+    test.mentions(output, 'kernels')
+  end
 end)
 
 test.case('a script', function()

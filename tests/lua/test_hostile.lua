@@ -105,7 +105,7 @@ local function build_world()
   for label, name in ipairs{'train/dark', 'train/grey', 'train/bright', 'test/dark', 'test/grey', 'test/bright'} do
     os.execute(('mkdir -p %s/%s'):format(images, name))
     for i = 1, 8 do
-      assert(anet.image.save(anet.tensor({8, 8, 1}, 'u8'):fill(40 * label + i), ('%s/%s/%d.png'):format(images, name, i)))
+      assert(anet.image.save(anet.tensor({8, 8, 1}, 'u8'):fill(40 * ((label - 1) % 3 + 1) + i), ('%s/%s/%d.png'):format(images, name, i)))
     end
   end
   local data = tiny.data(60)

@@ -90,17 +90,19 @@ static void answer_of(anet_net *net, float *out)
 
 /* ---- tests ----------------------------------------------------------------------------------- */
 
-/* The oracle; the oracle recalibrated, faster by chance and less accurate; a subnet that skips. */
-static const char three[] =
+/* As a search of before left it, in the order of budgets: the oracle; the oracle recalibrated, faster by chance and less
+ * accurate; a subnet that skips; one that is slower and no better than that. */
+static const char four[] =
     "{\"rungs\": ["
     "{\"genome\": \"000\", \"predicted_ms\": 3, \"measured_ms\": 3.5, \"score\": 0.9, \"calibrated\": false},"
     "{\"genome\": \"000\", \"predicted_ms\": 2, \"measured_ms\": 2.5, \"score\": 0.8, \"calibrated\": true},"
-    "{\"genome\": \"100\", \"predicted_ms\": 1, \"measured_ms\": 1.5, \"score\": 0.7, \"calibrated\": false}]}";
+    "{\"genome\": \"100\", \"predicted_ms\": 1, \"measured_ms\": 1.5, \"score\": 0.7, \"calibrated\": false},"
+    "{\"genome\": \"000\", \"predicted_ms\": 4, \"measured_ms\": 2, \"score\": 0.7, \"calibrated\": false}]}";
 
 TEST(a_ladder_comes_back_sorted_and_with_its_statistics)
 {
   anet_supernet *supernet = small_supernet();
-  anet_bundle *bundle = bundle_with(supernet, three);
+  anet_bundle *bundle = bundle_with(supernet, four);
   anet_ladder *ladder;
   float oracle[CLASSES], want[CLASSES], got[CLASSES];
   set_statistic(bundle, supernet, 2);
@@ -110,21 +112,37 @@ TEST(a_ladder_comes_back_sorted_and_with_its_statistics)
   for (int32_t i = 0; i < 3; i++) {
     anet_rung rung;
     anet_net *net;
-    CHECK_OK(anet_ladder_get(ladder, 2 - i, &rung));
-    CHECK_NEAR(rung.predicted_ms, 3 - i, 0);
-    CHECK_NEAR(rung.measured_ms, 3.5 - i, 0);
-    CHECK_NEAR(rung.accuracy, i == 0 ? 0.9 : i == 1 ? 0.8 : 0.7, 0);
-    CHECK_EQ_S(rung.genome, i == 2 ? "100" : "000");
+    CHECK_OK(anet_ladder_get(ladder, i, &rung));
+    CHECK_NEAR(rung.predicted_ms, 1 + i, 0);
+    CHECK_NEAR(rung.measured_ms, 1.5 + i, 0);
+    CHECK_NEAR(rung.accuracy, i == 2 ? 0.9 : i == 1 ? 0.8 : 0.7, 0);
+    CHECK_EQ_S(rung.genome, i == 0 ? "100" : "000");
     CHECK_OK(anet_bundle_rung(bundle, supernet, i, &net));
     answer_of(net, want);
-    answer(anet_ladder_plan(ladder, 2 - i), got);
+    answer(anet_ladder_plan(ladder, i), got);
     CHECK(memcmp(want, got, sizeof want) == 0);
-    CHECK_EQ_I(memcmp(oracle, got, sizeof oracle) == 0, i == 0);
+    CHECK_EQ_I(memcmp(oracle, got, sizeof oracle) == 0, i == 2);
     anet_net_release(net);
   }
   anet_ladder_release(ladder);
   anet_bundle_release(bundle);
   anet_supernet_release(supernet);
+}
+
+TEST(an_order_has_the_fastest_first_and_none_that_is_dominated)
+{
+  const anet_rung rungs[] = {
+      {"oracle", 9, 9, 0.9}, {"as good, faster", 5, 5, 0.9}, {"fast", 1, 1, 0.5}, {"twin of fast", 1, 1, 0.5},
+      {"slow", 8, 8, 0.4},   {"as fast, better", 1, 1, 0.6}, {"best", 12, 12, 0.95},
+  };
+  int32_t order[ANET_COUNT(rungs)];
+  CHECK_EQ_I(anet_rung_order(rungs, ANET_COUNT(rungs), order), 3);
+  CHECK_EQ_S(rungs[order[0]].genome, "as fast, better");
+  CHECK_EQ_S(rungs[order[1]].genome, "as good, faster");
+  CHECK_EQ_S(rungs[order[2]].genome, "best");
+  CHECK_EQ_I(anet_rung_order(rungs + 2, 2, order), 1);
+  CHECK_EQ_S(rungs[2 + order[0]].genome, "fast");
+  CHECK_EQ_I(anet_rung_order(rungs, 0, order), 0);
 }
 
 TEST(what_is_wrong_is_said)
@@ -145,8 +163,11 @@ TEST(what_is_wrong_is_said)
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     anet_bundle *bundle = bundle_with(supernet, wrong[i].ladder);
     anet_ladder *ladder;
+    anet_net *net;
     CHECK_FAILS(anet_bundle_ladder(bundle, 1, &ladder), wrong[i].status, wrong[i].message);
     CHECK(!ladder);
+    CHECK_FAILS(anet_bundle_rung(bundle, supernet, 0, &net), wrong[i].status, wrong[i].message);
+    CHECK(!net);
     anet_bundle_release(bundle);
   }
   anet_supernet_release(supernet);
@@ -155,7 +176,7 @@ TEST(what_is_wrong_is_said)
 TEST(absent_and_beyond_are_named)
 {
   anet_supernet *supernet = small_supernet();
-  anet_bundle *bundle = bundle_with(supernet, three);
+  anet_bundle *bundle = bundle_with(supernet, four);
   anet_ladder *ladder;
   anet_net *net;
   CHECK_EQ_I(anet_bundle_rung(bundle, supernet, 3, &net), ANET_RANGE);
@@ -171,7 +192,7 @@ TEST(a_statistic_of_another_shape_is_refused)
 {
   const anet_shape shape = {1, {3}};
   anet_supernet *supernet = small_supernet();
-  anet_bundle *bundle = bundle_with(supernet, three);
+  anet_bundle *bundle = bundle_with(supernet, four);
   anet_ladder *ladder;
   anet_tensor *odd;
   set_statistic(bundle, supernet, 2);
@@ -194,16 +215,27 @@ static int open_ladder(void *bundle)
   return rc;
 }
 
+static int sort_again(void *ladder)
+{
+  return anet_ladder_sort(ladder);
+}
+
 TEST(each_allocation_may_fail)
 {
+  anet_ladder *ladder;
   anet_supernet *supernet = small_supernet();
-  anet_bundle *bundle = bundle_with(supernet, three);
+  anet_bundle *bundle = bundle_with(supernet, four);
   set_statistic(bundle, supernet, 2);
   test_each_allocation(open_ladder, bundle);
+  CHECK_OK(anet_bundle_ladder(bundle, 1, &ladder));
+  test_each_allocation(sort_again, ladder);
+  CHECK_EQ_I(anet_ladder_count(ladder), 3);
+  anet_ladder_release(ladder);
   anet_bundle_release(bundle);
   anet_supernet_release(supernet);
 }
 
-TEST_MAIN(CASE(a_ladder_comes_back_sorted_and_with_its_statistics), CASE(what_is_wrong_is_said),
-          CASE(absent_and_beyond_are_named), CASE(a_statistic_of_another_shape_is_refused),
-          CASE(each_allocation_may_fail))
+TEST_MAIN(CASE(a_ladder_comes_back_sorted_and_with_its_statistics),
+          CASE(an_order_has_the_fastest_first_and_none_that_is_dominated),
+          CASE(what_is_wrong_is_said), CASE(absent_and_beyond_are_named),
+          CASE(a_statistic_of_another_shape_is_refused), CASE(each_allocation_may_fail))

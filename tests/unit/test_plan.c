@@ -664,6 +664,55 @@ TEST(convolutions_write_into_their_concat)
 
 /* ---- packed weights ------------------------------------------------------------------------- */
 
+/* A network streams through all its packed weights: they lie together, each at the start of a line of the caches. */
+TEST(packed_forms_lie_together)
+{
+  anet_net *net = net_resnet(16, 3, 16, 1, 10);
+  anet__alloc_stats before, after;
+  anet_plan *plan;
+  anet__alloc_read(&before);
+  CHECK_OK(anet_plan_new(net, 1, &plan));
+  uintptr_t first = UINTPTR_MAX, end = 0;
+  size_t bytes = 0;
+  for (int32_t i = 0; i < plan->steps; i++) {
+    anet__packed *packed = plan->step[i].packed;
+    if (!packed) continue;
+    const uintptr_t at = (uintptr_t)anet__packed_data(packed);
+    CHECK_EQ_I(at % ANET_ALIGN, 0);
+    first = ANET_MIN(first, at);
+    end = ANET_MAX(end, at + anet__packed_bytes(packed));
+    bytes += (anet__packed_bytes(packed) + ANET_ALIGN - 1) / ANET_ALIGN * ANET_ALIGN;
+  }
+  CHECK(bytes > 0 && end - first <= bytes);
+  anet_plan_release(plan);
+  anet__alloc_read(&after);
+  CHECK_EQ_I(after.live_bytes, before.live_bytes);
+  anet_net_release(net);
+}
+
+/* A form outlives the plan whose slab it lies in. */
+TEST(a_slab_lives_as_long_as_a_form_in_it)
+{
+  anet__alloc_stats before, after;
+  anet__alloc_read(&before);
+  anet_tensor *weights;
+  anet__slab *slab;
+  const anet__form form = {.op = 1}, other = {.op = 2};
+  CHECK_OK(anet_tensor_new(ANET_F32, &(anet_shape){1, {64}}, &weights));
+  CHECK_OK(anet__slab_new(anet__slab_floats(100), &slab));
+  anet__packed *a = anet__packed_new(weights, 0, &form, 100, slab);
+  anet__packed *b = anet__packed_new(weights, 0, &other, 100, slab); /* no room: of its own */
+  anet__slab_release(slab);
+  memset(anet__packed_data(a), 1, anet__packed_bytes(a));
+  memset(anet__packed_data(b), 2, anet__packed_bytes(b));
+  CHECK_EQ_I(*(const char *)anet__packed_data(a), 1);
+  anet__packed_release(a);
+  anet__packed_release(b);
+  anet_tensor_release(weights);
+  anet__alloc_read(&after);
+  CHECK_EQ_I(after.live_bytes, before.live_bytes);
+}
+
 TEST(plans_of_the_same_weights_share_their_packed_form)
 {
   anet_net *net = net_resnet(16, 3, 16, 1, 10), *copy;
@@ -773,5 +822,6 @@ TEST_MAIN(CASE(random_networks), CASE(residual_block_is_two_steps),
           CASE(projection_is_added_by_the_later_branch), CASE(fusion_stops),
           CASE(what_nobody_needs_does_not_run), CASE(chain_uses_two_slots),
           CASE(chains_run_as_one_give_the_same_bits), CASE(convolutions_write_into_their_concat),
+          CASE(packed_forms_lie_together), CASE(a_slab_lives_as_long_as_a_form_in_it),
           CASE(plans_of_the_same_weights_share_their_packed_form), CASE(refuse),
           CASE(every_allocation_fails_once))

@@ -137,6 +137,7 @@ TEST(a_profile_covers_everything)
   CHECK_EQ_I(info.options, anet_space_options(space));
   CHECK(info.batch == 1 && info.threads == 1 && info.rounds == 8);
   CHECK(info.fixed_ms > 0 && info.oracle_ms > info.fixed_ms && info.seconds > 0);
+  CHECK(info.oracle_error >= 0 && info.disturbed >= 0 && info.disturbed <= 1);
   CHECK(info.drift >= 1 && info.median_error >= 0 && info.p95_error >= info.median_error);
   for (int32_t i = 0; i < info.options; i++) {
     anet_option option;
@@ -227,18 +228,27 @@ static anet_plan *plan_of_width(int32_t width)
 
 static int time_once(void *context)
 {
-  double ms[2];
-  return anet_time_plans(context, 2, NULL, 1, 1, ms, NULL);
+  anet_timing time[2];
+  return anet_time_plans(context, 2, NULL, &(anet_timing_desc){.rounds = 1}, time);
 }
 
 TEST(a_wider_network_takes_longer)
 {
   anet_plan *plans[] = {plan_of_width(48), plan_of_width(4)};
-  double median[2], quartile[2];
-  CHECK_OK(anet_time_plans(plans, 2, NULL, 2, 21, median, quartile));
-  CHECK(median[0] > median[1] && median[1] > 0 && quartile[0] >= 0 && quartile[1] >= 0);
-  CHECK_FAILS(anet_time_plans(plans, 2, NULL, 3, 21, median, quartile), ANET_RANGE, "3 images");
-  CHECK_FAILS(anet_time_plans(plans, 2, NULL, 1, 0, median, quartile), ANET_RANGE, "0 rounds");
+  anet_timing time[2];
+  CHECK_OK(anet_time_plans(plans, 2, NULL, &(anet_timing_desc){.n = 2}, time));
+  CHECK(time[0].ms > time[1].ms && time[1].ms > 0 && time[0].ratio == 1 && time[1].ratio < 1);
+  for (int32_t i = 0; i < 2; i++) {
+    CHECK(time[i].error >= 0 && time[i].cold_ms > 0 && time[i].rounds >= 5);
+    CHECK(time[i].disturbed >= 0 && time[i].disturbed <= 1);
+    CHECK(time[i].settled == (time[i].error <= 0.03));
+    CHECK(time[i].least_ms > 0 && time[i].median_ms > 0);
+  }
+  CHECK_FAILS(anet_time_plans(plans, 2, NULL, &(anet_timing_desc){.n = 3}, time), ANET_RANGE,
+              "3 images");
+  CHECK_FAILS(anet_time_plans(plans, 2, NULL, &(anet_timing_desc){.rounds = -2}, time), ANET_RANGE,
+              "-2 rounds");
+  CHECK_FAILS(anet_time_plans(plans, 0, NULL, NULL, time), ANET_RANGE, "0 plans");
   test_each_allocation(time_once, plans);
   anet_plan_release(plans[0]);
   anet_plan_release(plans[1]);

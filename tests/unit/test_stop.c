@@ -237,8 +237,9 @@ static int call_profile(world *w)
 static int call_time(world *w)
 {
   anet_plan *plans[] = {w->plan, w->plan};
-  double median[2];
-  return anet_time_plans(plans, 2, w->pool, 1, 20, median, NULL);
+  const anet_timing_desc desc = {.rounds = 5, .limit_ms = 100};
+  anet_timing timing[2];
+  return anet_time_plans(plans, 2, w->pool, &desc, timing);
 }
 
 static int call_batch(world *w)

@@ -1,5 +1,6 @@
 /* How a step's method is chosen, and that the choice is kept. */
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -42,6 +43,23 @@ static anet__method method_of(anet_net *net, int32_t batch)
   const anet__method method = plan->step[0].method;
   anet_plan_release(plan);
   return method;
+}
+
+TEST(what_cannot_be_written_is_named)
+{
+  static char endless[2000];
+  memset(endless, 'x', sizeof endless - 1);
+  setenv("ANET_TUNE", "/proc/no-such/methods", 1);
+  CHECK_FAILS(anet_tune_check(), ANET_IO, "'/proc/no-such/methods': No such file");
+  setenv("ANET_TUNE", folder, 1);
+  CHECK_FAILS(anet_tune_check(), ANET_IO, folder);
+  setenv("ANET_TUNE", endless, 1);
+  CHECK_FAILS(anet_tune_check(), ANET_RANGE, "1999 bytes, at most 511");
+  const char *const fine[] = {"", "off", file};
+  for (int32_t i = 0; i < ANET_COUNT(fine); i++) {
+    setenv("ANET_TUNE", fine[i], 1);
+    CHECK_OK(anet_tune_check());
+  }
 }
 
 TEST(a_choice_is_written_once_and_kept)
@@ -130,6 +148,7 @@ int main(void)
   what_is_damaged_or_of_another_machine_does_not_count();
   off_and_unwritable_files_leave_the_estimate();
   folders_are_made();
+  what_cannot_be_written_is_named();
   test_scratch_remove(folder);
   printf("%d checks, %d failed\n", test_checks, test_failures);
   return test_failures > 0;

@@ -3,6 +3,18 @@ local anet = require 'anet'
 local road = require 'anet.road'
 local stream = require 'anet.stream'
 
+-- The rungs as this stream numbers them: those that are dominated at this size of frames are none.
+local function show_ladder(ui, list, steps, batch)
+  local rows = {{'rung', 'genome', ('ms of %d images'):format(batch), 'accuracy'}}
+  for i, step in ipairs(steps) do
+    rows[#rows + 1] = {i, step.genome, ('%.2f'):format(step.ms), ('%.2f %%'):format(100 * step.accuracy)}
+  end
+  ui:table(rows)
+  if #steps < #list then
+    ui:line('%d of the %d rungs of the bundle left out: with frames of %d images another is faster and as accurate', #list - #steps, #list, batch)
+  end
+end
+
 local function show(ui, result)
   local rows = {{'frames', 'busy processes', 'median ms', 'late', 'switches', 'failures', 'rung at the end'}}
   for _, p in ipairs(result.phases) do
@@ -20,14 +32,14 @@ end
 local function run(options, ui)
   local pool = anet.pool(options.threads)
   local model = road.open_supernet(ui, options.supernet)
-  local list = road.open_rungs(ui, model)
-  for _, r in ipairs(list) do r.accuracy = r.accuracy or r.score end
+  local list = road.open_ladder(ui, model).rungs
   local dataset = road.open_labelled(ui, model, options.data, options.part)
   dataset = road.labelled(model.oracle, dataset, model.input, pool) -- without labels, agreement with the oracle
   local policy = road.open_policy(ui, 'latency', options.policy, options.seed)
   local settings = {batch = options.frame, frames = options.frames, budget = options.budget / 100,
                     phases = {{share = 0.3, load = 0}, {share = 0.4, load = options.load}, {share = 0.3, load = 0}}}
   local result = stream.run(ui, list, dataset, model.input, policy, settings, pool)
+  show_ladder(ui, list, result.ladder, options.frame)
   show(ui, result)
   ui:result(result)
   return options.strict and result.failures > 0 and 1 or 0

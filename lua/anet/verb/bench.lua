@@ -3,6 +3,7 @@ local anet = require 'anet'
 local core = require 'anet.core'
 local bench = require 'anet.bench'
 local json = require 'anet.json'
+local plan = require 'anet.plan'
 local text = require 'anet.text'
 
 local KINDS = {'kernels', 'model', 'train'}
@@ -68,7 +69,7 @@ local function make_jobs(options, ui, make)
   for i, name in ipairs(options.names) do
     jobs[i] = ui:try(make(name, {batch = options.batch, pool = pool}))
   end
-  return jobs, bench.peak(nil, pool), core.C.anet_pool_threads(pool)
+  return jobs, pool
 end
 
 local function job_result(job, time, peak)
@@ -79,31 +80,54 @@ local function job_result(job, time, peak)
   }
 end
 
--- per: images that a time is divided by.
-local function job_row(r, per)
-  return {
-    r.model, round(r.min_ms / per, 4), round(r.median_ms / per, 4), round(1e-9 * r.flops, 1), round(100 * r.share, 1),
-    round(r.peak_bytes / r.weight_bytes, 2), text.bytes(r.weight_bytes),
+local function cost_cells(r)
+  return round(1e-9 * r.flops, 1), round(100 * r.share, 1), round(r.peak_bytes / r.weight_bytes, 2), text.bytes(r.weight_bytes)
+end
+
+local function result(ui, options, pool, peak, results, doubt)
+  ui:result{
+    kernels = core.string(core.C.anet_isa()), batch = options.batch, threads = core.C.anet_pool_threads(pool),
+    rounds = options.rounds, peak_flops = peak, models = json.array(results), doubt = doubt,
   }
 end
 
-local function run_jobs(options, ui, make, per, unit)
-  local jobs, peak, threads = make_jobs(options, ui, make)
+local function run_models(options, ui)
+  local jobs, pool = make_jobs(options, ui, bench.model)
+  local peak = bench.peak(nil, pool)
+  ui:progress('%d rounds', options.rounds)
+  local times = bench.time_models(jobs, {rounds = options.rounds, batch = options.batch, pool = pool})
+  local results, rows = {}, {
+    {'model', 'ms/image', '± %', 'least', 'median', 'cold', 'gflops', '% of peak', 'memory/weights', 'weights'}}
+  for i, t in ipairs(times) do
+    local r = job_result(jobs[i], {min = t.least_ms, median = t.median_ms}, peak)
+    for key, value in pairs(t) do r[key] = value end
+    local function per_image(ms) return round(ms / options.batch, 4) end
+    results[i] = r
+    rows[i + 1] = {r.model, per_image(t.ms), round(100 * t.error, 1), per_image(t.least_ms), per_image(t.median_ms),
+                   per_image(t.cold_ms), cost_cells(r)}
+  end
+  show(ui, options, rows)
+  local doubt = plan.doubts(times)
+  if doubt then ui[options.tsv and 'note' or 'line'](ui, '%s', doubt) end
+  result(ui, options, pool, peak, results, doubt)
+end
+
+local function run_training(options, ui)
+  local jobs, pool = make_jobs(options, ui, bench.train)
+  local peak = bench.peak(nil, pool)
   local times = bench.time(jobs, options.rounds, function(done)
     ui:progress('round %d of %d', done, options.rounds)
     core.poll()
   end)
   local results, rows = {}, {
-    {'model', unit .. ' min', unit .. ' median', 'gflops', '% of peak', 'memory/weights', 'weights'}}
-  for i, job in ipairs(jobs) do
-    results[i] = job_result(job, times[i], peak)
-    rows[i + 1] = job_row(results[i], per)
+    {'model', 'ms/step min', 'ms/step median', 'gflops', '% of peak', 'memory/weights', 'weights'}}
+  for i, time in ipairs(times) do
+    local r = job_result(jobs[i], time, peak)
+    results[i] = r
+    rows[i + 1] = {r.model, round(r.min_ms, 4), round(r.median_ms, 4), cost_cells(r)}
   end
   show(ui, options, rows)
-  ui:result{
-    kernels = core.string(core.C.anet_isa()), batch = options.batch, threads = threads,
-    rounds = options.rounds, peak_flops = peak, models = json.array(results),
-  }
+  result(ui, options, pool, peak, results)
 end
 
 -- ---- the verb ------------------------------------------------------------------------------------------
@@ -123,8 +147,8 @@ end
 local function run(options, ui)
   local kind = kind_of(options, ui)
   if kind == 'kernels' then return run_kernels(options, ui) end
-  if kind == 'model' then return run_jobs(options, ui, bench.model, options.batch, 'ms/image') end
-  return run_jobs(options, ui, bench.train, 1, 'ms/step')
+  if kind == 'model' then return run_models(options, ui) end
+  return run_training(options, ui)
 end
 
 return {
@@ -136,14 +160,16 @@ return {
   },
   flags = {
     {name = 'batch', value = 'N', type = 'integer', min = 1, max = 65536, default = 1, help = 'images a run or step'},
-    {name = 'rounds', value = 'N', type = 'integer', min = 1, default = 30, help = 'runs of each, by turns'},
+    {name = 'rounds', value = 'N', type = 'integer', min = 1, default = 30, help = 'models: visits of some runs each; training: steps, by turns'},
     {name = 'threads', value = 'N', type = 'integer', min = 0, max = 1024, default = 1, help = '0: all processors'},
     {name = 'ms', value = 'X', type = 'number', min = 1e-3, default = 20, help = 'kernels: time for each'},
     {name = 'tsv', help = 'tab separated lines'},
   },
   notes = [[
-Least and middle times; operations a second by the least, and what share that is of multiply-adds that never leave the
-registers: over 100 where Winograd's convolutions do with fewer. Memory is the most the engine held from reading the
+Models: the time of a run as a program that runs the model in a loop sees it while nothing else disturbs, how well it is
+known, the least and middle time measured, and that of a run with cold caches. Training: the least and middle of steps.
+Operations a second by the least, and what share that is of multiply-adds that never leave the registers: over 100 where
+Winograd's convolutions do with fewer. Memory is the most the engine held from reading the
 network to the end of the first run.]],
   run = run,
 }

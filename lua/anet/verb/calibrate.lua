@@ -2,16 +2,10 @@
 -- can run in bytes. What comes out worse than it went in is refused.
 local anet = require 'anet'
 local json = require 'anet.json'
+local provenance = require 'anet.provenance'
 local road = require 'anet.road'
 
 local calibration = anet.calibrate
-
-local function provenance(options, model, images)
-  return {
-    verb = 'calibrate', version = anet.version, model = options.model, genome = options.genome, int8 = options.int8,
-    data = options.data, images = images:dim(1), source = model.bundle:value 'provenance',
-  }
-end
 
 -- The genome of the last option of each position: in bytes, as quantize adds them.
 local function all_int8(supernet)
@@ -54,7 +48,7 @@ local function show(options, ui, f, own, result)
 end
 
 local function run(options, ui)
-  local pool = anet.pool(options.threads)
+  local pool, began = anet.pool(options.threads), anet.clock()
   local model = road.open_model(ui, options.model)
   local data = road.open_labelled(ui, model, options.data, options.part, {unlabelled = options.unlabelled or false})
   local sample, judges, own = calibration.split(data, options.images or (options.int8 and 256 or 2048), options.held_out,
@@ -70,7 +64,10 @@ local function run(options, ui)
     ui:fail('%s (nothing was written; --force writes it all the same)', table.concat(refusals, '; '))
   end
   for _, refusal in ipairs(refusals) do table.insert(result.warnings, refusal) end
-  ui:try(bundle:set_value('provenance', provenance(options, model, images)):save(options.out))
+  ui:try(provenance.put(bundle, 'calibrate', {
+    model = options.model, genome = options.genome, int8 = options.int8, data = options.data, images = images:dim(1),
+    seconds = anet.clock() - began,
+  }, model.bundle):save(options.out))
   show(options, ui, f, own, result)
   for _, key in ipairs{'judged', 'by', 'before', 'after', 'lost', 'ratio'} do result[key] = f[key] end
   result.warnings = json.array(result.warnings)

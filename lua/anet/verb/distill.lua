@@ -1,18 +1,31 @@
 -- anet distill: train a supernet's options from its oracle.
 local anet = require 'anet'
 local core = require 'anet.core'
+local provenance = require 'anet.provenance'
 local road = require 'anet.road'
 local text = require 'anet.text'
+local unseen = require 'anet.unseen'
 
 local SETTINGS = {'batch', 'optimizer', 'decay', 'crop', 'flip', 'cutout', 'seed'}
 -- Flags that may be given beside --resume.
 local FREE = {out = true, threads = true, resume = true, json = true, quiet = true}
 
+-- How many of the first training images: as said, or those that the oracle was trained on, so that the others stay unseen.
+local function limit_of(ui, options, model)
+  local count = road.open_data(ui, options.data, 'train'):count()
+  if options.limit then return math.min(options.limit, count), count end
+  local used, verbs, known = unseen.used(model.bundle, options.data, count)
+  if not known or used == 0 or used == count then return count, count end
+  ui:line('on the first %d of %d images, which %s used: the others stay unseen', used, count, table.concat(verbs, ' and '))
+  return used, count
+end
+
 local function start(ui, options)
   if not options.supernet then ui:fail('want SUPERNET, or --resume') end
   local model = road.open_supernet(ui, options.supernet)
-  local run = {data = options.data, limit = options.limit, unlabelled = options.unlabelled or false, policy = options.policy, settings = {}, seconds = 0,
-               before = model.bundle:value 'provenance'}
+  local limit, of = limit_of(ui, options, model)
+  local run = {data = options.data, limit = limit, of = of, unlabelled = options.unlabelled or false, policy = options.policy, settings = {},
+               seconds = 0, from = provenance.read(model.bundle)}
   for _, key in ipairs(SETTINGS) do run.settings[key] = options[key] end
   return model, run
 end
@@ -28,9 +41,10 @@ local function resume(ui, options)
 end
 
 local function save_model(ui, distiller, model, run, out)
-  ui:try(road.bundle_for(model):set_supernet(distiller.supernet):set_value('provenance', {
-    verb = 'distill', version = anet.version, policy = run.policy, data = run.data, settings = run.settings,
-    steps = distiller.step, seconds = run.seconds, before = run.before,
+  local bundle = road.bundle_for(model):set_supernet(distiller.supernet)
+  ui:try(provenance.put(bundle, 'distill', {
+    policy = run.policy, data = run.data, part = 'train', images = distiller.data:count(), of = run.of, settings = run.settings,
+    steps = distiller.step, seconds = run.seconds, from = run.from or run.before,
   }):save(out))
   os.remove(out .. '.ckpt')
 end
@@ -65,7 +79,7 @@ return {
     {name = 'out', short = 'o', value = 'FILE', default = 'distilled.anet', help = 'bundle to write; FILE.ckpt while training'},
     {name = 'policy', value = 'NAME', default = 'adaptive', help = 'schedule policy: name or FILE.lua, :key=value,… sets its options'},
     {name = 'data', value = 'PATH', default = 'fashion-mnist', help = 'training images'},
-    {name = 'limit', value = 'N', type = 'integer', min = 1, help = 'use only the first N of them'},
+    {name = 'limit', value = 'N', type = 'integer', min = 1, help = 'use only the first N of them; those that the oracle was trained on where not given'},
     {name = 'unlabelled', help = "learn from the oracle's answers alone, without labels"},
     {name = 'batch', value = 'N', type = 'integer', min = 1, max = 65536, default = 128, help = 'images a step'},
     {name = 'optimizer', value = 'NAME', choices = {'sgd', 'adamw'}, default = 'adamw', help = 'update rule'},

@@ -1,5 +1,6 @@
 -- anet elastify: a supernet of a pretrained network.
 local anet = require 'anet'
+local provenance = require 'anet.provenance'
 local road = require 'anet.road'
 local text = require 'anet.text'
 
@@ -23,16 +24,16 @@ end
 local NORMS = {yes = true, no = false} -- auto: nil
 
 local function run(options, ui)
-  local pool = anet.pool(options.threads)
+  local pool, began = anet.pool(options.threads), anet.clock()
   local model = road.open_model(ui, options.model)
   local schedule = road.open_policy(ui, 'schedule', options.policy, options.seed)
   local dataset = options.data ~= '' and road.open_data(ui, options.data, 'train', options.images, options.seed) or nil
   local s = road.elastify(ui, model, schedule, dataset, options.images, pool, NORMS[options.norms])
   show(ui, s)
-  ui:try(road.bundle_for(model):set_supernet(s):set_value('provenance', {
-    verb = 'elastify', version = anet.version, model = options.model, policy = options.policy,
-    oracle = model.bundle:value 'provenance',
-  }):save(options.out))
+  ui:try(provenance.put(road.bundle_for(model):set_supernet(s), 'elastify', {
+    model = options.model, policy = options.policy, data = dataset and options.data, images = dataset and dataset:count(),
+    norms = options.norms, seed = options.seed, seconds = anet.clock() - began,
+  }, model.bundle):save(options.out))
   local count = #s:space():options()
   ui:line('%s: %d options, %s subnets, %s', options.out, count, s:space():size(), text.bytes(s:bytes()))
   ui:result{out = options.out, blocks = s:blocks(), frozen = s:frozen(), options = count, subnets = s:space():size(),

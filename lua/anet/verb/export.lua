@@ -1,12 +1,13 @@
 -- anet export: one subnet, or the oracle, in a file of its own that holds nothing else.
 local anet = require 'anet'
+local provenance = require 'anet.provenance'
 local road = require 'anet.road'
 local text = require 'anet.text'
 
 local function write_bundle(ui, options, model, net)
-  ui:try(road.bundle_for(model):set_net(net):set_value('provenance', {
-    verb = 'export', version = anet.version, model = options.model, genome = options.genome, rung = options.rung,
-  }):save(options.out))
+  ui:try(provenance.put(road.bundle_for(model):set_net(net), 'export', {
+    model = options.model, genome = options.genome, rung = options.rung,
+  }, model.bundle):save(options.out))
 end
 
 -- Arrays as `anet run` takes them: in the order of the file that the network came from.
@@ -53,7 +54,7 @@ return {
     {name = 'name', value = 'NAME', help = "of C: what its functions and macros begin with; the file's name where not given"},
     {name = 'weights', value = 'HOW', choices = {'inside', 'blob'}, help = 'of C: in the file, or in one beside it (.bin) that the program reads'},
     {name = 'genome', value = 'G', help = 'the subnet'},
-    {name = 'rung', value = 'N', type = 'integer', min = 1, help = 'a rung of the ladder that search made, 1 the oracle'},
+    {name = 'rung', value = 'N', type = 'integer', min = 1, help = 'a rung of the ladder that search made, 1 the fastest'},
   },
   run = run,
   notes = 'C is one C99 file and a header (.h) that says how to call it, with arrays laid out as anet run takes them.',

@@ -50,7 +50,7 @@ local function words(list)
 end
 
 local function run(options, ui)
-  local bundle = anet.bundle()
+  local bundle, began = anet.bundle(), anet.clock()
   local net = ui:try(anet.net.import(options.model, {
     about = bundle, partial = options.partial, outputs = options.outputs and words(options.outputs),
   }))
@@ -59,7 +59,7 @@ local function run(options, ui)
   if options.labels then bundle:set_value('classes', class_names(ui, options.labels)) end
   ui:try(bundle:set_value('provenance', {
     verb = 'import', version = anet.version, model = options.model, opset = bundle:value 'border'.opset,
-    producer = bundle:value 'border'.producer,
+    producer = bundle:value 'border'.producer, seconds = anet.clock() - began,
   }):save(options.out))
   local cost, left = net:cost(), bundle:value 'left_out'
   ui:line('%s', tostring(net))

@@ -2,7 +2,9 @@
 local anet = require 'anet'
 local core = require 'anet.core'
 local json = require 'anet.json'
+local provenance = require 'anet.provenance'
 local road = require 'anet.road'
+local rungs = require 'anet.rungs'
 local text = require 'anet.text'
 
 local C = core.C
@@ -71,16 +73,59 @@ local function show_input(ui, input)
           list(input.deviation))
 end
 
-local function show_provenance(ui, about)
-  if not about then return end
-  local job = about.job or {}
-  local parts = {}
-  for _, part in ipairs{about.verb and 'anet ' .. about.verb, job.architecture, job.data or about.data} do
-    parts[#parts + 1] = tostring(part)
+-- ---- how it was made -----------------------------------------------------------------------------
+
+-- '57000 of 60000 images of fashion-mnist', as far as a record says.
+local function data_of(record)
+  local job = type(record.job) == 'table' and record.job or record
+  if not job.data then return nil end
+  local images, of = job.images or job.limit, job.of
+  return (images and of and images ~= of and ('%s of %s images of '):format(images, of) or images and ('%s images of '):format(images) or '') ..
+           tostring(job.data) .. (job.part and ', part ' .. tostring(job.part) or '')
+end
+
+-- 'batch 128, decay 0.0001, …'
+local function settings_of(record)
+  local words = {}
+  for _, key in ipairs(text.keys(type(record.settings) == 'table' and record.settings or {})) do
+    words[#words + 1] = ('%s %s'):format(key, tostring(record.settings[key]))
   end
-  ui:line('made by %s%s%s', table.concat(parts, ' '),
-    about.accuracy and (', test accuracy %.2f %%'):format(100 * about.accuracy) or '',
-    about.seconds and ', in ' .. text.duration(about.seconds) or '')
+  return #words > 0 and table.concat(words, ', ') or nil
+end
+
+local function show_record(ui, record)
+  local job = type(record.job) == 'table' and record.job or {}
+  local made = tonumber(record.accuracy) and ('test accuracy %.2f %%'):format(100 * record.accuracy) or nil
+  local seconds = tonumber(record.seconds) and text.duration(record.seconds) or nil
+  local parts = {}
+  local function add(part) parts[#parts + 1] = part and tostring(part) or nil end
+  add(job.architecture or record.model)
+  add(data_of(record))
+  add(record.policy)
+  add(settings_of(record))
+  add(made)
+  add(seconds)
+  ui:line('  anet %s (%s): %s', tostring(record.verb), tostring(record.version), table.concat(parts, '; '))
+end
+
+-- The oldest first.
+local function show_provenance(ui, chain)
+  if #chain > 0 then ui:line('made by') end
+  for _, record in ipairs(chain) do show_record(ui, record) end
+end
+
+-- ---- a bundle as a whole -------------------------------------------------------------------------
+
+local function show_ladder(ui, ladder)
+  ui:line('ladder%s:', ladder.threads and (', %s thread%s'):format(tostring(ladder.threads), ladder.threads == 1 and '' or 's') or '')
+  local rows = {{'rung', 'genome', 'ms', '% of oracle', ladder.labelled == false and 'agreement' or 'accuracy', 'test accuracy'}}
+  local function add(name, r)
+    rows[#rows + 1] = {name, r.genome, ('%.3f'):format(r.measured_ms), ('%.1f'):format(100 * r.measured_ms / ladder.oracle.measured_ms),
+                       ('%.2f %%'):format(100 * r.score), r.test_accuracy and ('%.2f %%'):format(100 * r.test_accuracy) or ''}
+  end
+  for i, r in ipairs(ladder.rungs) do add(i, r) end
+  add('oracle', ladder.oracle)
+  ui:table(rows)
 end
 
 local function show_bundle(ui, options)
@@ -89,12 +134,14 @@ local function show_bundle(ui, options)
   local supernet = part(bundle:supernet())
   local net = supernet and supernet:oracle() or part(bundle:net())
   local latency, input = part(bundle:latency()), part(bundle:input())
+  local ladder, record = part(rungs.read(bundle)), part(provenance.read(bundle))
   if supernet then ui:line('%s', tostring(supernet)) end
   if net then ui:line('%s%s', supernet and 'oracle: ' or '', tostring(net)) end
   if not net then ui:line('%d loose tensors, no model', #bundle:tensors()) end
   if input then show_input(ui, input) end
   if latency then ui:line('%s', tostring(latency)) end
-  show_provenance(ui, bundle:value 'provenance')
+  if ladder then show_ladder(ui, ladder) end
+  show_provenance(ui, provenance.chain(bundle))
   if options.nodes and net then
     for line in net:describe():gmatch '[^\n]+' do ui:line('%s', line) end
   end
@@ -107,7 +154,7 @@ local function show_bundle(ui, options)
       subnets = supernet:space():size(), positions = supernet:space().positions, bytes = supernet:bytes(),
       options = json.array(supernet:space():options()),
     },
-    latency = latency and latency:info(), provenance = bundle:value 'provenance',
+    latency = latency and latency:info(), ladder = ladder and rungs.describe(ladder, {threads = ladder.threads, labelled = ladder.labelled}), provenance = record,
     blocks = blocks and json.array(blocks), frozen = frozen and json.array(frozen), left_out = bundle:value 'left_out',
   }
 end

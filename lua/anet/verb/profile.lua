@@ -21,6 +21,8 @@ local function run(options, ui)
   end
   ui:table(rows)
   local info = t:info()
+  info.doubt = t:doubt()
+  if info.doubt then ui:line('%s', info.doubt) end
   ui:try(model.bundle:set_latency(t):save(options.out or options.supernet))
   ui:line('%s: table of %s, %s', options.out or options.supernet, info.fingerprint, text.duration(info.seconds))
   info.options = list
@@ -33,7 +35,7 @@ return {
   flags = {
     {name = 'out', short = 'o', value = 'FILE', help = 'write to another bundle'},
     {name = 'batch', value = 'N', type = 'integer', min = 1, max = 4096, default = 1, help = 'images a run'},
-    {name = 'rounds', value = 'N', type = 'integer', min = 3, max = 100000, default = 30, help = 'interleaved rounds'},
+    {name = 'rounds', value = 'N', type = 'integer', min = 3, max = 100000, default = 20, help = 'interleaved rounds'},
     {name = 'held-out', value = 'N', type = 'integer', min = 1, max = 10000, default = 50, help = 'random subnets that tell the error'},
     {name = 'seed', value = 'N', type = 'integer', min = 0, default = 1, help = 'of all randomness'},
     {name = 'threads', value = 'N', type = 'integer', min = 0, max = 1024, default = 1, help = '0: all processors'},

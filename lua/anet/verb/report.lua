@@ -4,14 +4,18 @@ local json = require 'anet.json'
 local reader = require 'anet.results'
 local report = require 'anet.report'
 local road = require 'anet.road'
+local rungs = require 'anet.rungs'
 
 local MOST_BYTES = 256 * 2 ^ 20 -- of JSON
 
+-- Cloud and ladder are drawn by their accuracy on the images of the search; that on test images, where it is known, stands beside it.
 local function from_bundle(ui, path)
   local model = road.open_supernet(ui, path)
-  local about = model.bundle:value 'ladder'
-  if type(about) ~= 'table' then ui:fail("%s has no ladder ('anet search' makes one)", path) end
-  return {model = path, ladder = about.rungs, cloud = about.cloud, labelled = about.labelled}
+  local ladder, message = rungs.read(model.bundle)
+  if not ladder then ui:fail('%s: %s', path, message or "it has no ladder ('anet search' makes one)") end
+  local oracle = ladder.oracle
+  return {model = path, oracle = {accuracy = oracle.score, test_accuracy = oracle.test_accuracy, ms = oracle.measured_ms},
+          ladder = ladder.rungs, cloud = ladder.cloud, labelled = ladder.labelled}
 end
 
 local function from_json(ui, path)

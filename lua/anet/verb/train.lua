@@ -1,6 +1,7 @@
 -- anet train: a network from scratch, or on from a bundle's weights.
 local anet = require 'anet'
 local host = require 'anet.host'
+local provenance = require 'anet.provenance'
 local script = require 'anet.script'
 local json = require 'anet.json'
 local text = require 'anet.text'
@@ -112,7 +113,8 @@ local function start(ui, options, pool)
   local net, own, names = make_net(ui, job.architecture, input, train:classes(), options.seed)
   train, test = match(ui, job, net, names, train, test)
   local trainer = anet.train.trainer(net, train, own or input, settings, pool)
-  return trainer, test, {job = job, seconds = 0, history = json.array(), classes = names}
+  local from = job.architecture:find('%.anet$') and provenance.read(ui:try(anet.bundle.open(job.architecture))) or nil
+  return trainer, test, {job = job, seconds = 0, history = json.array(), classes = names, from = from}
 end
 
 local function resume(ui, options, pool)
@@ -141,7 +143,7 @@ local function save_model(ui, trainer, run, options, accuracy)
     bundle:set_net(trainer.net):set_input(trainer.input):set_value('classes', trainer.data:class_names())
     bundle:set_value('provenance', {
       verb = 'train', version = anet.version, job = run.job, settings = trainer.settings,
-      accuracy = accuracy, seconds = run.seconds, history = run.history,
+      accuracy = accuracy, seconds = run.seconds, history = run.history, from = run.from,
     })
     ui:try(bundle:save(options.out))
     return true
