@@ -105,14 +105,6 @@ typedef struct draft {
   char temporary[TEMPORARY]; /* "": the file has no name yet */
 } draft;
 
-static char *copy_text(const char *text)
-{
-  const size_t bytes = strlen(text) + 1;
-  char *copy = anet__alloc(bytes);
-  if (copy) memcpy(copy, text, bytes);
-  return copy;
-}
-
 static int open_device(draft *d)
 {
   d->file = open(d->path, O_WRONLY | O_CLOEXEC);
@@ -161,7 +153,7 @@ static int draft_new(draft *d, const char *path)
   if (there && !S_ISREG(info.st_mode)) return open_device(d);
   char *real = there ? realpath(path, NULL) : NULL;
   if (there) d->mode = info.st_mode & 0777;
-  d->target = copy_text(real ? real : path);
+  d->target = anet__strdup(real ? real : path);
   free(real);
   return d->target ? open_draft(d) : ANET_NOMEM;
 }

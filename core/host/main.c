@@ -73,13 +73,13 @@ static void prepare_process(void)
 {
   hold_numbers();
   signal(SIGXFSZ, SIG_IGN);
+  setenv("OPENBLAS_NUM_THREADS", "1", 0); /* run/blas.h: where it is loaded, it makes no threads */
   atexit(close_output);
 }
 
 int main(int argc, char **argv)
 {
   prepare_process();
-  setenv("OPENBLAS_NUM_THREADS", "1", 0); /* run/blas.h: where it is loaded, it makes no threads */
   lua_State *L = luaL_newstate();
   if (!L) {
     fputs("anet: out of memory\n", stderr);

@@ -50,6 +50,7 @@ end
 -- Write it under a temporary name and rename.
 ---@return anet.Bundle? self, string? message, string? code
 function Bundle:save(path)
+  core.may_write()
   local message, code = core.failure(C.anet_bundle_save(self.handle, path))
   if message then return nil, message, code end
   core.wrote(path)

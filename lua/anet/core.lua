@@ -49,6 +49,7 @@ end
 
 -- A stop may take its time from here on, and is seen by M.poll and by C calls alone: for what saves its state first.
 function M.hold()
+  M.held = true
   if host then host.hold() end
 end
 
@@ -60,6 +61,11 @@ function M.rescue(work, after)
   end)
   if M.is_stop(err) then M.stop(after()) end
   if not ok then error(err, 0) end
+end
+
+-- Before a file is written: nothing is once a stop was asked for, but by what saves its state.
+function M.may_write()
+  if not M.held then M.poll() end
 end
 
 -- Files that were written, for who says what a stop left.

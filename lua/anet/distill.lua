@@ -4,6 +4,7 @@
 -- policy's `next` answers: the least-squares start, batches block by block on the oracle's own
 -- activations, batches of whole subnets. The oracle stays frozen throughout.
 local core = require 'anet.core'
+local json = require 'anet.json'
 local labels = require 'anet.labels'
 local supernet = require 'anet.supernet'
 local tensor = require 'anet.tensor'
@@ -59,7 +60,7 @@ M.DEFAULTS = {
 function M.new(s, dataset, input, policy, settings, pool)
   local self = setmetatable({
     supernet = s, data = dataset, input = input, policy = policy, pool = core.pool(pool), step = 0,
-    settings = setmetatable(settings or {}, {__index = M.DEFAULTS}), tapes = {}, told = {},
+    settings = setmetatable(settings or {}, {__index = M.DEFAULTS}), tapes = {}, told = json.array(),
   }, Distiller)
   local c = self.settings
   core.must(dataset:count() > 0, 'distill: there are no images')
@@ -203,7 +204,7 @@ function Distiller:advance()
   self.answer = self.answer or self:ask()
   local answer = self.answer
   if not answer then return nil end
-  self.progress = self.progress or {done = 0, loss = 0, correct = 0, losses = {}}
+  self.progress = self.progress or {done = 0, loss = 0, correct = 0, losses = json.array()}
   self.keep = self.keep or self.supernet:space():keep()
   self.last = stages[answer.stage](self, answer)
   self.answer, self.progress = nil, nil

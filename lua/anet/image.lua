@@ -24,6 +24,7 @@ function M.decode(bytes, channels) return give(C.anet_image_decode(bytes, #bytes
 -- Write a PNG file.
 ---@return true? ok, string? message, string? code
 function M.save(image, path)
+  core.may_write()
   local message, code = core.failure(C.anet_image_save(core.handle(image, tensor.Tensor, 'save'), path))
   if message then return nil, message, code end
   core.wrote(path)

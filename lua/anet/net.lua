@@ -225,6 +225,7 @@ end
 ---@param about? anet.Bundle
 ---@return anet.Net? self, string? message, string? code
 function methods:export(path, about)
+  core.may_write()
   local message, code = core.failure(C.anet_net_export_onnx(self.handle, path, about and about.handle or nil))
   if message then return nil, message, code end
   core.wrote(path)
@@ -253,6 +254,7 @@ function methods:export_c(path, options)
       desc[field] = keep[side]
     end
   end
+  core.may_write()
   local message, code = core.failure(C.anet_net_export_c(self.handle, path, desc))
   if message then return nil, message, code end
   core.wrote(path)

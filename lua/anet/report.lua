@@ -146,6 +146,7 @@ function M.save(results, folder)
   if not paths and code ~= 'absent' then return nil, message, code end
   paths = paths or {}
   paths[#paths + 1] = folder .. '/report.html'
+  core.may_write()
   local ok, why, kind = host.write(paths[#paths], (M.html(results)))
   if not ok then return nil, why, kind end
   core.wrote(paths[#paths])

@@ -174,6 +174,7 @@ end
 -- Write such a file; the name says which.
 ---@return anet.Tensor? self, string? message, string? code
 function Tensor:save(path)
+  core.may_write()
   local message, code = core.failure(C.anet_tensor_save(self.handle, path))
   if message then return nil, message, code end
   core.wrote(path)

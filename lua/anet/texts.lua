@@ -40,7 +40,10 @@ M.SPECS = {
     optional = true,
   },
   trainer = {settings = SETTINGS, epoch = 'count', index = 'count', average_steps = 'count?', optional = true},
-  distiller = {told = {{each = 'any'}}, optional = true},
+  distiller = {
+    told = {{each = 'any'}}, progress = {done = 'count', loss = 'number', correct = 'number', losses = {'number'}, optional = true},
+    optional = true,
+  },
 }
 
 local function is_number(v) return type(v) == 'number' and v == v and math.abs(v) < math.huge end

@@ -50,8 +50,8 @@ local function make_models()
   for i, genome in ipairs{s:space():best(times:times(), times:times(), math.huge, 1)[1], s:space():keep()} do
     list[i] = {genome = genome, net = s:subnet(genome), measured_ms = i, predicted_ms = i, ratio = i / 2, score = i / 2}
   end
-  local made = {rungs = list, oracle = list[2], threads = 1}
-  assert(rungs.save(anet.bundle():set_supernet(s):set_input(input):set_latency(times), made, {cloud = {{1, 0.5}}}):save(ladder))
+  local bundle = anet.bundle():set_supernet(s):set_input(input):set_latency(times)
+  assert(rungs.save(bundle, {rungs = list, oracle = list[2]}, {cloud = {{1, 0.5}}}):save(ladder))
   local n, x = anet.net{input = {1024}}
   for _ = 1, 8 do x = n:linear(x, {channels = 1024}) end
   assert(anet.bundle():set_net(n:output(x):init(1)):save(large))
@@ -75,12 +75,13 @@ local function snapshot()
   return files
 end
 
--- What differs between two snapshots, other than files that a pattern allows, and those that `said` names as written.
+-- What differs between two snapshots, other than files that a pattern allows. said: the verb's last words, which name what it had
+-- written when the signal came.
 local function difference(before, after, allowed, said)
   local list = {}
+  local written = said:match 'written before that: (.*)' or ''
   for path, bytes in pairs(before) do
-    local named = said:find('written before that: ', 1, true) and said:find(path, 1, true)
-    if after[path] ~= bytes and not named then list[#list + 1] = path .. (after[path] and ' was changed' or ' is gone') end
+    if after[path] ~= bytes and not (after[path] and written:find(path, 1, true)) then list[#list + 1] = path .. (after[path] and ' was changed' or ' is gone') end
   end
   for path in pairs(after) do
     if not before[path] and not (allowed and path:find(allowed)) then list[#list + 1] = path .. ' was left' end
@@ -252,6 +253,30 @@ test.case('scripts', function()
   test.equal(status, 130)
   test.mentions(said, 'saved')
   test.mentions(said, 'stopped late')
+end)
+
+test.case('what was stopped in its first steps goes on', function()
+  for _, case in ipairs{
+    'train OUT/../tiny_net.lua --data DATA --limit 4000 --epochs 2 --batch 8 --out OUT/b.anet',
+    'distill SUPERNET --data DATA --limit 4000 --policy adaptive:solve_images=2000,block_epochs=2,joint_epochs=0.1 --out OUT/b.anet',
+  } do
+    local line, checkpoints = place(case), 0
+    for _, delay in ipairs{0.06, 0.12, 0.25, 0.5} do
+      local p = start(line)
+      process.sleep(delay)
+      p:signal(process.INT)
+      local status, said = p:wait(30)
+      if said:find 'go on with' then
+        checkpoints = checkpoints + 1
+        test.equal(status, 130)
+        local resumed, text = start(place(line:match '^%a+' .. ' --resume --out OUT/b.anet')):wait(60)
+        test.check(resumed == 0, ('%s, after %.2f s: status %d: %s'):format(case, delay, resumed, text))
+      end
+      os.execute(("rm -f '%s'/out/b.anet*"):format(folder))
+      if checkpoints == 2 then break end
+    end
+    test.check(checkpoints > 0, case .. ': no checkpoint')
+  end
 end)
 
 for i, case in ipairs(CASES) do

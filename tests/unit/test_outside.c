@@ -202,15 +202,15 @@ TEST(relative_paths)
 TEST(only_regular_files)
 {
   CHECK_EQ_I(mkfifo(in("pipe.bin"), 0600), 0);
-  CHECK_FAILS(import_with("pipe.bin"), ANET_IO, "not a regular file");
-  CHECK_FAILS(import_with("deep"), ANET_IO, "not a regular file");
+  CHECK_FAILS(import_with("pipe.bin"), ANET_IO, "regular file");
+  CHECK_FAILS(import_with("deep"), ANET_IO, "regular file");
   link_to("/dev/zero", "zero.bin");
   CHECK_FAILS(import_with("zero.bin"), ANET_FORMAT, "out of the folder");
   anet_bundle *bundle = NULL;
   CHECK_FAILS(anet_bundle_open(in("pipe.bin"), &bundle), ANET_IO, "pipe.bin");
   anet_tensor *t = NULL;
   CHECK_EQ_I(mkfifo(in("pipe.npy"), 0600), 0);
-  CHECK_FAILS(anet_tensor_load(in("pipe.npy"), &t), ANET_IO, "not a regular file");
+  CHECK_FAILS(anet_tensor_load(in("pipe.npy"), &t), ANET_IO, "regular file");
 }
 
 TEST(names_have_no_zero)

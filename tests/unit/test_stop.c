@@ -237,7 +237,7 @@ static int call_profile(world *w)
 static int call_time(world *w)
 {
   anet_plan *plans[] = {w->plan, w->plan};
-  const anet_timing_desc desc = {.rounds = 5, .limit_ms = 200};
+  const anet_timing_desc desc = {.rounds = 5, .limit_ms = 100};
   anet_timing timing[2];
   return anet_time_plans(plans, 2, w->pool, &desc, timing);
 }

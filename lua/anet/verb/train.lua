@@ -3,6 +3,7 @@ local anet = require 'anet'
 local host = require 'anet.host'
 local provenance = require 'anet.provenance'
 local script = require 'anet.script'
+local json = require 'anet.json'
 local text = require 'anet.text'
 
 local core = require 'anet.core'
@@ -113,7 +114,7 @@ local function start(ui, options, pool)
   train, test = match(ui, job, net, names, train, test)
   local trainer = anet.train.trainer(net, train, own or input, settings, pool)
   local from = job.architecture:find('%.anet$') and provenance.read(ui:try(anet.bundle.open(job.architecture))) or nil
-  return trainer, test, {job = job, seconds = 0, history = {}, classes = names, from = from}
+  return trainer, test, {job = job, seconds = 0, history = json.array(), classes = names, from = from}
 end
 
 local function resume(ui, options, pool)
