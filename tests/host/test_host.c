@@ -3,43 +3,12 @@
 #include <stdlib.h>
 #include "anet_host.h"
 #include "support/fault.h"
+#include "support/rungs.h"
 #include "support/test.h"
 
-enum { FEATURES = 6, CLASSES = 3, RUNGS = 4 };
+enum { RUNGS = 4 };
 
 /* ---- small worlds ------------------------------------------------------------------------- */
-
-/* A perceptron: rungs need plans that run, not plans that are good. */
-static anet_plan *small_plan(int32_t hidden)
-{
-  const anet_shape shape = {1, {FEATURES}};
-  const anet_attr wide = {.channels = hidden, .bias = 1}, last = {.channels = CLASSES, .bias = 1};
-  anet_net *net;
-  anet_plan *plan = NULL;
-  int32_t value;
-  CHECK_OK(anet_net_new(&net));
-  CHECK_OK(anet_net_input(net, "x", &shape, &value));
-  CHECK_OK(anet_net_add(net, "linear", NULL, &wide, &value, 1, &value));
-  CHECK_OK(anet_net_add(net, "linear", NULL, &last, &value, 1, &value));
-  CHECK_OK(anet_net_output(net, value));
-  CHECK_OK(anet_net_init(net, hidden));
-  CHECK_OK(anet_plan_new(net, 1, &plan));
-  anet_net_release(net);
-  return plan;
-}
-
-static anet_ladder *small_ladder(void)
-{
-  anet_ladder *ladder;
-  CHECK_OK(anet_ladder_new(&ladder));
-  for (int32_t i = 0; i < RUNGS; i++) {
-    anet_plan *plan = small_plan(4 * (i + 1));
-    const anet_rung rung = {"00", i + 1.0, i + 1.0, 0.5 + 0.1 * i};
-    CHECK_OK(anet_ladder_add(ladder, plan, &rung));
-    anet_plan_release(plan);
-  }
-  return ladder;
-}
 
 static anet_session *small_session(anet_ladder *ladder)
 {
@@ -51,8 +20,8 @@ static anet_session *small_session(anet_ladder *ladder)
 
 static void serve(anet_session *session)
 {
-  const float in[FEATURES] = {1, 2, 3, 4, 5, 6};
-  float out[CLASSES];
+  const float in[RUNGS_FEATURES] = {1, 2, 3, 4, 5, 6};
+  float out[RUNGS_CLASSES];
   CHECK_OK(anet_session_run(session, in, out, 1));
 }
 
@@ -83,7 +52,7 @@ static anet_policy *make(const char *text, const anet_ladder *ladder)
 
 TEST(policies_pick)
 {
-  anet_ladder *ladder = small_ladder();
+  anet_ladder *ladder = small_ladder(RUNGS);
   anet_session *session = small_session(ladder);
   serve(session);
   anet_policy *policy = make(PICK("return #ladder - 1"), ladder);
@@ -104,7 +73,7 @@ TEST(policies_pick)
 TEST(builtin_policies_serve)
 {
   static const char *const names[] = {"hysteresis", "deadline", "fixed"};
-  anet_ladder *ladder = small_ladder();
+  anet_ladder *ladder = small_ladder(RUNGS);
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     anet_session *session = small_session(ladder);
     anet_policy *policy = NULL;
@@ -122,7 +91,7 @@ TEST(builtin_policies_serve)
 
 TEST(options_are_checked)
 {
-  anet_ladder *ladder = small_ladder();
+  anet_ladder *ladder = small_ladder(RUNGS);
   anet_session *session = small_session(ladder);
   const char *text = PICK("return options.rung");
   anet_policy_desc desc = {.name = "test", .text = text, .options = "{\"rung\": 2}"};
@@ -162,7 +131,7 @@ TEST(what_is_no_policy_is_refused)
       {{.name = "x", .text = "while true do end"}, ANET_POLICY, "budget"},
       {{.name = "x", .text = "\033LJ"}, ANET_POLICY, "mode"},
   };
-  anet_ladder *ladder = small_ladder();
+  anet_ladder *ladder = small_ladder(RUNGS);
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
     anet_policy *policy;
     CHECK_FAILS(anet_policy_new(&wrong[i].desc, ladder, &policy), wrong[i].status, wrong[i].word);
@@ -187,7 +156,7 @@ TEST(a_failing_pick_leaves_the_rung)
       {PICK("while true do pcall(function() while true do end end) end"), "budget"},
       {PICK("local t = {} for i = 1, 1e9 do t[i] = {} end"), ""},
   };
-  anet_ladder *ladder = small_ladder();
+  anet_ladder *ladder = small_ladder(RUNGS);
   anet_session *session = small_session(ladder);
   CHECK_OK(anet_session_switch(session, 2));
   serve(session);
@@ -204,7 +173,7 @@ TEST(a_failing_pick_leaves_the_rung)
 /* The built-in policy serves until a reload: the failed one is not asked again. */
 TEST(after_a_failure_the_built_in_picks)
 {
-  anet_ladder *ladder = small_ladder();
+  anet_ladder *ladder = small_ladder(RUNGS);
   anet_session *session = small_session(ladder);
   anet_policy *policy = make(PICK("if calls == 2 then error 'oh' end return 1"), ladder);
   anet_state state;
@@ -231,7 +200,7 @@ TEST(after_a_failure_the_built_in_picks)
 
 TEST(a_pick_is_part_of_the_frame)
 {
-  anet_ladder *ladder = small_ladder();
+  anet_ladder *ladder = small_ladder(RUNGS);
   anet_session *session = small_session(ladder);
   anet_policy *policy = make(PICK("for i = 1, 3e5 do end return 3"), ladder);
   anet_state before, after;
@@ -250,7 +219,7 @@ TEST(a_pick_is_part_of_the_frame)
 
 TEST(a_reloaded_policy_takes_over_after_its_shadow)
 {
-  anet_ladder *ladder = small_ladder();
+  anet_ladder *ladder = small_ladder(RUNGS);
   anet_session *session = small_session(ladder);
   anet_policy *policy = make(PICK("return 1"), ladder);
   const anet_policy_desc next = {.name = "next", .text = PICK("return 4")};
@@ -271,7 +240,7 @@ TEST(a_reloaded_policy_takes_over_after_its_shadow)
 
 TEST(a_bad_reload_never_takes_over)
 {
-  anet_ladder *ladder = small_ladder();
+  anet_ladder *ladder = small_ladder(RUNGS);
   anet_session *session = small_session(ladder);
   anet_policy *policy = make(PICK("return 2"), ladder);
   anet_policy_desc next = {.name = "next", .text = "return {"};
@@ -292,7 +261,7 @@ TEST(a_bad_reload_never_takes_over)
 
 TEST(the_last_good_policy_comes_back)
 {
-  anet_ladder *ladder = small_ladder();
+  anet_ladder *ladder = small_ladder(RUNGS);
   anet_session *session = small_session(ladder);
   anet_policy *policy = make(PICK("return 2"), ladder);
   const anet_policy_desc next = {.name = "next",
@@ -322,7 +291,7 @@ static int make_and_drop(void *context)
 
 TEST(every_allocation_may_fail)
 {
-  anet_ladder *ladder = small_ladder();
+  anet_ladder *ladder = small_ladder(RUNGS);
   test_each_allocation(make_and_drop, ladder);
   anet_ladder_release(ladder);
 }

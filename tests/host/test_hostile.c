@@ -7,9 +7,10 @@
 #include <string.h>
 #include "anet_host.h"
 #include "base/clock.h"
+#include "support/rungs.h"
 #include "support/test.h"
 
-enum { FEATURES = 6, CLASSES = 3, RUNGS = 3, MOST_BODY = 4096, FRAMES = 3 };
+enum { RUNGS = 3, MOST_BODY = 4096, FRAMES = 3 };
 
 /* Sanitizers put more on the stack, and have memory of their own. */
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
@@ -20,41 +21,10 @@ enum { SANITIZED = 0 };
 
 /* ---- a small world ------------------------------------------------------------------------ */
 
-static anet_plan *small_plan(int32_t hidden)
-{
-  const anet_shape shape = {1, {FEATURES}};
-  const anet_attr wide = {.channels = hidden, .bias = 1}, last = {.channels = CLASSES, .bias = 1};
-  anet_net *net;
-  anet_plan *plan = NULL;
-  int32_t value;
-  CHECK_OK(anet_net_new(&net));
-  CHECK_OK(anet_net_input(net, "x", &shape, &value));
-  CHECK_OK(anet_net_add(net, "linear", NULL, &wide, &value, 1, &value));
-  CHECK_OK(anet_net_add(net, "linear", NULL, &last, &value, 1, &value));
-  CHECK_OK(anet_net_output(net, value));
-  CHECK_OK(anet_net_init(net, hidden));
-  CHECK_OK(anet_plan_new(net, 1, &plan));
-  anet_net_release(net);
-  return plan;
-}
-
-static anet_ladder *small_ladder(void)
-{
-  anet_ladder *ladder;
-  CHECK_OK(anet_ladder_new(&ladder));
-  for (int32_t i = 0; i < RUNGS; i++) {
-    anet_plan *plan = small_plan(4 * (i + 1));
-    const anet_rung rung = {"00", i + 1.0, i + 1.0, 0.5 + 0.1 * i};
-    CHECK_OK(anet_ladder_add(ladder, plan, &rung));
-    anet_plan_release(plan);
-  }
-  return ladder;
-}
-
 static void serve(anet_session *session)
 {
-  const float in[FEATURES] = {1, 2, 3, 4, 5, 6};
-  float out[CLASSES] = {-1e9f, -1e9f, -1e9f};
+  const float in[RUNGS_FEATURES] = {1, 2, 3, 4, 5, 6};
+  float out[RUNGS_CLASSES] = {-1e9f, -1e9f, -1e9f};
   CHECK_OK(anet_session_run(session, in, out, 1));
   CHECK(out[0] > -1e9f);
 }
@@ -167,7 +137,7 @@ static void try_all(size_t stack)
   char body[MOST_BODY];
   double worst_ms = 0, worst_bytes = 0;
   int32_t count = 0;
-  anet_ladder *ladder = small_ladder();
+  anet_ladder *ladder = small_ladder(RUNGS);
   FILE *file = fopen("tests/support/hostile.txt", "r");
   CHECK(file);
   while (file && fgets(body, sizeof body, file)) {
@@ -209,7 +179,7 @@ static void check_nested(const char *open, const char *inside, const char *close
 {
   static char body[MOST_BODY];
   size_t used = 0;
-  anet_ladder *ladder = small_ladder();
+  anet_ladder *ladder = small_ladder(RUNGS);
   for (int32_t i = 0; i < depth && used + 64 < sizeof body; i++)
     used += (size_t)snprintf(body + used, sizeof body - used, "%s", open);
   used += (size_t)snprintf(body + used, sizeof body - used, "%s", inside);
