@@ -21,8 +21,8 @@ enum {
   KEY = 640
 };
 static const double HOPELESS = 3; /* times the best estimate: not tried */
-/* What a byte of packed weights is worth, in time, and one that the second-level cache has no room for: larger tiles may
- * gain a little, cost much memory and drive others out of the caches. */
+/* What a byte of packed weights is worth, in time, and one that the second-level cache has no room
+ * for: larger tiles may gain a little, cost much memory and drive others out of the caches. */
 static const double NS_A_BYTE = 0.02, NS_A_FAR_BYTE = 0.05;
 static const size_t NEAR_BYTES = 1 << 20;
 
@@ -55,10 +55,12 @@ static void make_folders(char *path)
   }
 }
 
-/* One write of one short line: programs that add theirs at the same time do not mix. */
+/* One write of one short line: programs that add theirs at the same time do not mix. A pipe that
+ * nobody reads is refused, not waited for. */
 static bool append(const anet__tune *t, const char *line)
 {
-  const int file = open(t->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK;
+  const int file = open(t->path, flags, 0666);
   if (file < 0) return false;
   const size_t bytes = strlen(line);
   const bool done = write(file, line, bytes) == (ssize_t)bytes;

@@ -59,7 +59,8 @@ test.case('mistakes', function()
 end)
 
 test.case('an environment that asks for what is not there', function()
-  for _, wrong in ipairs{"ANET_ISA=foo", 'ANET_TUNE=/proc/no-such/methods', 'ANET_TUNE=' .. folder, 'ANET_TUNE=' .. ('x/'):rep(400),
+  os.execute(('mkfifo %s/pipe.tsv'):format(folder))
+  for _, wrong in ipairs{"ANET_ISA=foo", ('ANET_TUNE=%s/pipe.tsv'):format(folder), 'ANET_TUNE=/proc/no-such/methods', 'ANET_TUNE=' .. folder, 'ANET_TUNE=' .. ('x/'):rep(400),
                          'ANET_LUA=' .. folder, 'ANET_LUA=/no-such-folder'} do
     for _, arguments in ipairs{'info', 'eval /no-such-file', 'demo', 'bench kernels', folder .. '/empty.lua'} do
       io.open(folder .. '/empty.lua', 'w'):close()
