@@ -17,13 +17,9 @@ enum {
   BYTES_A_STEP = 32,     /* an allocation of so many bytes costs one step */
   COLLECTED_A_STEP = 64, /* and so does collecting so many */
   MOST_TEXT = 1 << 16,   /* bytes of a text that a policy makes */
-  COPY_DEPTH = 16,       /* nested tables in a value */
-  COPY_VALUES = 1 << 20, /* values in a value */
   MOST_WORK = 10 << 20,  /* steps of one call of a native */
   PARSER_STACK = 4 << 20 /* bytes */
 };
-
-static const char PRELUDE[] = "lua/anet/policy/prelude.lua";
 
 /* Invariant: the state's allocator is `charge_alloc` with this as its data, so that every coroutine
  * of the state leads back here. */
@@ -188,13 +184,16 @@ static int fail_over(const anet__sandbox *s)
                    s->most_steps, s->most_ms / 1000);
 }
 
-/* A wrong call of what the prelude grants is told of at the prelude's own line, which is none of
- * the policy's author's business. */
-static const char *skip_prelude(const char *text)
+/* A wrong call of what the sandbox grants is told of at our own line, which is none of the policy's
+ * author's business. */
+static const char *skip_place(const char *text)
 {
-  const size_t length = sizeof PRELUDE - 1;
-  if (strncmp(text, PRELUDE, length) != 0 || text[length] != ':') return text;
-  const char *rest = text + length + 1 + strspn(text + length + 1, "0123456789");
+  static const char ours[] = "lua/anet/policy/";
+  if (strncmp(text, ours, sizeof ours - 1) != 0) return text;
+  const char *line = strstr(text, ".lua:");
+  if (!line) return text;
+  line += strlen(".lua:");
+  const char *rest = line + strspn(line, "0123456789");
   return strncmp(rest, ": ", 2) == 0 ? rest + 2 : text;
 }
 
@@ -208,7 +207,7 @@ static int fail_with_error(anet__sandbox *s, int lua_status)
   if (!text)
     return anet_fail(ANET_POLICY, "policy '%s': the error is a %s", s->name,
                      luaL_typename(s->L, -1));
-  return anet_fail(ANET_POLICY, "policy '%s': %.400s", s->name, skip_prelude(text));
+  return anet_fail(ANET_POLICY, "policy '%s': %.400s", s->name, skip_place(text));
 }
 
 /* A question on its way into the state. */
@@ -310,6 +309,26 @@ static void run_file(lua_State *L, const char *path, int arguments)
   lua_call(L, arguments, LUA_MULTRET);
 }
 
+/* Files that the prelude finds in the table of natives, each run with that table; later ones see
+ * the earlier. */
+static const struct beside {
+  const char *field, *path;
+} beside[] = {
+    {"text", "lua/anet/text.lua"},
+    {"race", "lua/anet/policy/race.lua"},
+    {"libraries", "lua/anet/policy/libraries.lua"},
+    {"random", "lua/anet/policy/random.lua"},
+    {"genomes", "lua/anet/policy/genomes.lua"},
+};
+
+/* The table of natives is at 1. */
+static void run_beside(lua_State *L, const struct beside *file)
+{
+  lua_pushvalue(L, 1);
+  run_file(L, file->path, 1);
+  lua_setfield(L, 1, file->field);
+}
+
 /* Runs protected with a plan as light userdata. The prelude gives the dispatcher and the
  * environment of the policy's chunk, and that is all that the chunk can reach. */
 static int build(lua_State *L)
@@ -335,11 +354,8 @@ static int build(lua_State *L)
   lua_setfield(L, -2, "most_work");
   anet__sandbox_natives(L);
   anet__sandbox_keys(L);
-  run_file(L, "lua/anet/text.lua", 0);
-  lua_setfield(L, 1, "text");
-  run_file(L, "lua/anet/policy/race.lua", 0);
-  lua_setfield(L, 1, "race");
-  run_file(L, PRELUDE, 1); /* -> dispatcher, environment */
+  for (int i = 0; i < ANET_COUNT(beside); i++) run_beside(L, &beside[i]);
+  run_file(L, "lua/anet/policy/prelude.lua", 1); /* -> dispatcher, environment */
   wipe_globals(L);
   load(L, p->desc->text, p->desc->size, p->desc->name);
   lua_insert(L, -2);
@@ -450,121 +466,4 @@ void anet__sandbox_release(anet__sandbox *s)
   }
   anet__free(s->name);
   anet__free(s);
-}
-
-/* ---- values -------------------------------------------------------------------------------- */
-
-enum { MEMO_TEXT = 64 }; /* shorter strings are as quickly made again as found */
-
-/* `memo` is a table on `to`'s stack: by the address in `from`, what it became in `to`; false while
- * a table is under way. */
-typedef struct copier {
-  lua_State *from, *to;
-  int memo, values;
-  double bytes, most_bytes;
-} copier;
-
-static const char *copy_value(copier *c, int index, int depth);
-
-static void remember(copier *c, const void *address)
-{
-  lua_pushlightuserdata(c->to, (void *)address);
-  lua_pushvalue(c->to, -2);
-  lua_rawset(c->to, c->memo);
-}
-
-/* Pushes what the value at an address became, if it was met before. */
-static bool recall(copier *c, const void *address)
-{
-  lua_pushlightuserdata(c->to, (void *)address);
-  lua_rawget(c->to, c->memo);
-  if (!lua_isnil(c->to, -1)) return true;
-  lua_pop(c->to, 1);
-  return false;
-}
-
-/* The entries of the table at `index` into the new one on top. */
-static const char *copy_entries(copier *c, int index, int depth)
-{
-  lua_pushnil(c->from);
-  while (lua_next(c->from, index)) {
-    int top = lua_gettop(c->from);
-    const char *why = copy_value(c, top - 1, depth + 1);
-    if (!why && (why = copy_value(c, top, depth + 1))) lua_pop(c->to, 1);
-    if (why) {
-      lua_pop(c->from, 2);
-      return why;
-    }
-    lua_rawset(c->to, -3);
-    lua_pop(c->from, 1);
-  }
-  return NULL;
-}
-
-static const char *copy_table(copier *c, int index, int depth)
-{
-  const void *address = lua_topointer(c->from, index);
-  if (recall(c, address)) {
-    if (lua_istable(c->to, -1)) return NULL;
-    lua_pop(c->to, 1);
-    return "a value contains itself";
-  }
-  if (depth >= COPY_DEPTH) return "a value has too many levels";
-  if (!lua_checkstack(c->from, 4) || !lua_checkstack(c->to, 6)) return "a value is too deep";
-  lua_pushboolean(c->to, 0);
-  remember(c, address);
-  lua_pop(c->to, 1);
-  lua_newtable(c->to);
-  const char *why = copy_entries(c, index, depth);
-  if (why)
-    lua_pop(c->to, 1);
-  else
-    remember(c, address);
-  return why;
-}
-
-static const char *copy_text(copier *c, int index)
-{
-  size_t size;
-  const char *text = lua_tolstring(c->from, index, &size);
-  if (size >= MEMO_TEXT && recall(c, text)) return NULL;
-  c->bytes += (double)size;
-  if (c->bytes > c->most_bytes) return "a value has too long texts";
-  lua_pushlstring(c->to, text, size);
-  if (size >= MEMO_TEXT) remember(c, text);
-  return NULL;
-}
-
-/* index is absolute; keys are copied as they are, so that a number stays one. */
-static const char *copy_value(copier *c, int index, int depth)
-{
-  if (++c->values > COPY_VALUES) return "a value is too large";
-  switch (lua_type(c->from, index)) {
-    case LUA_TNIL:
-      lua_pushnil(c->to);
-      return NULL;
-    case LUA_TBOOLEAN:
-      lua_pushboolean(c->to, lua_toboolean(c->from, index));
-      return NULL;
-    case LUA_TNUMBER:
-      lua_pushnumber(c->to, lua_tonumber(c->from, index));
-      return NULL;
-    case LUA_TSTRING:
-      return copy_text(c, index);
-    case LUA_TTABLE:
-      return copy_table(c, index, depth);
-    default:
-      return "only nil, booleans, numbers, strings and tables of them may cross";
-  }
-}
-
-const char *anet__sandbox_copy(lua_State *from, int index, lua_State *to, double most_bytes)
-{
-  if (index < 0) index = lua_gettop(from) + 1 + index;
-  if (!lua_checkstack(to, 6)) return "the stack is full";
-  lua_newtable(to);
-  copier c = {from, to, lua_gettop(to), 0, 0, most_bytes};
-  const char *why = copy_value(&c, index, 0);
-  lua_remove(to, c.memo);
-  return why;
 }

@@ -10,7 +10,7 @@
  * the collector runs between instructions, when so much was allocated, and not by itself. So the
  * same policy does the same in every process.
  *
- * Nothing that a policy can call calls back into Lua, but resume, whose depth the prelude bounds;
+ * Nothing that a policy can call calls back into Lua, but resume, whose depth is bounded;
  * its text is parsed on a stack of our own. So 256 KB of stack are enough for a host. Values cross
  * as plain data.
  */
