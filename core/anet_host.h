@@ -39,8 +39,8 @@ ANET_API int anet_policy_new(const anet_policy_desc *desc, const anet_ladder *la
                              anet_policy **out);
 ANET_API void anet_policy_release(anet_policy *policy);
 
-/* Ask for the rung of the next frame and switch the session to it. The time that this takes counts as
- * the last frame's. ANET_POLICY: the policy failed, which anet_state counts. It is not asked again:
+/* Ask for the rung of the next frame and switch the session to it. The processor time that this
+ * takes counts as the last frame's. ANET_POLICY: the policy failed, which anet_state counts. It is not asked again:
  * where it had been reloaded the one before it is back, else the session's built-in policy
  * (ANET_POLICY_HYSTERESIS) picks from the next frame on, and picks here are ANET_OK and do nothing,
  * until a reload. */
