@@ -4,6 +4,7 @@
 -- it has not run before, and hands back the results. Its picks are recalibrated, compiled, measured end to
 -- end and made a ladder.
 local core = require 'anet.core'
+local json = require 'anet.json'
 local evaluate = require 'anet.evaluate'
 
 local M = {}
@@ -178,7 +179,7 @@ end
 
 -- Every genome that was run: {{ms, score}, …}, for plots.
 function Explorer:cloud()
-  local list = {}
+  local list = json.array()
   for i, genome in ipairs(self.order) do list[i] = {self:ms(genome), self.seen[genome].score} end
   return list
 end

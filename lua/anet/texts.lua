@@ -69,8 +69,10 @@ local function wrong(v, where, want) return ('%s is %s, want %s'):format(where, 
 
 local check
 
+-- An object of nothing passes too: an empty list of Lua's is written as one where its writer did not say what it is.
 local function check_array(v, spec, where)
-  if type(v) ~= 'table' or not json.is_array(v) then return wrong(v, where, 'an array') end
+  if type(v) ~= 'table' or v == json.null or not (json.is_array(v) or next(v) == nil) then return wrong(v, where, 'an array') end
+  if next(v) == nil then json.array(v) end
   for i, item in ipairs(v) do
     local problem = check(item, spec[1], ('%s[%d]'):format(where, i))
     if problem then return problem end

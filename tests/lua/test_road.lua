@@ -395,5 +395,19 @@ test.case('budgets on the command line', function()
   fails(flags .. ' --budgets quick', "'quick'")
 end)
 
+test.case('a search that tried nothing leaves a bundle that can be read, and says why it ended', function()
+  local policy, out = folder .. '/never.lua', folder .. '/never.anet'
+  write(policy, "return {api = 1, kind = 'search', new = function() return {propose = function() return {} end, observe = function() end, " ..
+                  'done = function() return false end} end}')
+  local output, status = run(('search %s --data %s --policy %s --budgets 95%% --margin 0 --threads 1 --out %s'):format(supernet_file, images_folder, policy, out))
+  test.equal(status, 0)
+  test.mentions(output, 'nothing new in 50 rounds')
+  output, status = run('info ' .. out)
+  test.equal(status, 0)
+  test.mentions(output, 'oracle')
+  local old = anet.bundle():set_text('ladder', '{"rungs": [{"genome": "0", "predicted_ms": 1, "measured_ms": 1, "score": 1}], "cloud": {}}')
+  test.check(rungs.read(old), 'an empty list that was written as an object')
+end)
+
 os.execute('rm -r ' .. folder)
 return test.finish()
