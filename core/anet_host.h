@@ -10,8 +10,8 @@
  *   }
  *
  * The session must have been made with ANET_POLICY_HOST. A policy runs in a sandbox: it can reach
- * nothing of the program, and its memory, steps, time and stack are bounded. 256 KB of stack are enough
- * for a thread that loads policies, picks and runs sessions.
+ * nothing of the program, and its memory, steps, time and stack are bounded. 256 KB of stack are
+ * enough for a thread that loads policies, picks and runs sessions.
  */
 #ifndef ANET_HOST_H
 #define ANET_HOST_H
@@ -40,15 +40,15 @@ ANET_API int anet_policy_new(const anet_policy_desc *desc, const anet_ladder *la
 ANET_API void anet_policy_release(anet_policy *policy);
 
 /* Ask for the rung of the next frame and switch the session to it. The processor time that this
- * takes counts as the last frame's. ANET_POLICY: the policy failed, which anet_state counts. It is not asked again:
- * where it had been reloaded the one before it is back, else the session's built-in policy
- * (ANET_POLICY_HYSTERESIS) picks from the next frame on, and picks here are ANET_OK and do nothing,
- * until a reload. */
+ * takes counts as the last frame's. ANET_POLICY: the policy failed, which anet_state counts. It is
+ * not asked again: where it had been reloaded the one before it is back, else the session's
+ * built-in policy (ANET_POLICY_HYSTERESIS) picks from the next frame on, and picks here are ANET_OK
+ * and do nothing, until a reload. */
 ANET_API int anet_policy_pick(anet_policy *policy, anet_session *session);
 
-/* Replace the policy while the session runs. The new one is asked beside the old, or the built-in, for
- * `frames` picks (0: 32), whose answers are thrown away, and then takes over. Where it fails before,
- * the pick says so with ANET_POLICY, it is dropped, and the old one stays. ladder as in
+/* Replace the policy while the session runs. The new one is asked beside the old, or the built-in,
+ * for `frames` picks (0: 32), whose answers are thrown away, and then takes over. Where it fails
+ * before, the pick says so with ANET_POLICY, it is dropped, and the old one stays. ladder as in
  * anet_policy_new. */
 ANET_API int anet_policy_reload(anet_policy *policy, const anet_policy_desc *desc,
                                 const anet_ladder *ladder, int32_t frames);

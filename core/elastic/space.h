@@ -14,11 +14,11 @@ enum { ANET_MAX_POSITIONS = 256, ANET_MAX_GENES = 36 };
 struct anet_space {
   atomic_int refs;
   int32_t positions;
-  int32_t *trunk;       /* (positions) owned */
-  anet_option *option;  /* (options) owned */
+  int32_t *trunk;      /* (positions) owned */
+  anet_option *option; /* (options) owned */
   int32_t options, capacity;
-  int32_t *first;       /* (positions + 1) owned */
-  bool bound;           /* a supernet's: options come with pieces, so only it may add them */
+  int32_t *first; /* (positions + 1) owned */
+  bool bound;     /* a supernet's: options come with pieces, so only it may add them */
 };
 
 /* May the option be added? Nothing is changed. */
@@ -26,7 +26,8 @@ int anet__space_check(const anet_space *space, const anet_option *option);
 /* Add an option that was checked. */
 int anet__space_insert(anet_space *space, const anet_option *option);
 
-/* A natural number in base 10^9, least limb first; enough for ANET_MAX_GENES ^ ANET_MAX_POSITIONS. */
+/* A natural number in base 10^9, least limb first; enough for ANET_MAX_GENES ^ ANET_MAX_POSITIONS.
+ */
 enum { ANET_BIG_LIMBS = 45 };
 typedef struct anet__big {
   int32_t used; /* limbs above are zero and not read */
@@ -45,9 +46,9 @@ typedef struct anet__arrivals {
 int anet__arrivals_new(const anet_space *space, anet__arrivals *out);
 void anet__arrivals_free(anet__arrivals *arrivals);
 
-/* A limit on labels, for callers that must not be held up or fill the memory: `charge` is asked while
- * labels are made, with how many were looked at since it was last asked and the bytes that all now
- * take. false ends the search with ANET_RANGE. */
+/* A limit on labels, for callers that must not be held up or fill the memory: `charge` is asked
+ * while labels are made, with how many were looked at since it was last asked and the bytes that
+ * all now take. false ends the search with ANET_RANGE. */
 typedef struct anet__meter {
   bool (*charge)(void *data, double labels, double bytes);
   void *data;
@@ -64,15 +65,16 @@ typedef struct anet__label {
 /* Labels of boundary b are label[first[b]] .. label[first[b + 1] - 1], sorted by rising cost and
  * falling damage; only those with cost <= limit. */
 typedef struct anet__labels {
-  anet__label *label;  /* owned */
+  anet__label *label; /* owned */
   int32_t count, capacity;
-  int32_t *first;      /* (positions + 2) owned */
+  int32_t *first; /* (positions + 2) owned */
 } anet__labels;
 
-/* Checks the figures (finite, costs not negative; options each) and labels all boundaries. meter: may
- * be NULL. */
+/* Checks the figures (finite, costs not negative; options each) and labels all boundaries. meter:
+ * may be NULL. */
 int anet__labels_new(const anet_space *space, const anet__arrivals *arrivals, const double *cost,
-                     const double *damage, double limit, const anet__meter *meter, anet__labels *out);
+                     const double *damage, double limit, const anet__meter *meter,
+                     anet__labels *out);
 void anet__labels_free(anet__labels *labels);
 
 /* Charges what was looked at and is held; NULL meter: nothing. ANET_RANGE: over the limit. */
@@ -81,7 +83,8 @@ int anet__meter_charge(const anet__meter *meter, double labels, double bytes);
 /* anet_space_front and anet_space_best under a limit. */
 int anet__space_front(const anet_space *space, const double *cost, const double *damage,
                       const anet__meter *meter, anet_front **out);
-int anet__space_best(const anet_space *space, const double *cost, const double *damage, double budget,
-                     int32_t k, const anet__meter *meter, uint8_t *genomes, int32_t *found);
+int anet__space_best(const anet_space *space, const double *cost, const double *damage,
+                     double budget, int32_t k, const anet__meter *meter, uint8_t *genomes,
+                     int32_t *found);
 
 #endif
