@@ -110,9 +110,10 @@ static int charge_opening(const finder *f, int32_t parent)
   const int32_t boundary = f->part[parent].boundary;
   const double opened = f->arrivals.first[boundary + 1] - f->arrivals.first[boundary];
   const double halvings = log2(2.0 + f->labels.count), options = f->space->positions - boundary + 1;
-  const double bytes = (double)f->labels.capacity * sizeof *f->labels.label +
-                       (double)f->part_capacity * sizeof *f->part +
-                       (double)f->capacity * sizeof *f->heap;
+  const double growing =
+      (double)f->part_capacity * sizeof *f->part + (double)f->capacity * sizeof *f->heap;
+  const double bytes =
+      (double)f->labels.capacity * sizeof *f->labels.label + ANET_GROWING * growing;
   return anet__meter_charge(f->meter, opened * halvings * options / 4, bytes);
 }
 

@@ -39,7 +39,7 @@ static int charge_looks(merger *m, const anet__labels *l)
   if (m->looks < LOOKS_A_CHARGE) return ANET_OK;
   const double looks = m->looks;
   m->looks = 0;
-  return anet__meter_charge(m->meter, looks, (double)l->capacity * sizeof *l->label);
+  return anet__meter_charge(m->meter, looks, (double)ANET_GROWING * l->capacity * sizeof *l->label);
 }
 
 static bool comes_before(const merger *m, int32_t a, int32_t b)

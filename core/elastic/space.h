@@ -54,6 +54,9 @@ typedef struct anet__meter {
   void *data;
 } anet__meter;
 
+/* A list that doubles is beside its next self while it is copied. */
+enum { ANET_GROWING = 3 };
+
 /* The best ways to reach a boundary: no label of one boundary has less of cost and no more of
  * damage than another, or the other way round. */
 typedef struct anet__label {
