@@ -201,7 +201,8 @@ test.case('greedy takes the least damage for the time it saves', function()
       local seen = {}
       for _, p in ipairs(round) do
         test.equal(p.count, math.min(1000, w.images))
-        test.check(not seen[p.genome] and p.genome ~= now, 'each once, none as it is')
+        test.check(not seen[p.genome], 'each once')
+        test.check(p.genome ~= now, 'none as it is')
         seen[p.genome] = true
         test.check(w:time(p.genome) < w:time(now), 'every proposal is faster')
         local cost = (w:harm(p.genome) - w:harm(now) + 1e-4) / (w:time(now) - w:time(p.genome))
