@@ -5,6 +5,7 @@
 #include "support/moved_clock.h"
 
 #include "anet_host.h"
+#include "base/alloc.h"
 #include "edge/session.h"
 #include "support/rungs.h"
 #include "support/scratch.h"
@@ -22,6 +23,7 @@ enum { RUNGS = 4, MS = 1000000 };
   " end} end}"
 
 typedef struct world {
+  size_t bytes; /* held before it */
   anet_ladder *ladder;
   anet_session *session;
   anet_policy *policy;
@@ -32,9 +34,17 @@ static anet_policy_desc named(const char *text)
   return (anet_policy_desc){.name = "test", .text = text};
 }
 
+static size_t live_bytes(void)
+{
+  anet__alloc_stats stats;
+  anet__alloc_read(&stats);
+  return stats.live_bytes;
+}
+
 static world begin_with(const anet_policy_desc *desc)
 {
-  world w = {.ladder = small_ladder(RUNGS)};
+  world w = {.bytes = live_bytes()};
+  w.ladder = small_ladder(RUNGS);
   const anet_session_desc wanted = {.budget_ms = 100, .policy = ANET_POLICY_HOST, .rung = 0};
   wall_step = cpu_step = 0;
   CHECK_OK(anet_session_new(w.ladder, NULL, &wanted, &w.session));
@@ -53,6 +63,7 @@ static void end(world *w)
   anet_policy_release(w->policy);
   anet_session_release(w->session);
   anet_ladder_release(w->ladder);
+  CHECK_EQ_I(live_bytes(), w->bytes);
 }
 
 static void reload(world *w, const char *text, int32_t frames)
@@ -236,8 +247,9 @@ TEST(a_pick_costs_its_processor_time)
 #define STATE_MAP(X)                                                                               \
   X(battery)                                                                                       \
   X(budget_ms)                                                                                     \
-  X(drift) X(failures) X(frame_ms) X(frames) X(frames_on_rung) X(free_bytes) X(last_ms) X(late)    \
-      X(load) X(mean_ms) X(p50_ms) X(p90_ms) X(p99_ms) X(rung) X(rungs) X(slowdown) X(temperature) \
+  X(drift)                                                                                         \
+  X(failures) X(frame_ms) X(frames) X(frames_on_rung) X(free_bytes) X(last_ms) X(late) X(load)     \
+      X(mean_ms) X(p50_ms) X(p90_ms) X(p99_ms) X(rung) X(rungs) X(slowdown) X(temperature)         \
           X(time_left_ms)
 
 TEST(a_policy_is_told_the_whole_state)
@@ -264,7 +276,7 @@ TEST(a_policy_is_told_the_whole_state)
 
 TEST(a_policy_is_told_the_whole_ladder)
 {
-  world w = {.ladder = NULL};
+  world w = {.bytes = live_bytes()};
   anet_plan *plan = small_plan(4);
   const anet_rung rung[] = {{"01", 1.5, 2, 0.25}, {"10", 3.5, 4, 0.75}};
   const anet_session_desc wanted = {.budget_ms = 100};
