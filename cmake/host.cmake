@@ -65,4 +65,5 @@ if(ANET_TESTS)
     add_test(NAME host/${name} COMMAND ${name} WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
     set_tests_properties(host/${name} PROPERTIES TIMEOUT 600 LABELS host)
   endforeach()
+  add_dependencies(test_command anet) # which it runs
 endif()
