@@ -364,12 +364,12 @@ TEST(busy_processes_hold_nothing_and_end)
 {
   begin();
   struct rlimit limit = {0, 0};
-  const pid_t pid = (pid_t)atoi(run("return s.busy(4321)"));
+  const pid_t pid = (pid_t)atoi(run("return s.busy(3)"));
   CHECK(pid > 0 && is_alive(pid));
-  for (int i = 0; i < 2000 && (limit.rlim_cur != 4321 || files_of(pid)); i++, nap())
+  for (int i = 0; i < 2000 && (limit.rlim_cur != 3 || files_of(pid)); i++, nap())
     prlimit(pid, RLIMIT_CPU, NULL, &limit);
-  CHECK_EQ_I(limit.rlim_cur, 4321);
-  CHECK_EQ_I(limit.rlim_max, 4321);
+  CHECK_EQ_I(limit.rlim_cur, 3);
+  CHECK_EQ_I(limit.rlim_max, 3);
   CHECK_EQ_I(files_of(pid), 0);
   run("s.idle(0)"); /* that is nobody's */
   CHECK(is_alive(pid));
@@ -383,7 +383,7 @@ TEST(busy_processes_hold_nothing_and_end)
 
 static void tell_and_go(void)
 {
-  fprintf(stderr, "%s", run("return s.busy(4322)"));
+  fprintf(stderr, "%s", run("return s.busy(3)"));
   fflush(stderr);
   for (int i = 0; i < 2000 && files_of((pid_t)atoi(lua_tostring(L, -1))); i++) nap();
 }
