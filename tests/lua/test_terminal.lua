@@ -19,9 +19,9 @@ assert(io.open(command.path 'log', 'w')):close()
 local history = command.path 'state/anet/history'
 
 -- A session; its functions to type and to await.
-local function open()
+local function open(words)
   local terminal = process.open_terminal()
-  local p = process.start(arg[-1], {'repl'}, command.path 'log', terminal.path)
+  local p = process.start(arg[-1], words or {'repl'}, command.path 'log', terminal.path)
   local function expect(text) return test.check(terminal:expect(text, 10), ('no %q in %q'):format(text, terminal.text)) end
   expect '> '
   return {
@@ -69,7 +69,7 @@ test.case('lines are remembered from one session to the next', function()
 end)
 
 test.case('the end of input is the end', function()
-  local s = open()
+  local s = open{} -- without a verb, too
   s.ask('pears = 1', '> ')
   s.quit()
   local text, status = command.run "repl </dev/null"
