@@ -9,7 +9,7 @@
 #include "support/scratch.h"
 #include "support/test.h"
 
-static char folder[SCRATCH_PATH], anet[SCRATCH_PATH];
+static char folder[SCRATCH_PATH], anet[SCRATCH_PATH], tree[SCRATCH_PATH];
 
 static void begin(void)
 {
@@ -18,7 +18,7 @@ static void begin(void)
   if (bytes < 0) abort();
   self[bytes] = '\0';
   snprintf(anet, sizeof anet, "%s/anet", dirname(self));
-  unsetenv("ANET_LUA");
+  snprintf(tree, sizeof tree, "%s", getenv("ANET_LUA") ? getenv("ANET_LUA") : "");
   test_scratch_new(folder);
   setenv("A", anet, 1);
   setenv("F", folder, 1);
@@ -26,7 +26,7 @@ static void begin(void)
 
 static void end(void)
 {
-  unsetenv("ANET_LUA");
+  setenv("ANET_LUA", tree, 1);
   test_scratch_remove(folder);
 }
 
@@ -129,6 +129,19 @@ TEST(a_script_that_fails)
   end();
 }
 
+/* 200 ms after a signal that nobody looked at. */
+TEST(a_script_that_does_not_look)
+{
+  char want[2 * SCRATCH_PATH];
+  begin();
+  put("s.lua", "local ffi = require 'ffi' ffi.cdef 'int raise(int); unsigned sleep(unsigned);' "
+               "local function wait() ffi.C.raise(2) ffi.C.sleep(5) end "
+               "jit.off(wait) pcall(wait) ffi.C.sleep(5)");
+  snprintf(want, sizeof want, "anet: %s/s.lua: stopped\n", folder);
+  CHECK_RUN("$A $F/s.lua 2>&1", 130, want);
+  end();
+}
+
 /* ---- another tree -------------------------------------------------------------------------- */
 
 TEST(what_main_gives_is_the_status)
@@ -206,6 +219,6 @@ TEST(other_libraries_make_no_threads)
 }
 
 TEST_MAIN(CASE(versions_and_usage), CASE(a_scripts_status), CASE(a_scripts_arguments),
-          CASE(a_script_that_fails), CASE(what_main_gives_is_the_status),
-          CASE(what_cannot_be_written_is_a_failure),
+          CASE(a_script_that_fails), CASE(a_script_that_does_not_look),
+          CASE(what_main_gives_is_the_status), CASE(what_cannot_be_written_is_a_failure),
           CASE(a_file_over_its_limit_is_a_failure_to_write), CASE(other_libraries_make_no_threads))

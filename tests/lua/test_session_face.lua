@@ -112,6 +112,7 @@ end)
 
 test.case('frames that are none', function()
   local session = anet.session(ladder_of(1), {budget_ms = 100, pool = tiny.pool})
+  test.equal(getmetatable(session), anet.session.Session)
   local words = 'run: want a dense f32 tensor of images 8x8x1'
   test.raises(words, session.run, session, anet.tensor{2, 8, 8, 2})
   test.raises(words, session.run, session, anet.tensor{2, 64})
@@ -261,6 +262,8 @@ test.case('pictures in and out', function()
   for i = 0, 44 do image:data()[i] = i * 5 end
   local path = command.path 'picture.png'
   test.equal(anet.image.save(image, path), true)
+  local core = require 'anet.core'
+  test.equal(core.written[#core.written], path) -- a stop tells of it
   test.check(tiny.same_bits(assert(anet.image.load(path)), image))
   test.same(assert(anet.image.load(path, 1)):shape(), {3, 5, 1})
   local file = io.open(path, 'rb')
