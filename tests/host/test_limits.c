@@ -1,6 +1,7 @@
 /* The limits of a sandbox by a clock that the test moves: processor time, steps, memory, stops. */
 #include <lauxlib.h>
 #include <lua.h>
+#include <math.h>
 #include <string.h>
 
 #include "host/sandbox.h"
@@ -206,6 +207,58 @@ TEST(garbage_is_no_memory)
   anet__sandbox_release(s);
 }
 
+/* Bytes held after each of many small picks: the least, and the most that was reached after it; and
+ * what the pick cost that collected. */
+typedef struct swing {
+  double least, most, price, usual;
+} swing;
+
+static swing swing_of(anet__sandbox *s)
+{
+  swing w = {.least = INFINITY};
+  double before = INFINITY;
+  for (int32_t i = 0; i < 3000; i++) {
+    CHECK_OK(pick(s, "waste", 20));
+    const double now = anet__sandbox_bytes(s);
+    if (now < before) { /* collected */
+      if (i > 0) w.price = anet__sandbox_steps(s);
+      w.least = now;
+      w.most = 0;
+    } else {
+      w.usual = anet__sandbox_steps(s);
+    }
+    w.most = fmax(w.most, fmax(now, before < INFINITY && now < before ? before : 0));
+    before = now;
+  }
+  return w;
+}
+
+TEST(a_quarter_of_what_is_free_may_be_garbage)
+{
+  const double bytes = 4 << 20;
+  anet__sandbox *s = started(0, 0, bytes, NULL);
+  CHECK(anet__sandbox_bytes(s) < bytes / 8);
+  double most = 0, before = 0;
+  for (int32_t i = 0; i < 3000 && anet__sandbox_bytes(s) >= before; i++) {
+    before = anet__sandbox_bytes(s);
+    most = fmax(most, before);
+    CHECK_OK(pick(s, "waste", 20));
+  }
+  CHECK_NEAR(most, bytes / 4, 10000); /* at first, of all */
+  swing w = swing_of(s);
+  CHECK_NEAR(w.most, w.least + (bytes - w.least) / 4, 10000);
+  CHECK_NEAR(w.price - w.usual, w.most / 64, w.most / 640);
+  anet__sandbox_release(s);
+  /* Where little is free, no less than a part of all. */
+  const double small = 3.6 * (1 << 20);
+  s = started(0, 0, small, NULL);
+  CHECK_OK(pick(s, "tables", 42000));
+  w = swing_of(s);
+  CHECK(small - w.least < small / 8);
+  CHECK_NEAR(w.most, w.least + small / 32, 10000);
+  anet__sandbox_release(s);
+}
+
 TEST(a_stop_ends_it)
 {
   volatile int32_t stop = 0;
@@ -220,5 +273,6 @@ TEST(a_stop_ends_it)
 TEST_MAIN(CASE(a_call_ends_when_its_processor_time_is_up),
           CASE(a_busy_machine_takes_no_time_from_a_call), CASE(where_no_time_goes_by_steps_end_it),
           CASE(steps_are_instructions), CASE(a_long_text_is_watched_closely),
-          CASE(what_nothing_is_said_of), CASE(garbage_is_no_memory), CASE(memory_has_its_bound),
+          CASE(what_nothing_is_said_of), CASE(garbage_is_no_memory),
+          CASE(a_quarter_of_what_is_free_may_be_garbage), CASE(memory_has_its_bound),
           CASE(a_stop_ends_it))
