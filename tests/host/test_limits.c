@@ -180,6 +180,26 @@ TEST(memory_has_its_bound)
   anet__sandbox_release(s);
 }
 
+/* Wherever it runs out while the sandbox is made. */
+TEST(memory_may_be_too_little)
+{
+  int32_t failed = 0, made = 0;
+  for (double bytes = 1000; bytes < 600000; bytes += 3000) {
+    anet__sandbox *s;
+    const anet__sandbox_desc desc = {
+        .text = POLICY, .size = sizeof POLICY - 1, .name = "p", .bytes = bytes};
+    const int rc = anet__sandbox_new(&desc, &s);
+    if (rc == ANET_OK)
+      made++;
+    else
+      failed++;
+    CHECK(rc ? !s && rc == ANET_POLICY && !made : s != NULL);
+    if (rc) CHECK(strstr(anet_error(), "policy 'p': ") && strstr(anet_error(), " memory"));
+    anet__sandbox_release(s);
+  }
+  CHECK(failed > 10 && made > 10);
+}
+
 static int push_long(lua_State *L, void *data)
 {
   luaL_Buffer buffer;
@@ -273,6 +293,6 @@ TEST(a_stop_ends_it)
 TEST_MAIN(CASE(a_call_ends_when_its_processor_time_is_up),
           CASE(a_busy_machine_takes_no_time_from_a_call), CASE(where_no_time_goes_by_steps_end_it),
           CASE(steps_are_instructions), CASE(a_long_text_is_watched_closely),
-          CASE(what_nothing_is_said_of), CASE(garbage_is_no_memory),
+          CASE(what_nothing_is_said_of), CASE(memory_may_be_too_little), CASE(garbage_is_no_memory),
           CASE(a_quarter_of_what_is_free_may_be_garbage), CASE(memory_has_its_bound),
           CASE(a_stop_ends_it))

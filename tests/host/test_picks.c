@@ -111,7 +111,10 @@ static bool built_in_picks(world *w)
 TEST(a_shadow_is_asked_and_not_heard)
 {
   world w = begin(PICK("return 1"));
-  reload(&w, PICK("return calls == 4 and 4 or calls"), 3);
+  reload(&w,
+         PICK("assert(state.rungs == 4 and state.budget_ms == 100 and state.rung == 1) "
+              "return calls == 4 and 4 or calls"),
+         3);
   CHECK_EQ_I(anet_policy_shadowed(w.policy), 1);
   CHECK_PICKS(&w, 1, 1, 1);
   CHECK_EQ_I(anet_policy_shadowed(w.policy), 0);
@@ -248,9 +251,9 @@ TEST(a_pick_costs_its_processor_time)
   X(battery)                                                                                       \
   X(budget_ms)                                                                                     \
   X(drift)                                                                                         \
-  X(failures) X(frame_ms) X(frames) X(frames_on_rung) X(free_bytes) X(last_ms) X(late) X(load)     \
-      X(mean_ms) X(p50_ms) X(p90_ms) X(p99_ms) X(rung) X(rungs) X(slowdown) X(temperature)         \
-          X(time_left_ms)
+  X(failures)                                                                                      \
+  X(frame_ms) X(frames) X(frames_on_rung) X(free_bytes) X(last_ms) X(late) X(load) X(mean_ms)      \
+      X(p50_ms) X(p90_ms) X(p99_ms) X(rung) X(rungs) X(slowdown) X(temperature) X(time_left_ms)
 
 TEST(a_policy_is_told_the_whole_state)
 {
