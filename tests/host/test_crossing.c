@@ -274,6 +274,12 @@ TEST(natives_spend_steps_and_bytes)
   CHECK_EQ_I(lua_cpcall(L, hold, NULL), LUA_ERRMEM); /* what they hold nobody else can have */
   CHECK(anet__sandbox_spend(L, 0, left - 2 * HELD));
   CHECK_EQ_I(lua_cpcall(L, hold, NULL), 0);
+  lua_gc(L, LUA_GCCOLLECT, 0);
+  /* What they still say at the end of a question is forgotten. */
+  int none = 0;
+  CHECK(anet__sandbox_spend(L, 0, left - HELD));
+  CHECK_OK(anet__sandbox_ask(s, "pick", push_numbers, &none, &results));
+  CHECK_EQ_I(lua_cpcall(L, hold, NULL), 0);
   CHECK(anet__sandbox_spend(L, 1e12, 0)); /* no call is running, so no budget is */
   CHECK_EQ_S(anet__sandbox_name(s), "box");
   anet__sandbox_release(s);

@@ -3,6 +3,7 @@
 #include <lua.h>
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "host/sandbox.h"
 #include "support/moved_clock.h"
@@ -180,10 +181,20 @@ TEST(memory_has_its_bound)
   anet__sandbox_release(s);
 }
 
+static double resident_bytes(void)
+{
+  double pages = 0;
+  FILE *file = fopen("/proc/self/statm", "r");
+  if (!file || fscanf(file, "%*f %lf", &pages) != 1) pages = 0;
+  if (file) fclose(file);
+  return pages * (double)sysconf(_SC_PAGESIZE);
+}
+
 /* Wherever it runs out while the sandbox is made. */
 TEST(memory_may_be_too_little)
 {
   int32_t failed = 0, made = 0;
+  const double before = resident_bytes();
   for (double bytes = 1000; bytes < 600000; bytes += 3000) {
     anet__sandbox *s;
     const anet__sandbox_desc desc = {
@@ -198,6 +209,7 @@ TEST(memory_may_be_too_little)
     anet__sandbox_release(s);
   }
   CHECK(failed > 10 && made > 10);
+  CHECK(resident_bytes() < before + (16 << 20)); /* none of which is left */
 }
 
 static int push_long(lua_State *L, void *data)

@@ -159,6 +159,21 @@ test.case('wrong calls, in which words', function()
   says('next({}, {})', 'next: a table is no key here')
 end)
 
+-- The hook that counts looks after every so many instructions; what is dear is refused before, and a call that is over at its end
+-- has failed.
+test.case('dear calls are refused at once', function()
+  local function dear(body, state)
+    local box = open(body, {steps = 1000})
+    local value, message, code = box:call('pick', state)
+    test.fails('over its budget of 1000 steps', 'policy', value, message, code)
+  end
+  dear('local s = ("x"):rep(65536) return 1', {})
+  dear('return #(state.text .. "a")', {text = ('x'):rep(60000)}) -- a step for 32 bytes
+  dear('pcall(string.rep, "x", 65536) return 1', {})
+  dear('pcall(function() local s = state.text .. "a" end) return 1', {text = ('x'):rep(60000)})
+  test.equal(open('return #(state.text .. "a")', {steps = 1000}):call('pick', {text = ('x'):rep(20000)}), 20001)
+end)
+
 -- ---- questions -------------------------------------------------------------------------------------------
 
 test.case('sixteen arguments, sixteen results', function()
