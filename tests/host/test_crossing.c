@@ -277,7 +277,7 @@ TEST(natives_spend_steps_and_bytes)
   lua_gc(L, LUA_GCCOLLECT, 0);
   /* What they still say at the end of a question is forgotten. */
   int none = 0;
-  CHECK(anet__sandbox_spend(L, 0, left - HELD / 2));
+  CHECK(anet__sandbox_spend(L, 0, most - anet__sandbox_bytes(s) - HELD / 2));
   CHECK_OK(anet__sandbox_ask(s, "pick", push_numbers, &none, &results));
   CHECK_EQ_I(lua_cpcall(L, hold, NULL), 0);
   CHECK(anet__sandbox_spend(L, 1e12, 0)); /* no call is running, so no budget is */
