@@ -113,6 +113,7 @@ end)
 test.case('frames that are none', function()
   local session = anet.session(ladder_of(1), {budget_ms = 100, pool = tiny.pool})
   test.equal(getmetatable(session), anet.session.Session)
+  test.equal(anet.session.Session.__name, 'session')
   local words = 'run: want a dense f32 tensor of images 8x8x1'
   test.raises(words, session.run, session, anet.tensor{2, 8, 8, 2})
   test.raises(words, session.run, session, anet.tensor{2, 64})

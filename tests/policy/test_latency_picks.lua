@@ -128,6 +128,10 @@ test.case('hysteresis: calm frames are counted from a fall on', function()
   -- One that is not calm begins the count anew, though nothing falls: 1.5 leaves nothing better within 0.85 of the budget.
   test.equal(changes(run({[13] = 1.5}, {first = 4})), '34:5')
   test.equal(changes(run({[13] = 1.1}, {first = 4})), '22:5') -- 10 x 1.1 is within it
+  -- And from a climb on, though the next rung fits as soon as it is there.
+  local slow = {}
+  for i = 1, 22 do slow[i] = 1.3 end
+  test.equal(changes(run(slow)), '22:4 43:5')
 end)
 
 test.case('hysteresis: load that makes it wait ten times as long', function()
