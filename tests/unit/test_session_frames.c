@@ -1,6 +1,8 @@
 /* Sessions on a clock that the test moves: what a frame took, deadlines, charges, who picks, and
  * what is refused in which words. */
+#include <fcntl.h>
 #include <math.h>
+
 #include "support/moved_clock.h"
 
 #include "base/alloc.h"
@@ -312,15 +314,35 @@ TEST(the_window_is_32_frames_where_nothing_is_said)
   anet_session_release(session);
 }
 
+static int open_files(void)
+{
+  int count = 0;
+  for (int file = 0; file < 256; file++) count += fcntl(file, F_GETFD) >= 0;
+  return count;
+}
+
+TEST(a_session_closes_what_it_opened)
+{
+  const int before = open_files();
+  for (int32_t i = 0; i < 3; i++) {
+    anet_session *session = begin(ANET_POLICY_HOST, 5, 0);
+    CHECK(open_files() > before); /* what machines say of themselves */
+    anet_session_release(session);
+    CHECK_EQ_I(open_files(), before);
+  }
+}
+
 static void refused(anet_ladder *ladder, anet_session_desc desc, int status, const char *words)
 {
   anet_session *session = (anet_session *)1;
   anet__alloc_stats before, after;
   anet__alloc_read(&before);
+  const int files = open_files();
   CHECK_FAILS(anet_session_new(ladder, NULL, &desc, &session), status, words);
   anet__alloc_read(&after);
   CHECK(!session);
   CHECK_EQ_I(after.live_bytes, before.live_bytes);
+  CHECK_EQ_I(open_files(), files);
 }
 
 TEST(what_is_refused_and_in_which_words)
@@ -370,4 +392,4 @@ TEST_MAIN(CASE(a_frame_took_what_the_clock_says), CASE(drift_is_of_the_mean_conf
           CASE(who_picks_can_be_changed), CASE(a_new_budget_forgives),
           CASE(it_begins_on_the_rung_that_is_asked_for),
           CASE(the_window_is_32_frames_where_nothing_is_said),
-          CASE(what_is_refused_and_in_which_words))
+          CASE(a_session_closes_what_it_opened), CASE(what_is_refused_and_in_which_words))
