@@ -51,6 +51,7 @@ test.case('words are completed', function()
   s.ask('print(("x"):re\tp(3) .. 4)', 'xxx4') -- nothing that a call gives is looked into
   s.ask('print(anet.vers\t .. "!")', require('anet').version .. '!')
   s.ask('print(string.forma\t("%03d", 7))', '007')
+  s.ask('print(2+#apri\t)', '6\r') -- a word begins behind any sign
   s.ask('print(zzzz\t)', 'nil')
   s.quit()
 end)
