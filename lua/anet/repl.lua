@@ -92,6 +92,8 @@ function M.complete(word)
   if separator == '' then
     names_of(_G, found)
     for _, keyword in ipairs(KEYWORDS) do found[keyword] = true end
+  elseif not path:find '^[%a_]' then
+    return {} -- of what a call or a text gives
   else
     local ok, value = pcall(value_of, path)
     if not ok or value == nil then return {} end

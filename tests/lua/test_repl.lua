@@ -23,6 +23,7 @@ test.case('completion', function()
   test.check(completes('t:resh', 't:reshape'))
   test.equal(#repl.complete 'nothing.here.x', 0)
   test.equal(#repl.complete 'zzzz', 0)
+  for _, word in ipairs{':re', '):re', '").re', '1.re'} do test.equal(#repl.complete(word), 0) end -- what is left of a word behind a bracket
 end)
 
 test.case('values', function()
