@@ -91,6 +91,13 @@ test.case('forms', function()
   test.equal(parse('--help').given, nil) -- nothing else is asked for
 end)
 
+test.case('a flag of its own goes before what denies another', function()
+  local verb = {summary = '', flags = {{name = 'cut', default = 5, help = ''}, {name = 'no-cut', value = 'N', help = ''}}}
+  local o = cli.parse(verb, {'--no-cut', 'x'})
+  test.equal(o.no_cut, 'x')
+  test.equal(o.cut, 5)
+end)
+
 test.case('numbers', function()
   test.equal(parse('m --count 1').count, 1)
   test.equal(parse('m --count 9').count, 9)

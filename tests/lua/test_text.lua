@@ -31,6 +31,8 @@ test.case('the nearest word', function()
   test.equal(near(('a'):rep(65), {('a'):rep(64)}), nil) -- a stranger's word of any length costs nothing
   -- Letters left out, put in, changed; not the same letters elsewhere.
   test.equal(near('xyab', {'ab'}), 'ab')
+  test.equal(near('axyb', {'ab'}), 'ab')
+  test.equal(near('ab', {'axyb'}), 'axyb')
   test.equal(near('xyzab', {'ab'}), nil)
   test.equal(near('abcxyz', {'abc'}), nil)
   test.equal(near('ab', {'xyab'}), 'xyab')
