@@ -146,6 +146,7 @@ test.case('arguments', function()
   test.same(parse('', SOME).rest, {})
   test.same(parse('a --json b', SOME).rest, {'a', 'b'})
   test.equal(parse('--json', BARE).json, true)
+  test.equal(cli.parse(VERB, {''}).model, '') -- an empty word is a word
 end)
 
 test.case('help', function()
