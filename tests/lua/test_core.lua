@@ -96,8 +96,12 @@ test.case('raise', function()
   -- The first caller outside the engine's own files.
   local inside = assert(loadstring("local core = require 'anet.core' return function() core.raise 'wrong' end", '@lua/anet/some.lua'))()
   local here_too = line()
-  err = test.raises('', function() inside() end)
+  local function call() inside() end
+  err = test.raises('', call)
   test.equal(err, ('tests/lua/test_core.lua:%d: wrong'):format(here_too + 1))
+  here_too = line()
+  local _, through = pcall(inside) -- called by a C function, which has no place
+  test.equal(through, ('tests/lua/test_core.lua:%d: wrong'):format(here_too + 1))
   -- Where there is none, no place: a coroutine has callers of its own.
   err = select(2, coroutine.resume(coroutine.create(inside)))
   test.equal(err, 'wrong')
@@ -191,6 +195,42 @@ test.case('what is owned is released once, and no sooner than its last owner', f
     other = nil
   end
   test.near(live(), before, 0)
+end)
+
+-- Lua knows nothing of C's megabytes: beyond 64 MiB, or twice what was alive after the last time, a new handle collects first.
+test.case('when garbage is collected', function()
+  local real, runs = collectgarbage, 0
+  collectgarbage = function()
+    runs = runs + 1
+    real()
+    real 'stop' -- not of itself
+  end
+  -- A tensor that brings what is alive to so many bytes, but for a page; how often that collected.
+  local function reach(bytes)
+    local memory = ffi.new 'anet_memory'
+    C.anet_memory_read(memory)
+    runs = 0
+    return anet.tensor({bytes - memory.live_bytes}, 'u8'), runs
+  end
+  local function check(bytes, want, kept)
+    local t, n = reach(bytes)
+    test.equal(n, want)
+    if kept then kept[#kept + 1] = t end
+  end
+  local MIB, PAGE = 2 ^ 20, 4096
+  local first, second = {}, {}
+  live()
+  check(64 * MIB - PAGE, 0)
+  check(64 * MIB + PAGE, 2) -- the former was garbage
+  live()
+  check(64 * MIB - PAGE, 0, first)
+  check(64 * MIB + PAGE, 2, first) -- the first run only queues what finalizers release
+  check(128 * MIB - PAGE, 0, first)
+  check(128 * MIB + 4 * PAGE, 2, second)
+  first, second = nil, nil
+  collectgarbage = real
+  collectgarbage 'restart'
+  live()
 end)
 
 test.case('pools', function()
