@@ -151,6 +151,9 @@ test.case('fill and copy', function()
   local t = counted{2, 2}
   test.equal(t:fill(3), t)
   test.same(t:list(), {3, 3, 3, 3})
+  local whole = counted{3, 2}
+  whole:view({2, 1}, {1, 2}):fill(0)
+  test.same(whole:list(), {1, 2, 0, 0, 5, 6})
   local from = counted{2, 2}
   test.equal(t:copy(from), t)
   test.same(t:list(), {1, 2, 3, 4})
@@ -166,6 +169,15 @@ test.case('as text', function()
   test.equal(tostring(counted{3, 3}), 'tensor f32 3x3')
   test.equal(tostring(anet.tensor.of{1 / 3, 1e9}), 'tensor f32 2 {0.333333, 1e+09}')
   test.equal(tostring(counted({2}, 'u8')), 'tensor u8 2 {1, 2}')
+end)
+
+test.case('borrowed', function()
+  local ffi = core.ffi
+  test.equal(anet.tensor.borrow(ffi.cast('anet_tensor *', nil)), nil)
+  local t = counted{2}
+  local other = anet.tensor.borrow(t.handle)
+  other:set(1, 7)
+  test.equal(t:get(1), 7)
 end)
 
 test.case('files', function()

@@ -47,8 +47,11 @@ test.case('labels that are missing', function()
   test.equal(d:labelled(), true)
   d:labels():set(2, -1):set(3, -1)
   test.equal(d:missing_labels(), 2)
+  d:labels():fill(0):set(1, -1):set(4, -1)
+  test.equal(d:missing_labels(), 2)
+  test.equal(numbered(4, 2):pick{}:labelled(), false)
   test.equal(d:labelled(), false)
-  test.equal(d:slice(1, 1):labelled(), true)
+  test.equal(d:slice(2, 1):labelled(), true)
   local bare = numbered(4, 2):unlabelled()
   test.equal(bare:classes(), 0)
   test.equal(bare:labelled(), false)
@@ -151,6 +154,14 @@ test.case('the input of a data set', function()
   test.near(i.deviation[1], deviation, 1e-12)
   test.near(i.mean[2], 1, 1e-12)
   test.equal(i.deviation[2], 1e-3) -- of no deviation: nothing is divided by 0
+  i = numbered(5, 2, 3):input()
+  test.same({i.height, i.width, i.channels, #i.mean, #i.deviation}, {4, 6, 3, 3, 3})
+  for c = 1, 3 do
+    test.near(i.mean[c], 3 / 255, 1e-12)
+    test.near(i.deviation[c], math.sqrt(2) / 255, 1e-12)
+  end
+  images = anet.tensor({1, 1, 4, 1}, 'u8'):set(1, 1, 4, 1, 255) -- the last counts, too
+  test.near(anet.data(images):input().mean[1], 0.25, 1e-12)
 end)
 
 test.case('batches', function()
@@ -190,6 +201,10 @@ test.case('batches', function()
   for _, order in ipairs(orders) do kinds[order] = true end
   test.check(next(kinds, next(kinds)), 'more than one order: ' .. table.concat(orders, ', '))
   test.equal(orders[1], table.concat(epoch{epoch = 1, seed = 0}, ' '))
+  -- The first epoch is the engine's epoch 0.
+  local ffi, filled, first = require 'ffi', require('ffi').new 'int32_t[1]', epoch{epoch = 1}
+  ffi.C.anet_dataset_batch(d.handle, input.handle, nil, 0, 0, 0, pool, images.handle, targets.handle, filled)
+  for i = 1, 2 do test.near(images:get(i, 1, 1, 1), value(first[i]), 1e-6) end
   test.check(orders[1] ~= orders[3], 'the seed changes the order')
   test.check(orders[1] ~= '1 2 3 4 5', 'an epoch is shuffled')
   test.raises('input: want input, got table', d.batch, d, {}, images, targets, 1)
