@@ -17,6 +17,7 @@ test.case('statuses', function()
   test.equal(core.status[0], 'ok')
   test.same(core.status, names)
   test.equal(#core.status, tonumber(C.ANET_STATUS_COUNT) - 1)
+  test.equal(core.status[255], nil) -- other constants are none
 end)
 
 -- ---- stopping ------------------------------------------------------------------------------------------
@@ -256,6 +257,28 @@ test.case('pools watch for signals', function()
   flag[0] = 0
   test.check(not ok and core.is_stop(stop), tostring(stop))
   test.equal(plan:run(anet.tensor{1, 4, 4, 1}):count(), 16)
+end)
+
+-- Plain LuaJIT loads the library; nobody catches signals there.
+test.case('outside of the command', function()
+  local name
+  local bare = setmetatable({
+    cdef = function() end, C = setmetatable({}, {__index = function() error 'missing declaration' end}),
+    load = function(library)
+      name = library
+      return C
+    end,
+  }, {__index = ffi})
+  local chunk = assert(loadstring(host.file 'lua/anet/core.lua', '@lua/anet/core.lua'))
+  local outside = setfenv(chunk, setmetatable({
+    package = {loaded = {}}, require = function(module) return module == 'ffi' and bare or require(module) end,
+  }, {__index = _G}))()
+  test.equal(name, 'anet')
+  test.equal(outside.C, C)
+  outside.poll()
+  outside.hold()
+  outside.may_write()
+  test.equal(C.anet_pool_threads(outside.new_pool(2)), 2)
 end)
 
 test.case('the face', function()
