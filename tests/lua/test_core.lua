@@ -86,12 +86,13 @@ end)
 
 -- ---- failures ------------------------------------------------------------------------------------------
 
+local SELF = debug.getinfo(1, 'S').short_src
 local function line() return debug.getinfo(2, 'l').currentline end
 
 test.case('raise', function()
   local here = line()
   local err = test.raises('', function() core.raise('%d of %s', 3, 'x') end)
-  test.equal(err, ('tests/lua/test_core.lua:%d: 3 of x'):format(here + 1))
+  test.equal(err, (SELF .. ':%d: 3 of x'):format(here + 1))
   err = test.raises('', function() core.raise '100%' end) -- no format where nothing follows
   test.check(err:find 'test_core.lua:%d+: 100%%$', err)
   -- The first caller outside the engine's own files.
@@ -99,10 +100,10 @@ test.case('raise', function()
   local here_too = line()
   local function call() inside() end
   err = test.raises('', call)
-  test.equal(err, ('tests/lua/test_core.lua:%d: wrong'):format(here_too + 1))
+  test.equal(err, (SELF .. ':%d: wrong'):format(here_too + 1))
   here_too = line()
   local _, through = pcall(inside) -- called by a C function, which has no place
-  test.equal(through, ('tests/lua/test_core.lua:%d: wrong'):format(here_too + 1))
+  test.equal(through, (SELF .. ':%d: wrong'):format(here_too + 1))
   -- Where there is none, no place: a coroutine has callers of its own.
   err = select(2, coroutine.resume(coroutine.create(inside)))
   test.equal(err, 'wrong')
