@@ -22,6 +22,7 @@ function M.bare() end
 -- ---- a heading ------
 -- Its own words.
 function Thing:run() end
+function Other:go() end
 function methods.walk(...) end
 -- not told
 function Thing:__tostring() end
@@ -36,6 +37,9 @@ function M.other(f, g) return (f) end
   ['lua/anet/verb/thing.lua'] = '-- a verb\nfunction M.verb() end\n',
   ['policies/x.lua'] = '-- a policy\nfunction M.policy() end\n',
   ['core/anet.h'] = [[
+#ifndef ANET_H
+/* the first */
+ANET_API int anet_first(void);
 /* A header.
  * of lines */
 
@@ -78,6 +82,7 @@ test.case('entries', function()
   local told = {}
   for i, e in ipairs(entries) do told[i] = ('%s | %s | %s'):format(e.name, e.signature, (e.text:gsub('\n', '/'))) end
   test.same(told, {
+    'anet_first | int anet_first(void); | the first',
     'anet_thing_new | int anet_thing_new(int32_t a, anet_thing **out); | Make a thing./It is small.',
     'anet_thing_release | void anet_thing_release(anet_thing *thing); | beside it',
     'anet_thing_count | int anet_thing_count(const anet_thing *thing); | Make a thing./It is small.',
@@ -88,6 +93,7 @@ test.case('entries', function()
     'anet.thing.new | anet.thing.new(a, b) | Make one./  of two lines',
     'anet.thing.bare | anet.thing.bare() | ',
     'Thing:run | Thing:run() | Its own words.',
+    'Other:go | Other:go() | ',
     'Thing.walk | Thing.walk(...) | ',
     'anet.thing.other | anet.thing.other(f, g) | told',
   })

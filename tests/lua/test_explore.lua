@@ -9,7 +9,7 @@ local explore = require 'anet.explore'
 -- A genome is a name; TIME its ms, HITS what it has right of ten images.
 local TIME = {fast = 1, middle = 2, slow = 4, odd = 2}
 local HITS = {fast = '1000000001', middle = '1100110000', slow = '1111111110', odd = '1100001100'}
-local LOSS = {fast = 4, middle = 2, slow = 1, odd = 3}
+local LOSS = {fast = 4, middle = 2, slow = 9, odd = 3}
 
 -- An explorer of that, and what was asked of its evaluator. policy: its methods; options: as explore.new has them.
 local function explorer(policy, options)
@@ -63,7 +63,7 @@ test.case('what a policy is told at first', function()
   test.equal(explorer().n, 64)
   e:fill{fast = 1}
   test.equal(asked.byte_limit, 99)
-  test.raises('no such space', explorer, {space = function() return nil, 'no such space' end})
+  test.raises('no such space', explorer, {space = function() return nil, 'no such space, 100%' end})
   test.equal(tostring(e), 'explorer of 1 genomes so far')
 end)
 
@@ -112,19 +112,19 @@ test.case('one question', function()
   local e, asked = explorer{
     propose = function(_, n)
       wanted = n
-      return {'fast', {genome = 'slow', count = 3}, {genome = 'slow', count = 5}, {genome = 'odd', count = 99}, {genome = 'middle'}}
+      return {'fast', {genome = 'slow', count = 3}, {genome = 'slow', count = 5}, {genome = 'slow', count = 4}, {genome = 'odd', count = 99}, {genome = 'middle'}}
     end,
     observe = function(_, results)
       observed = results
       return true
     end,
   }
-  test.equal(e:advance(), 5)
+  test.equal(e:advance(), 6)
   test.equal(wanted, 64)
   test.same(asked, {'fast middle odd: 1+10', 'slow: 1+5'})
   local told = {}
   for i, r in ipairs(observed) do told[i] = ('%s %d %s'):format(r.genome, r.count, r.hits) end
-  test.same(told, {'fast 10 1000000001', 'slow 3 111', 'slow 5 11111', 'odd 10 1100001100', 'middle 10 1100110000'})
+  test.same(told, {'fast 10 1000000001', 'slow 3 111', 'slow 5 11111', 'slow 4 1111', 'odd 10 1100001100', 'middle 10 1100110000'})
 end)
 
 test.case('what ends it', function()
@@ -138,6 +138,9 @@ test.case('what ends it', function()
 end)
 
 test.case('a policy that proposes nothing new', function()
+  local nothing = explorer{propose = function() return {} end}
+  for _ = 1, 49 do test.equal(nothing:advance(), 0) end
+  test.equal(nothing:advance(), nil)
   local proposal = {'fast'}
   local e = explorer{propose = function() return proposal end}
   test.equal(e:advance(), 1)
@@ -187,14 +190,15 @@ test.case('candidates', function()
   -- Of those that are not known well, only the n of least loss are run on.
   e, asked = explorer()
   e:fill{fast = 2, middle = 2, slow = 2, odd = 2}
-  test.same(e:candidates(9, 2), {'slow', 'middle'})
-  test.same({#asked, asked[2]}, {2, 'middle slow: 3+8'})
+  test.same(e:candidates(9, 2), {'middle', 'odd'})
+  test.same({#asked, asked[2]}, {2, 'middle odd: 3+8'})
   asked.fails = true
   test.fails('it failed', 'nomem', e:candidates(9, 4))
   -- Equal in all: by name.
   HITS.even, LOSS.even, TIME.even = HITS.odd, LOSS.odd, TIME.odd
   e = explorer()
-  e:fill{odd = 10, even = 10}
+  e:fill{odd = 10}
+  e:fill{even = 10}
   test.same(e:candidates(9, 2), {'even', 'odd'})
 end)
 

@@ -46,7 +46,8 @@ test.case('values in full', function()
   show({print}, '{function}')
   show({'a"b'}, '{"a\\"b"}')
   show({x_1 = 1, ['2x'] = 2, ['a b'] = 3, [true] = 4, [0] = 5, [1.5] = 6}, '{[0] = 5, [1.5] = 6, ["2x"] = 2, ["a b"] = 3, [true] = 4, x_1 = 1}')
-  show({1, 2, [10] = 4}, '{1, 2, [10] = 4}')
+  show({1, 2, [10] = 4, [1.5] = 3}, '{1, 2, [1.5] = 3, [10] = 4}')
+  show({a = {a = {a = {a = {a = 1}}}}}, '{a = {a = {a = {a = {…}}}}}')
   show({{{{}}}}, '{{{{}}}}')
   show({{{{{}}}}}, '{{{{{…}}}}}')
   show(setmetatable({1}, {__tostring = function() return 'mine' end}), 'mine')
@@ -61,6 +62,8 @@ test.case('values in full', function()
   test.equal(repl.show(list), '{\n  ' .. ('0,\n  '):rep(40) .. '…\n}')
   show({list}, '{\n  {' .. ('0, '):rep(40) .. '…}\n}')
   local names = {}
+  for i = 1, 40 do names[('n%02d'):format(i)] = 0 end
+  test.mentions(repl.show(names), 'n40 = 0\n}')
   for i = 1, 41 do names[('n%02d'):format(i)] = 0 end
   test.mentions(repl.show(names), 'n40 = 0,\n  …\n}')
   show({('x'):rep(96)}, '{"' .. ('x'):rep(96) .. '"}') -- a hundred columns
@@ -84,7 +87,15 @@ test.case('completions in full', function()
   all('x_object.f', 'x_object.field')
   x_object = setmetatable({}, {__methods = {deed = print}, __index = function() error 'asked' end})
   all('x_object:', 'x_object:deed')
-  all('x_object.oh.x') -- an error is no completion
+  all 'x_object.oh.l' -- an error is no completion
+  x_object.__index = x_object
+  all('x_object.__in', 'x_object.__index')
+  setmetatable(x_object, x_object) -- a class of itself
+  all('x_object.__in', 'x_object.__index')
+  all('x_object.oh.l')
+  local sorted = repl.complete ''
+  table.sort(sorted)
+  test.same(repl.complete '', sorted)
   all('anet.rng.n', 'anet.rng.new')
   x_table, x_object = nil, nil
   for _, word in ipairs{'and', 'break', 'do', 'else', 'elseif', 'end', 'false', 'for', 'function', 'if', 'in', 'local', 'nil', 'not', 'or', 'repeat',
@@ -184,11 +195,14 @@ test.case('commands', function()
   end
   prints('1\n', '1', ':quit', '2')
   prints('1\n', '1', ':q', '2')
+  prints("nothing is known about 'qqqqqqqqqq'\n1\n", '? qqqqqqqqqq', '1')
   prints('no such command; :help lists them\n1\n', ':nonsense', '1')
   prints('no such command; :help lists them\n', ':time')
   local _, heard = piped{'? anet_run'}
   test.mentions(heard.out, 'int anet_run(')
   test.mentions(heard.out, '\n  ')
+  _, heard = piped{'? anet.data.open', '1'}
+  for line in heard.out:match '\n(.*)\n1\n$':gmatch '[^\n]+' do test.mentions(line:sub(1, 2), '  ') end
   _, heard = piped{'?anet.rng.new  '}
   test.equal(heard.out, 'anet.rng.new(seed)\n')
   _, heard = piped{'? Rng:shuffle'}
@@ -214,6 +228,8 @@ test.case('time', function()
   says('3\n', 100, '3')
   says('3\n(101 ms)\n', 101, '3')
   says('3\n(12 ms)\n4\n', 12, ':time 3', '4') -- for that one alone
+  says('3\n(1 min 00 s)\n', 60000, '3')
+  says('3\n(60.0 s)\n', 59999, '3')
   says('1\n(12 ms)\n', 12, ':time for i = 1, 1 do', 'print(i)', 'end')
   says('(12 ms)\n', 12, ':time   x_1 = 2')
 end)
@@ -224,6 +240,25 @@ test.case('a stop', function()
   test.equal(status, nil)
   test.check(core.is_stop(heard.raised))
   test.equal(heard.out, '')
+end)
+
+-- Signals are the command's there, which ends by them.
+test.case('a pipe catches no signals', function()
+  local catch, forget, interrupted, calls = host.catch, host.forget, host.interrupted, 0
+  host.catch = function() calls = calls + 1 end
+  host.forget, host.interrupted = host.catch, function() return 2 end
+  local status, heard = piped{'1', 'do error "oh" end'}
+  host.catch, host.forget, host.interrupted = catch, forget, interrupted
+  test.equal(calls, 0)
+  test.equal(status, 1)
+  test.equal(heard.out, '1\n')
+end)
+
+test.case('the engine is there', function()
+  local kept = anet
+  anet = nil
+  prints('anet ' .. kept.version .. '\n', 'anet')
+  test.equal(anet, kept)
 end)
 
 -- ---- at a terminal ------------------------------------------------------------------------------------------
@@ -244,8 +279,8 @@ local function typed(script, environment, line_editor)
   edit.read = line_editor ~= false and read or nil
   edit.start = function(completer) seen.completer = completer end
   edit.remember = function(line) table.insert(seen.remembered, line) end
-  edit.load = function(path) table.insert(seen.loaded, path) end
-  edit.save = function(path) table.insert(seen.saved, path) end
+  edit.load = function(path) table.insert(seen.loaded, assert(path)) end
+  edit.save = function(path) table.insert(seen.saved, assert(path)) end
   host.catch = function(...) seen.caught = {...} end
   host.forget = function() seen.forgotten, seen.signal = seen.forgotten + 1, nil end
   host.interrupted = function() return seen.signal end
@@ -284,6 +319,7 @@ test.case('Ctrl-C', function()
   seen = typed{'do', function(s) s.signal = 2 end, '5'}
   test.equal(seen.heard.out, HELLO .. '\n5\n\n')
   test.same(seen.prompts, {'> ', '. ', '> ', '> '})
+  test.equal(seen.forgotten, 2) -- there, and after the chunk
   test.equal(seen.heard.err, '')
   -- Ctrl-D within a statement.
   seen = typed{'do'}
