@@ -120,6 +120,35 @@ test.case('stops', function()
   test.equal(made.err, 'anet try: no\n')
 end)
 
+test.case('scripts as chunks', function()
+  local script, path = require 'anet.script', os.tmpname()
+  local function load(body)
+    local file = assert(io.open(path, 'wb'))
+    file:write(body)
+    file:close()
+    return script.load(path)
+  end
+  test.equal(load 'return 5'(), 5)
+  test.equal(load '#!/usr/bin/env anet\nreturn 6'(), 6)
+  test.equal(load '#!/usr/bin/env anet'(), nil)
+  test.equal(load 'return #"ab"'(), 2) -- only a first line
+  test.equal(load 'return ...'(7), 7)
+  local ok, message = pcall(load '#!anet\nerror "oh"')
+  test.check(not ok and message:find ':2: oh$', message) -- lines are counted from the first
+  test.equal(debug.getinfo(load 'return', 'S').source, '@' .. path)
+  local chunk
+  chunk, message = load 'return {'
+  test.equal(chunk, nil)
+  test.mentions(message, "near '<eof>'")
+  local size = 16 * 2 ^ 20
+  test.check(load((' '):rep(size)), '16 MiB')
+  chunk, message = load((' '):rep(size + 1))
+  test.equal(chunk, nil)
+  test.mentions(message, 'want at most 16777216')
+  os.remove(path)
+  test.equal(script.load(path), nil)
+end)
+
 cli.verbs = verbs
 test.check(#cli.verbs() >= 16 and anet.version ~= nil)
 return test.finish()
