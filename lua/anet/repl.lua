@@ -168,13 +168,11 @@ end
 
 local function history_path()
   local state = os.getenv 'XDG_STATE_HOME'
-  if not state then
+  if not state or state == '' then
     local home = os.getenv 'HOME'
     if not home then return nil end
-    host.make_folder(home .. '/.local')
     state = home .. '/.local/state'
   end
-  host.make_folder(state)
   host.make_folder(state .. '/anet')
   return state .. '/anet/history'
 end
