@@ -4,6 +4,7 @@ local anet = require 'anet'
 local axis = require 'anet.axis'
 local chart = require 'anet.chart'
 local plot = require 'anet.plot'
+local recorder = dofile 'tests/support/recorder.lua'
 
 -- A plot of 0 .. 10 by 0 .. 100, so that places are easy to tell; second: an axis of 0 .. 4 on the right.
 local function describe(series, more)
@@ -114,24 +115,6 @@ end)
 
 -- ---- what PNG files are drawn by --------------------------------------------------------------------------------
 
--- A stand-in for cairo that notes calls as words; every character is 7 pixels wide.
-local function recorder()
-  local calls = {}
-  local lib = setmetatable({}, {__index = function(_, name)
-    return function(_, ...)
-      local words = {(name:gsub('^cairo_', ''))}
-      for i = 1, select('#', ...) do
-        local v = select(i, ...)
-        words[#words + 1] = type(v) == 'number' and ('%.6g'):format(v) or type(v) == 'string' and v or nil
-        if name == 'cairo_text_extents' and type(v) == 'cdata' then v.x_advance = 7 * #select(1, ...) end
-      end
-      calls[#calls + 1] = table.concat(words, ' ')
-      return 1
-    end
-  end})
-  return lib, calls
-end
-
 local LEFT, RIGHT, TOP, BOTTOM = 74, 880 - 66, 52, 520 - 62 -- the frame
 
 local function calls_of(series, more)
@@ -171,10 +154,10 @@ end)
 
 test.case('PNG: lines, dots and steps go where their values are', function()
   local calls = of_series(calls_of({{name = 'a', kind = 'line', points = {{0, 0}, {5, 50}, {10, 100}}, colour = {0.1, 0.2, 0.3}}}))
-  test.same(calls, {'set_source_rgba 0.1 0.2 0.3 1', 'move_to 74 458', 'line_to 444 255', 'line_to 814 52', 'set_line_width 1.6', 'set_dash 0 0', 'stroke', 'set_dash 0 0'})
+  test.same(calls, {'set_source_rgba 0.1 0.2 0.3 1', 'move_to 74 458', 'line_to 444 255', 'line_to 814 52', 'set_line_width 1.6', 'set_dash 6,4 0 0', 'stroke', 'set_dash 6,4 0 0'})
   calls = of_series(calls_of({{name = 'a', kind = 'step', points = {{0, 0}, {5, 2}}, axis = 2, width = 3, dashed = true, alpha = 0.5}},
                              {y2 = {low = 0, high = 4}}))
-  test.same(calls, {'set_source_rgba 0 0.45 0.7 0.5', 'move_to 74 458', 'line_to 444 458', 'line_to 444 255', 'set_line_width 3', 'set_dash 2 0', 'stroke', 'set_dash 0 0'})
+  test.same(calls, {'set_source_rgba 0 0.45 0.7 0.5', 'move_to 74 458', 'line_to 444 458', 'line_to 444 255', 'set_line_width 3', 'set_dash 6,4 2 0', 'stroke', 'set_dash 6,4 0 0'})
   calls = of_series(calls_of({{kind = 'points', points = {{5, 50}}}, {kind = 'points', points = {{10, 0}}, radius = 2},
                               {kind = 'line', points = {{0, 0}}, marks = true}}))
   test.same(only(calls, 'arc', 'move_to', 'set_source'), {
@@ -295,6 +278,8 @@ test.case('a PNG file has the pixels that were drawn', function()
   test.same(pixel(400, 255), {255, 0, 128})
   test.same(pixel(60, 255), {255, 255, 255}) -- outside of the frame
   os.remove(path)
+  test.same(pixel(880, 1), {255, 255, 255})
+  test.same(pixel(1, 520), {255, 255, 255})
   test.fails('no-such-folder', 'io', plot.save(describe({}), '/no-such-folder/x.png'))
 end)
 

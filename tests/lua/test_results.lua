@@ -5,6 +5,7 @@ local json = require 'anet.json'
 local page = require 'anet.page'
 local plot = require 'anet.plot'
 local reader = require 'anet.results'
+local recorder = dofile 'tests/support/recorder.lua'
 local report = require 'anet.report'
 
 local SPACE = '\226\128\175'
@@ -63,6 +64,9 @@ end)
 test.case('what is retained is of the images that both have', function()
   near(column(read(function(all) all.ladder[2].test_accuracy = nil end).rungs, 'retained'), {0.5, 0.79 / 0.8, 1})
   near(column(read(function(all) all.ladder[1].test_accuracy = nil end).rungs, 'retained'), {0.5, 0.95, 1})
+  test.equal(read(function(all) all.ladder[1].test_accuracy = nil end).has_test, true)
+  test.equal(read(function(all) all.ladder[2].test_accuracy = nil end).has_test, true)
+  test.equal(read(function(all) all.ladder, all.oracle = {all.ladder[2]}, {ms = 9} end).rungs[1].retained, nil) -- the oracle's is not known
   local r = read(function(all)
     for _, x in ipairs(all.ladder) do x.test_accuracy = nil end
     all.oracle.test_accuracy = nil
@@ -295,13 +299,13 @@ end)
 test.case('tiles have the figures of the verbs before', function()
   test.same(tiles_of(html_of()), {'latency of the oracle: 4.000 ms', 'its test accuracy: 80.00 %'})
   local html = html_of(function(all)
-    all.supernet, all.search = {options = 58, subnets = '1857657'}, {evaluated = 1234, seconds = 61, saving = 0.517}
+    all.supernet, all.search = {options = 1058, subnets = '1857657'}, {evaluated = 1234, seconds = 61, saving = 0.517}
     all.profile = {median_error = 0.0124, p95_error = 0.0611}
     for _, r in ipairs(all.ladder) do r.test_accuracy = nil end
     all.oracle.test_accuracy = nil
   end)
   test.same(tiles_of(html), {
-    'latency of the oracle: 4.000 ms', 'its accuracy: 90.00 %', 'options: 58', 'subnets: 1 857 657', 'subnets evaluated: 1 234', 'search: 1 min 01 s',
+    'latency of the oracle: 4.000 ms', 'its accuracy: 90.00 %', 'options: 1 058', 'subnets: 1 857 657', 'subnets evaluated: 1 234', 'search: 1 min 01 s',
     'work saved by prefixes: 52 %', 'error of predictions, median: 1.2 %', 'error of predictions, 95' .. SPACE .. '%: 6.1 %'})
 end)
 
@@ -323,6 +327,11 @@ test.case('the stream has tiles and a table of its phases', function()
   test.mentions(html, '<div class="plot two">')
   test.mentions(html, '<th scope="row">1–30</th>')
   test.equal(tiles_of(stream(function(a) a.failures = 2 end))[9], 'failures of the policy: 2')
+  tiles = tiles_of(stream(function(a) a.late_frames, a.switches, a.failures = 1234, 2345, 1 end))
+  test.same({tiles[5], tiles[6], tiles[9]}, {'late frames: 1 234', 'switches: 2 345', 'failures of the policy: 1'})
+  html = stream(function(a) for key in pairs(a) do a[key] = nil end a.phases = {} end)
+  test.mentions(html, '<section><h2>Adaptation to load</h2></section>') -- nothing is known of it
+  test.mentions(stream(function(a) for _, t in ipairs(a.trace) do t.rung = nil end end), '<div class="plot"><svg role="img" aria-labelledby="trace-title')
   html = stream(function(a) a.trace = {} end)
   test.mentions(html, '<h2>Adaptation to load</h2><dl>')
   test.equal(select(2, html:gsub('<table>', '')), 1)
@@ -333,6 +342,8 @@ test.case('the stream has tiles and a table of its phases', function()
   html = stream(function(a) for _, p in ipairs(a.phases) do p.median_ms, p.rung, p.late, p.load = nil, nil, 0, 0 end a.phases[2].to = 123456789012 end)
   test.equal(table_of(html, 2)[1], 'frames | busy processes | late') -- what no phase has is left out; what may well be 0 is not
   test.mentions(html, '<th scope="row" class="long">31–')
+  test.equal(select(2, html:gsub('class="long"', '')), 1)
+  test.mentions(stream(function(a) a.phases[1].from, a.phases[1].to = 12345, 2345678 end), '<th scope="row" class="long">12')
 end)
 
 test.case('the head names the model and the machine', function()
@@ -347,6 +358,22 @@ test.case('the head names the model and the machine', function()
   test.mentions(html_of(), '<figure><h2>Accuracy against latency</h2><ul class="legend"><li class="cloud">')
   test.mentions(html_of(), '<svg role="img" aria-labelledby="front-title front-summary"')
   test.equal(select(2, html_of():gsub('<h2>Ladder</h2>', '')), 1)
+end)
+
+test.case('drawn files are as they were: colours, sizes, places', function()
+  local want = {}
+  for line in io.lines 'tests/support/drawing.txt' do want[#want + 1] = line end
+  local got = {}
+  local adapt = {budget_ms = 2.5, trace = {}}
+  for i, load in ipairs{0, 2, 2, 0} do adapt.trace[i] = {frame = i, ms = i, load = load, rung = 1 + i % 3} end
+  for _, p in ipairs{report.front_plot(read()), report.trace_plot(adapt)} do
+    local library, calls = recorder()
+    plot.draw(library, nil, p)
+    for _, call in ipairs(calls) do got[#got + 1] = call end
+  end
+  for i = 1, math.max(#got, #want) do
+    if not test.equal(got[i], want[i]) then return print(('line %d of tests/support/drawing.txt'):format(i)) end
+  end
 end)
 
 -- ---- files -------------------------------------------------------------------------------------------------------
