@@ -112,13 +112,14 @@ test.case('eval runs as many images at a time as it is told, on as many threads'
     with(anet, {plan = note}, run, 'eval', 'F/net.anet --data F/photos ' .. words)
     return batch, threads_of(threads)
   end
-  test.same({ask '--batch 3 --threads 2'}, {3, 2})
+  test.same({ask '--batch 3 --threads 3'}, {3, 3})
   test.equal((ask '--threads 1'), 100)
 end)
 
 test.case('eval wants a label for each image', function()
   with(anet.data, {open = function() return anet.data(exam:images(), anet.tensor({12}, 'i32'):fill(1), 3):slice(1, 12) end}, function()
     test.equal(run('eval', 'F/net.anet --data x').value.images, 12)
+    test.equal(run('eval', 'F/net.anet --data x').value.classes[2].name, '1') -- a class without a name
   end)
   local labels = anet.tensor({12}, 'i32')
   for i = 0, 1 do labels:data()[i] = -1 end
@@ -157,11 +158,12 @@ test.case('profile shows what was measured of each option, and puts it into a bu
   test.equal(assert(anet.bundle.open(path 'made.anet')):latency():info().oracle_ms, t:info().oracle_ms)
   test.equal(assert(anet.bundle.open(path 'super.anet')):latency(), nil)
   doubt = 'it was busy, 5%'
-  ui = profile '--out F/made.anet --batch 4 --rounds 7 --held-out 9 --seed 3 --threads 2'
-  test.same({asked.batch, asked.rounds, asked.held_out, asked.seed, threads_of(asked.pool)}, {4, 7, 9, 3, 2})
+  ui = profile '--out F/made.anet --batch 4 --rounds 7 --held-out 9 --seed 3 --threads 3'
+  test.same({asked.batch, asked.rounds, asked.held_out, asked.seed, threads_of(asked.pool)}, {4, 7, 9, 3, 3})
   test.same({ui.value.doubt, ui.lines[3]}, {doubt, doubt})
   assert(anet.bundle.open(path 'super.anet')):save(path 'own.anet')
-  with(latency, {profile = function() return t end}, run, 'profile', 'F/own.anet')
+  ui = with(latency, {profile = function() return t end}, run, 'profile', 'F/own.anet')
+  test.mentions(ui.lines[#ui.lines], path 'own.anet' .. ': table of ')
   test.check(assert(anet.bundle.open(path 'own.anet')):latency(), 'without --out it is added to the bundle')
 end)
 
@@ -200,9 +202,9 @@ test.case('adapt serves what it is told to, and tells what became of it', functi
   test.equal(ui.value, result)
   test.equal(status, 0)
   result.failures, result.recovered_frames, result.ladder[2] = 2, nil, {genome = GENOME, ms = 1, accuracy = 0.5}
-  ui, status = adapt '--frame 6 --frames 50 --budget 80 --load 5 --part train --seed 9 --policy deadline --threads 2'
+  ui, status = adapt '--frame 6 --frames 50 --budget 80 --load 5 --part train --seed 9 --policy deadline --threads 3'
   test.same({asked.settings.batch, asked.settings.frames, asked.settings.budget, asked.settings.phases[2].load, asked.images, asked.policy, asked.threads},
-            {6, 50, 0.8, 5, 20, 'deadline', 2})
+            {6, 50, 0.8, 5, 20, 'deadline', 3})
   test.same(loaded, {'deadline', 'latency', 9})
   test.same(ui.lines, {'30 frames, budget 2.50 ms: 3 late, 2 switches, accuracy 87.50 %', 'the policy failed in 2 frames, after which another one picked'})
   test.equal(ui.rows[1], 'rung | genome | ms of 6 images | accuracy')
@@ -240,13 +242,13 @@ test.case('bench model shows times of an image, and a share of what the machine 
       end,
     }, run, 'bench', words)
   end
-  local ui = models 'model a b --batch 2 --rounds 7 --threads 2'
+  local ui = models 'model a b --batch 2 --rounds 7 --threads 3'
   test.same({asked.jobs, asked.options.rounds, asked.options.batch}, {2, 7, 2})
   test.same(ui.rows, {'model | ms/image | ± % | least | median | cold | gflops | % of peak | memory/weights | weights',
                       'a | 1.0000 | 1.0 | 0.8000 | 1.1000 | 1.5000 | 10.0 | 10.0 | 2.50 | 2 kB', 'b | 2.0000 | 2.0 | 1.6000 | 2.2000 | 3.0000 | 5.0 | 5.0 | 2.50 | 2 kB'})
   test.same(ui.steps, {'7 rounds'})
   local v, m = ui.value, ui.value.models[2]
-  test.same({v.batch, v.threads, v.rounds, v.peak_flops, v.kernels, v.doubt or 'none'}, {2, 2, 7, PEAK, core.string(core.C.anet_isa()), 'none'})
+  test.same({v.batch, v.threads, v.rounds, v.peak_flops, v.kernels, v.doubt or 'none'}, {2, 3, 7, PEAK, core.string(core.C.anet_isa()), 'none'})
   test.same({m.model, m.min_ms, m.median_ms, m.macs, m.ms, m.ratio, m.error, m.cold_ms, m.weight_bytes, m.peak_bytes}, {'b', 3.2, 4.4, 2 * MACS, 4, 2, 0.02, 6, 2000, 5000})
   test.near(m.flops, 2 * 2 * MACS / 3.2e-3, 1)
   test.near(m.share, m.flops / PEAK, 1e-12)
@@ -358,6 +360,18 @@ test.case('calibrate heeds its flags, and says what it judged', function()
   end
   test.check(next(seeds, next(seeds)), 'other images for other seeds')
 
+  local wanted, split = {}, anet.calibrate.split
+  with(anet.calibrate, {split = function(d, images, held_out, seed)
+    wanted[#wanted + 1] = ('%d %d %d'):format(images, held_out, seed)
+    return split(d, images, held_out, seed)
+  end}, function()
+    calibrate 'F/net.anet'
+    calibrate 'F/net.anet --int8'
+    calibrate 'F/net.anet --int8 --images 5 --seed 3'
+  end)
+  test.same(wanted, {'2048 1000 1', '256 1000 1', '5 1000 3'})
+  test.check(assert(anet.bundle.open(path 'c.anet')):net(), 'a net in bytes is a net')
+
   ui = calibrate('F/super.anet --int8 --genome ' .. GENOME)
   test.same({asked.timed, asked.before:count(), ui.value.ratio, ui.value.int8 or 'none'}, {true, s:subnet(GENOME):count(), 0.6, 'none'})
   test.check(asked.after:find 'block1.bytes' or asked.after:count() > asked.before:count(), 'in bytes')
@@ -422,6 +436,12 @@ test.case('a report of a bundle has its ladder, its cloud and its oracle', funct
   test.same({r.model, r.oracle.accuracy, r.oracle.test_accuracy or 'none', r.oracle.ms, #r.ladder, r.ladder[1].genome, r.cloud[1][2], r.labelled or 'none'},
             {path 'ladder.anet', 0.9, 'none', 2, 2, GENOME, 0.5, 'none'})
   test.equal(got[2], path 'page')
+  local b = assert(anet.bundle.open(path 'ladder.anet'))
+  rungs.save(b, {rungs = list, oracle = list[2]}, {labelled = false})
+  b:save(path 'agreeing.anet')
+  report 'F/agreeing.anet --out F/page'
+  test.equal(got[1].labelled, false)
+  report 'F/ladder.anet --out F/page'
   test.same({ui.lines[1], ui.lines[2], ui.value.files[2], #ui.notes}, {'a', 'b', 'b', 0})
   test.same(report 'F/ladder.anet --out F/cairo'.notes, {'no PNG files: no cairo 5%'})
   with(require 'anet.report', {save = function() return nil, 'no room 5%' end}, function()
