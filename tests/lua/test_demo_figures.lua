@@ -95,7 +95,10 @@ local function demo(words, left, change)
         saw.ladder = {picks[1], d, options}
         return ladder
       end,
-      must_know = function(_, _, d, _, _, what) saw.known = {d, what} end,
+      must_know = function(_, net, d, i, pool, what)
+        test.same({net:count(), i.height, threads_of(pool)}, {oracle:count(), 8, threads_of(pool)})
+        saw.known = {d, what}
+      end,
     }},
     {anet.distill, {new = function(of, d, _, policy, options, pool)
       saw.distill = {of, d, policy.name, options.seed, threads_of(pool)}
