@@ -437,10 +437,12 @@ test.case('a report of a bundle has its ladder, its cloud and its oracle', funct
             {path 'ladder.anet', 0.9, 'none', 2, 2, GENOME, 0.5, 'none'})
   test.equal(got[2], path 'page')
   local b = assert(anet.bundle.open(path 'ladder.anet'))
+  list[2].test_accuracy = 0.85
   rungs.save(b, {rungs = list, oracle = list[2]}, {labelled = false})
+  list[2].test_accuracy = nil
   b:save(path 'agreeing.anet')
   report 'F/agreeing.anet --out F/page'
-  test.equal(got[1].labelled, false)
+  test.same({got[1].labelled, got[1].oracle.test_accuracy}, {false, 0.85})
   report 'F/ladder.anet --out F/page'
   test.same({ui.lines[1], ui.lines[2], ui.value.files[2], #ui.notes}, {'a', 'b', 'b', 0})
   test.same(report 'F/ladder.anet --out F/cairo'.notes, {'no PNG files: no cairo 5%'})
@@ -449,6 +451,9 @@ test.case('a report of a bundle has its ladder, its cloud and its oracle', funct
   end)
   test.raises(path 'super.anet' .. ": it has no ladder ('anet search' makes one)", report, 'F/super.anet')
   test.raises('not a supernet', report, 'F/net.anet')
+  test.equal(tostring(test.raises('want a folder', report, 'F/ladder.anet --out=')), '--out: want a folder')
+  b:set_text('ladder', '{"rungs": 3}'):save(path 'broken.anet')
+  test.raises(path 'broken.anet' .. ": the text 'ladder'", report, 'F/broken.anet')
 end)
 
 -- ---- info ---------------------------------------------------------------------------------------------------------------------------
