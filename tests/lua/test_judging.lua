@@ -64,6 +64,13 @@ test.case('nets of maps, or of one number, are judged by their values', function
   test.near(f.lost, 1, 1e-3)
   test.equal(by_values(map(1, 0), map(-1, 0), map(1, 0)).after, 0) -- never below
   test.equal(by_values(map(1, 0), map(0 / 0, 0), map(1, 0)).after, 0)
+  local square = 0
+  for i = 0, 20 * 64 - 1 do
+    pixels:data()[i] = 10 * math.floor(i / 64) + 20 -- each image of its own brightness
+    square = square + (pixels:data()[i] / 255) ^ 2
+  end
+  judges = anet.data(pixels)
+  test.near(by_values(map(1, 0), map(1, 0.1), map(1, 0)).after, 1 - 20 * 64 * 0.01 / square, 1e-5) -- each of them once
   f = by_values(map(0.5, 0), map(1, 0), map(1, 0))
   test.near(f.before, 0.75, 1e-5)
   test.equal(f.after, 1)
@@ -151,6 +158,7 @@ test.case('images are parted, at most a quarter to judge by', function()
   test.same(parted(d:slice(1, 8), 1000, 1000, 1), {6, 2, true})
   test.same(parted(d:slice(1, 7), 1000, 1000, 1), {7, 7, false})
   test.same(parted(d:slice(1, 7), 3, 1000, 1), {3, 3, false})
+  test.same(parted(d:slice(1, 39), 1000, 1000, 1), {30, 9, true})
 end)
 
 return test.finish()

@@ -149,6 +149,11 @@ test.case('an evaluator tells of ranges of images what a plan does', function()
   end
   local a, b = assert(e:run({GENOME}, {first = 1, count = 20}))[1].loss, assert(e:run({GENOME}, {first = 21, count = 40}))[1].loss
   test.near((20 * a + 40 * b) / 60, whole[2].loss, 1e-9)
+  local function bytes(options) return select(2, assert(e:run(genomes, options))).feature_bytes end
+  test.check(bytes{chunk = 20} > bytes{chunk = 3}, 'a chunk says how many images are in memory at once')
+  test.equal(bytes{}, bytes{chunk = 0})
+  test.check(bytes{} > bytes{chunk = 1}, 'by default more than one')
+  test.check(bytes{byte_limit = 50000} < bytes{}, 'a limit is kept')
   test.equal(tostring(e), 'evaluator on ' .. tostring(data))
 end)
 
@@ -157,6 +162,9 @@ test.case('an evaluator says what it cannot do', function()
   test.raises('features of one image take', e.run, e, {GENOME}, {byte_limit = 1})
   test.raises('60', e.run, e, {GENOME}, {first = 50, count = 20})
   test.raises('0 genomes, want at least 1', e.run, e, {})
+  test.raises('0', e.run, e, {GENOME}, {count = 0})
+  test.raises('-1', e.run, e, {GENOME}, {first = 0, count = 5})
+  test.raises('-9 images from 69 on, of 60', e.run, e, {GENOME}, {first = 70})
   test.raises('position', e.run, e, {'9999'})
   test.raises('evaluator', evaluate.new, 'x', data, input)
   test.raises('data', evaluate.new, s, 'x', input)
