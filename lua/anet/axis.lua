@@ -14,7 +14,9 @@ function M.ticks(low, high, count, whole)
     if step >= raw then break end
   end
   local list = {}
-  for i = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) do list[#list + 1] = i * step end
+  for i = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) do
+    list[#list + 1] = i * step + 0 -- no minus zero
+  end
   return list, step
 end
 

@@ -26,6 +26,14 @@ test.case('ticks are round, inside, and no more than asked for', function()
   test.same(ticks(0.1, 0.3, 2), {0.1, 0.2, 0.3, 'step 0.1'}) -- what rounding makes of an end is no reason to lose it
 end)
 
+test.case('no tick is minus zero, which a page would show', function()
+  local minus = 0
+  for k = 1, 200 do -- compiled, too
+    for _, v in ipairs((axis.ticks(k % 2 - 1, 10, 5))) do minus = minus + (v == 0 and 1 / v < 0 and 1 or 0) end
+  end
+  test.equal(minus, 0)
+end)
+
 test.case('whole axes have whole ticks', function()
   test.same(ticks(0.5, 3.5, 6, true), {1, 2, 3, 'step 1'})
   test.same(ticks(0.5, 3.5, 6), {0.5, 1, 1.5, 2, 2.5, 3, 3.5, 'step 0.5'})
