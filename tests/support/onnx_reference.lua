@@ -99,7 +99,9 @@ function M.broadcast(f, ...)
   local dims, parts = common(...), {}
   for i, a in ipairs{...} do parts[i] = repeated(a, dims)[2] end
   local list = {}
-  for k = 1, M.count(dims) do list[k] = f(parts[1][k], parts[2][k], parts[3] and parts[3][k]) end
+  for k = 1, M.count(dims) do
+    list[k] = parts[3] and f(parts[1][k], parts[2][k], parts[3][k]) or not parts[3] and f(parts[1][k], parts[2][k])
+  end
   return {dims, list}
 end
 
