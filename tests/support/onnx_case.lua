@@ -28,6 +28,15 @@ function M.one(opset, dims, node, constants, type)
   return {opset = opset, nodes = {node}, constants = constants, inputs = {{'x', dims, type = type}}, outputs = {{'y'}}}
 end
 
+-- A file beside those that are imported: gives its name, and what removes it.
+function M.beside(bytes)
+  local name = path:gsub('%.onnx$', '.bin')
+  local file = assert(io.open(name, 'wb'))
+  file:write(bytes)
+  file:close()
+  return name:match '[^/]+$', function() os.remove(name) end
+end
+
 -- The net of a model, and the bundle that knows its border; nil, message, code.
 function M.import(model, options)
   local file = assert(io.open(path, 'wb'))

@@ -46,7 +46,8 @@ end
 -- ---- parts of a model -------------------------------------------------------------------------------
 
 -- {dims, values, type =}: floats unless it has a type. With `field`, values are in the field of that number and kind
--- ('packed' floats or doubles, 'varint' whole numbers), not in raw bytes; with `bytes`, those are its raw bytes.
+-- ('packed' floats or doubles, 'varint' whole numbers), not in raw bytes; with `bytes`, those are its raw bytes; with
+-- `external`, {key = value}, they are in another file.
 local function tensor(name, t)
   local bytes, kind = {}, t.type or M.FLOAT
   for _, d in ipairs(t[1]) do bytes[#bytes + 1] = number(1, d) end
@@ -56,6 +57,9 @@ local function tensor(name, t)
     local list = {}
     for i, v in ipairs(t[2]) do list[i] = t.field[2] == 'packed' and raw({v}, kind) or varint(v) end
     bytes[#bytes + 1] = blob(t.field[1], table.concat(list))
+  elseif t.external then
+    for _, key in sorted(t.external) do bytes[#bytes + 1] = blob(13, blob(1, key) .. blob(2, t.external[key])) end
+    bytes[#bytes + 1] = number(14, 1)
   else
     bytes[#bytes + 1] = blob(9, t.bytes or raw(t[2], kind))
   end
@@ -63,10 +67,11 @@ local function tensor(name, t)
 end
 
 -- Whole numbers are ints, {…} of them lists, {real = 0.5} a float, {reals = {…}} floats, {array = tensor} a constant,
--- {graph = model} a graph, texts texts.
+-- {graph = model} a graph, texts texts. {bare = value}: without its type, as the first files have them.
 local function attribute(name, value)
   local FLOAT, INT, STRING, TENSOR, GRAPH, FLOATS, INTS = 1, 2, 3, 4, 5, 6, 7
   local bytes = blob(1, name)
+  if type(value) == 'table' and value.bare then return (attribute(name, value.bare):gsub('\160\1.$', '')) end
   if type(value) == 'string' then return bytes .. blob(4, value) .. number(20, STRING) end
   if type(value) == 'number' then return bytes .. number(3, value) .. number(20, INT) end
   if value.real then return bytes .. varint(2 * 8 + 5) .. floats{value.real} .. number(20, FLOAT) end
@@ -100,7 +105,7 @@ local function face(f)
   return blob(1, f[1]) .. blob(2, blob(1, kind))
 end
 
--- {nodes = {…}, constants = {name = tensor}, inputs = {face …}, outputs = {face …}}
+-- {nodes = {…}, constants = {name = tensor}, inputs = {face …}, outputs = {face …}, more = bytes}
 function M.graph(model)
   local graph = {}
   for _, n in ipairs(model.nodes) do graph[#graph + 1] = blob(1, node(n)) end
@@ -108,21 +113,21 @@ function M.graph(model)
   for _, name in sorted(model.constants or {}) do graph[#graph + 1] = blob(5, tensor(name, model.constants[name])) end
   for _, f in ipairs(model.inputs or {}) do graph[#graph + 1] = blob(11, face(f)) end
   for _, f in ipairs(model.outputs) do graph[#graph + 1] = blob(12, face(f)) end
-  return table.concat(graph)
+  return table.concat(graph) .. (model.more or '')
 end
 
 -- {opset =, producer =, domains = {name = version}, …}: a graph and what it is made for.
 function M.bytes(model)
-  local bytes = number(1, 8) .. (model.producer and blob(2, model.producer) or '') .. blob(7, M.graph(model)) ..
-                blob(8, blob(1, '') .. number(2, model.opset))
+  local bytes = number(1, 8) .. (model.producer and blob(2, model.producer) or '') .. blob(7, M.graph(model))
+  if model.opset then bytes = bytes .. blob(8, blob(1, '') .. number(2, model.opset)) end
   for _, name in sorted(model.domains or {}) do
     bytes = bytes .. blob(8, blob(1, name) .. number(2, model.domains[name]))
   end
   return bytes
 end
 
--- A tensor alone, as a .pb file.
-M.tensor = tensor
+-- A tensor alone, as a .pb file; and fields, for what no model should have.
+M.tensor, M.blob, M.number = tensor, blob, number
 
 -- ---- reading ----------------------------------------------------------------------------------------
 
