@@ -117,6 +117,15 @@ test.case('lines and volumes', function()
   check_pool('AveragePool', {1, 2, 4, 4, 4}, {kernel_shape = {1, 2, 2}, strides = {3, 1, 1}})
 end)
 
+-- Planes run the same taps: their weights are there once.
+test.case('weights of a volume are shared', function()
+  local net = check_conv({2, 2, 4, 5, 6}, {3, 2, 2, 3, 3}, {pads = {1, 0, 0, 1, 0, 0}}, true)
+  local convolutions = 0
+  for _, n in net:nodes() do convolutions = convolutions + (n.op == 'conv' and 1 or 0) end
+  test.equal(convolutions, 8) -- 5 planes, of which the outer ones read one plane each
+  test.equal(#net:all_params(), 2 + 1)
+end)
+
 test.case('the largest depth of a volume', function()
   local deep = check_pool('MaxPool', {1, 1, 512, 1, 1}, {kernel_shape = {8, 1, 1}, strides = {8, 1, 1}})
   test.check(deep, '512 planes')
