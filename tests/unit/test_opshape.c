@@ -245,6 +245,33 @@ TEST(shapes_at_their_bounds)
   }
 }
 
+/* list: " one two ". */
+static bool is_among(const char *name, const char *list)
+{
+  char word[64];
+  snprintf(word, sizeof word, " %s ", name);
+  return strstr(list, word) != NULL;
+}
+
+/* A net takes as many inputs for an op as its maths has, and no more. */
+TEST(how_many_inputs)
+{
+  static const char two[] =
+      " matmul add mul sub div minimum maximum pow mod equal less less_equal gather ";
+  for (int32_t i = 0; i < ANET_OP_COUNT; i++) {
+    const anet__op *op = anet__op_get((anet__op_id)i);
+    const bool many = strcmp(op->name, "concat") == 0;
+    const int32_t want = is_among(op->name, " input constant ") ? 0
+                         : is_among(op->name, two)              ? 2
+                         : strcmp(op->name, "where") == 0       ? 3
+                                                                : 1;
+    test_checks++;
+    if (op->min_inputs != want || op->max_inputs != (many ? ANET_MAX_INPUTS : want))
+      TEST_FAIL("%s takes %d to %d inputs, want %d", op->name, op->min_inputs, op->max_inputs,
+                want);
+  }
+}
+
 TEST(defaults_fill_what_is_not_said)
 {
   anet_attr none = {0};
@@ -409,6 +436,7 @@ int main(int argc, char **argv)
 {
   static const test_case tests[] = {
       CASE(shapes_at_their_bounds),
+      CASE(how_many_inputs),
       CASE(defaults_fill_what_is_not_said),
       CASE(multiply_adds),
       CASE(work_is_shared_where_it_is_worth_it),
