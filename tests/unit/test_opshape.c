@@ -49,6 +49,7 @@ typedef struct shape_case {
 static const shape_case cases[] = {
     {"conv", {.kernel = {5, 6}, .channels = 3}, {SHAPE3(5, 6, 4)}, .out = SHAPE3(1, 1, 3)},
     {"conv", {.kernel = {6, 6}, .channels = 3}, {SHAPE3(5, 6, 4)}, .rc = ANET_SHAPE, .words = "conv: kernel (6, 6) with padding (0, 0, 0, 0) does not fit input (5, 6, 4)"},
+    {"conv", {.kernel = {30, 6}, .pad = {1, 2, 3, 4}, .channels = 3}, {SHAPE3(5, 6, 4)}, .rc = ANET_SHAPE, .words = "conv: kernel (30, 6) with padding (1, 2, 3, 4) does not fit input (5, 6, 4)"},
     {"conv", {.kernel = {5, 7}, .channels = 3}, {SHAPE3(5, 6, 4)}, .rc = ANET_SHAPE, .words = "does not fit"},
     {"conv", {.kernel = {6, 7}, .pad = {1, 0, 0, 1}, .channels = 3}, {SHAPE3(5, 6, 4)}, .out = SHAPE3(1, 1, 3)},
     {"conv", {.kernel = {3, 2}, .dilation = {2, 5}, .channels = 3}, {SHAPE3(5, 6, 4)}, .out = SHAPE3(1, 1, 3)},
