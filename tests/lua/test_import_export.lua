@@ -188,5 +188,22 @@ test.case('flags that do not fit', function()
   test.check(not io.open(path 'n.anet') and not io.open(path 'n.onnx'), 'nothing is written')
 end)
 
+-- ---- help ---------------------------------------------------------------------------------------------
+
+test.case('help says what each flag is for', function()
+  local function says(verb, ...)
+    local output = run(verb .. ' --help'):gsub('%s+', ' ')
+    for _, words in ipairs{...} do test.mentions(output, words) end
+  end
+  says('import', 'make a bundle of an ONNX model', 'ONNX file; its external data lies beside it', 'bundle to write',
+       'mean of the images it was trained on, one number or one a channel', 'their standard deviation',
+       'what white was before mean and std: 1, or 255', 'values that become the outputs',
+       'leave out an end of the model that cannot be imported', "the classes' names, one a line", 'models of torchvision')
+  says('export', 'write one subnet or the oracle in a file of its own', 'bundle of a supernet or a network',
+       'file to write (exported.anet, exported.onnx or exported.c)', "as the file's name ends where not given",
+       'of C: what its functions and macros begin with', 'of C: in the file, or in one beside it', 'the subnet',
+       'a rung of the ladder that search made, 1 the fastest', 'C is one C99 file and a header (.h)')
+end)
+
 os.execute('rm -rf ' .. folder)
 return test.finish()

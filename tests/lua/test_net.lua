@@ -258,4 +258,23 @@ test.case('files that cannot be', function()
   test.raises('constant', function() anet.net.import('x.onnx', {constants = {constant = 7}}) end)
 end)
 
+-- After a stop nothing is written any more; what was written is known to who tells of it.
+test.case('writing and stops', function()
+  local core = require 'anet.core'
+  local net, poll, written = small(), core.poll, core.written
+  local path = os.tmpname()
+  core.written = {}
+  core.poll = function() error('stopped', 0) end
+  test.raises('stopped', function() net:export(path .. '.onnx') end)
+  test.raises('stopped', function() net:export_c(path .. '.c') end)
+  core.poll = poll
+  test.same(core.written, {})
+  test.check(not io.open(path .. '.onnx') and not io.open(path .. '.c'), 'nothing is written')
+  net:export(path .. '.onnx')
+  net:export_c(path .. '.c')
+  test.same(core.written, {path .. '.onnx', path .. '.c'})
+  core.written = written
+  for _, suffix in ipairs{'', '.onnx', '.c', '.h'} do os.remove(path .. suffix) end
+end)
+
 return test.finish()
