@@ -149,6 +149,42 @@ test.case('DepthToSpace and SpaceToDepth', function()
   refused('unsupported', 13, {'N', 6, 4, 4}, 'SpaceToDepth', {'x'}, {}, nil, 'blocks of 0 of a value with 4 axes')
 end)
 
+-- Axes that a file has grouped across memory: what an op cannot cut so is stored anew.
+test.case('axes that are mixed in memory', function()
+  local x = R.random({2, 3, 5, 4}, 1)
+  local grouped = R.reshape(R.transpose(x, {0, 1, 3, 2}), {2, 12, 5, 1}) -- channels of two factors, apart in memory
+  local function with(what, node_of, constants, want, options)
+    local m = {opset = 13, inputs = {{'x', {'N', 3, 5, 4}}}, outputs = {{'y'}}, constants = constants or {},
+               nodes = {{'Transpose', {'x'}, {'t'}, perm = {0, 1, 3, 2}}, {'Reshape', {'t', 'to'}, {'g'}}, node_of}}
+    m.constants.to = ints(0, 12, 5, 1)
+    if type(want) == 'string' then return case.refused(m, 'unsupported', want) end
+    case.check(what, m, {x}, {want}, options)
+  end
+  with('DepthToSpace', {'DepthToSpace', {'g'}, {'y'}, blocksize = 2}, nil,
+       R.reshape(R.transpose(R.reshape(grouped, {2, 2, 2, 3, 5, 1}), {0, 3, 4, 1, 5, 2}), {2, 3, 10, 2}))
+  with('a scale a channel', {'Mul', {'g', 'k'}, {'y'}}, {k = R.random({12, 1, 1}, 2)},
+       R.broadcast(function(a, b) return a * b end, grouped, R.random({12, 1, 1}, 2)))
+  with('a matrix', {'Add', {'g', 'k'}, {'y'}}, {k = R.random({12, 5, 1}, 2)}, R.broadcast(function(a, b) return a + b end, grouped, R.random({12, 5, 1}, 2)))
+  with('a slice', {'Slice', {'g', 's', 'e', 'a'}, {'y'}}, {s = ints(5), e = ints(11), a = ints(1)}, R.slice(grouped, 1, 5, 11, 1))
+  with('a reduction', {'ReduceSum', {'g', 'a'}, {'y'}, keepdims = 0}, {a = ints(1)}, R.reduce(grouped, {1}, false, R.sum))
+  with('a place', {'ArgMax', {'g'}, {'y'}, axis = 1}, nil, R.lines(grouped, 1, function(list)
+    local at = 1
+    for i, v in ipairs(list) do if v > list[at] then at = i end end
+    return {at - 1}
+  end))
+  with('seven pieces', {'Reshape', {'g', 'to7'}, {'y'}}, {to7 = ints(0, 5, 12)}, R.reshape(grouped, {2, 5, 12}))
+end)
+
+test.case('more axes than values have', function()
+  local m = {opset = 13, inputs = {{'x', {'N', 72}}}, outputs = {{'y'}}, constants = {cut = ints(0, 2, 3, 2, 3, 2), k = R.random({2, 1, 2, 1, 2}, 1)},
+             nodes = {{'Reshape', {'x', 'cut'}, {'a'}}, {'Transpose', {'a'}, {'y'}, perm = {0, 2, 4, 1, 3, 5}}}}
+  case.refused(m, 'unsupported', 'it needs a value of 5 dimensions, the most is 4')
+  m.nodes[2] = {'Sub', {'a', 'k'}, {'y'}}
+  case.refused(m, 'unsupported', 'is broadcast in over 4 places')
+  m.constants.k = R.random({2, 3, 2, 3, 2}, 1)
+  case.refused(m, 'unsupported', "constant 'k' has over 4 dimensions")
+end)
+
 -- ---- joining and cutting ----------------------------------------------------------------------------
 
 test.case('Concat', function()

@@ -670,6 +670,9 @@ test.case('LRN', function()
       return all
     end)})
   end
+  local rows = R.random({2, 6}, 1)
+  case.check('LRN of rows', one(13, {'N', 6}, node('LRN', {'x'}, {size = 1, alpha = real(2)})), {rows},
+             {R.map(rows, function(v) return v / (1 + 2 * v * v) ^ 0.75 end)})
   lrn{size = 3}
   lrn{size = 4, alpha = real(0.5)}
   lrn{size = 5, alpha = real(0.5), beta = real(0.5), bias = real(2)}
@@ -750,6 +753,38 @@ test.case('QuantizeLinear', function()
   local ops = quantised('a Relu already', 'Relu', onnx.UINT8, 0, false)
   test.equal(table.concat(ops, ' '):gsub('relu', ''), table.concat(ops, ' '):gsub('relu', '', 1)) -- one
   quantised('above 0 already', 'Sigmoid', onnx.UINT8, 0, false)
+  local function clipped(low)
+    local net = case.import{opset = 13, inputs = {{'x', {'N', 3}}}, outputs = {{'y'}}, constants = {s = {{}, {0.125}}, l = {{}, {low}}, h = {{}, {2.5}}},
+                            nodes = {{'Clip', {'x', 'l', 'h'}, {'a'}}, {'QuantizeLinear', {'a', 's'}, {'q'}}, {'DequantizeLinear', {'q', 's'}, {'y'}}}}
+    for _, n in net:nodes() do
+      if n.op == 'relu' then return true end
+    end
+    return false
+  end
+  test.equal(clipped(0), false) -- above 0 as well
+  test.equal(clipped(0.5), false)
+  test.equal(clipped(-0.5), true)
+  local function through(op, inputs, attributes) -- what keeps signs is as its inputs are
+    local function relu_after(first)
+      local net = case.import{opset = 13, inputs = {{'x', {'N', 3, 4, 4}}}, outputs = {{'y'}}, constants = {s = {{}, {0.125}}},
+                              nodes = {{first, {'x'}, {'a'}}, node(op, inputs, attributes, {'b'}), {'QuantizeLinear', {'b', 's'}, {'q'}},
+                                       {'DequantizeLinear', {'q', 's'}, {'y'}}}}
+      for i, n in net:nodes() do
+        if n.op == 'relu' and i > 2 then return true end
+      end
+      return false
+    end
+    test.equal(relu_after 'Relu', false)
+    test.equal(relu_after 'Tanh', true)
+  end
+  through('MaxPool', {'a'}, {kernel_shape = {2, 2}})
+  through('AveragePool', {'a'}, {kernel_shape = {2, 2}})
+  through('GlobalAveragePool', {'a'})
+  through('Flatten', {'a'})
+  through('Concat', {'a', 'a'}, {axis = 1})
+  through('Add', {'a', 'a'})
+  through('Mul', {'a', 'a'})
+  through('Dropout', {'a'})
   local own, got = quantised('our own', nil, onnx.UINT8, 32, false, 'anet')
   test.check(table.concat(own, ' '):find 'quantize', 'what this engine wrote is a quantize again: ' .. table.concat(own, ' '))
   for i, v in ipairs(x[2]) do test.near(got[2][i], math.min(math.max(v, -4), 223 / 8), 1e-6) end

@@ -180,6 +180,8 @@ test.case('what is refused', function()
   refused('shape', 13, {'x', '', 's'}, {coordinate_transformation_mode = 'tf_crop_and_resize'}, s, 'its roi has 0 numbers, want 8')
   refused('shape', 13, {'x', 'r', 's'}, {coordinate_transformation_mode = 'tf_crop_and_resize'},
           {s = s.s, r = case.floats(0, 0, 1, 1)}, 'its roi has 4 numbers, want 8')
+  refused('range', 13, {'x', 'r', 's'}, {coordinate_transformation_mode = 'tf_crop_and_resize'},
+          {s = s.s, r = case.floats(0, 0, 0, 1e30, 1, 1, 1, 1)}, 'pixel 0 comes from 3e+30')
   refused('format', 18, {'x', '', 's'}, {axes = {4}}, {s = case.floats(2)}, 'axis 4 of a value with 4')
   refused('format', 7, {'x'}, {scales = {1, 1, 2, 2}}, nil, 'its scales are no floats')
 end)
