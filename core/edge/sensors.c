@@ -7,38 +7,42 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
-
 static const int64_t MAX_AGE_NS = 100000000;
 
 /* ---- files -------------------------------------------------------------------------------- */
 
-static int open_file(const char *path)
+enum { PATH = 1024 };
+
+static int open_file(const char *root, const char *path)
 {
-  return open(path, O_RDONLY | O_CLOEXEC);
+  char whole[PATH];
+  snprintf(whole, sizeof whole, "%s%s", root, path);
+  return open(whole, O_RDONLY | O_CLOEXEC);
 }
 
 /* The first battery that tells its charge. */
-static int open_battery(void)
+static int open_battery(const char *root)
 {
+  static const char supplies[] = "/sys/class/power_supply";
+  char path[PATH];
   int file = -1;
-  DIR *folder = opendir("/sys/class/power_supply");
+  snprintf(path, sizeof path, "%s%s", root, supplies);
+  DIR *folder = opendir(path);
   if (!folder) return -1;
   for (struct dirent *entry; file < 0 && (entry = readdir(folder));) {
-    char path[512];
-    snprintf(path, sizeof path, "/sys/class/power_supply/%s/capacity", entry->d_name);
-    file = open_file(path);
+    snprintf(path, sizeof path, "%s/%s/capacity", supplies, entry->d_name);
+    file = open_file(root, path);
   }
   closedir(folder);
   return file;
 }
 
-static void open_zones(anet__sensors *s)
+static void open_zones(anet__sensors *s, const char *root)
 {
   for (int32_t i = 0; i < ANET_MAX_ZONES; i++) {
     char path[64];
     snprintf(path, sizeof path, "/sys/class/thermal/thermal_zone%d/temp", i);
-    s->zone[i] = open_file(path);
+    s->zone[i] = open_file(root, path);
   }
 }
 
@@ -140,15 +144,15 @@ static void read_all(anet__sensors *s, int64_t now_ns)
   read_battery(s);
 }
 
-void anet__sensors_new(anet__sensors *out)
+void anet__sensors_new(const char *root, int64_t now_ns, anet__sensors *out)
 {
   *out = (anet__sensors){.load = -1, .free_bytes = -1, .temperature = -1, .battery = -1};
-  out->stat = open_file("/proc/stat");
-  out->own = open_file("/proc/self/stat");
-  out->memory = open_file("/proc/meminfo");
-  out->battery_file = open_battery();
-  open_zones(out);
-  read_all(out, anet__now_ns()); /* load is a difference: this is its start */
+  out->stat = open_file(root, "/proc/stat");
+  out->own = open_file(root, "/proc/self/stat");
+  out->memory = open_file(root, "/proc/meminfo");
+  out->battery_file = open_battery(root);
+  open_zones(out, root);
+  read_all(out, now_ns); /* load is a difference: this is its start */
 }
 
 static void close_file(int file)

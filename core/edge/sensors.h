@@ -16,7 +16,8 @@ typedef struct anet__sensors {
   double free_bytes, temperature, battery;
 } anet__sensors;
 
-void anet__sensors_new(anet__sensors *out);
+/* root: what stands before /proc and /sys; "" but for recorded machines. */
+void anet__sensors_new(const char *root, int64_t now_ns, anet__sensors *out);
 void anet__sensors_free(anet__sensors *sensors);
 /* Reads anew what is older than 100 ms. */
 void anet__sensors_read(anet__sensors *sensors, int64_t now_ns);

@@ -87,7 +87,7 @@ int anet_session_new(anet_ladder *ladder, anet_pool *pool, const anet_session_de
   if (!s) return ANET_NOMEM;
   int rc = anet__monitor_new(desc->window ? desc->window : DEFAULT_WINDOW, &s->monitor);
   if (!rc) rc = copy_ladder(s, ladder, pool);
-  anet__sensors_new(&s->sensors);
+  anet__sensors_new("", anet__now_ns(), &s->sensors);
   if (rc) {
     anet_session_release(s);
     return rc;

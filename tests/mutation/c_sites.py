@@ -1,5 +1,5 @@
 """The changes that can be made to C as clang-format lays it out: binary operators stand between spaces, a pointer's star does not."""
-from sites import ARITHMETIC, RELATIONS, Site, number_sites, pairs, split_at_commas, swap
+from sites import ARITHMETIC, COMMUTATIVE, RELATIONS, Site, number_sites, pairs, split_at_commas, swap
 from tokens import c_tokens
 
 CONTROL = {'if', 'while', 'for', 'switch', 'return', 'sizeof', 'else', 'do', 'case', 'goto', 'break', 'continue'}
@@ -139,7 +139,7 @@ class CFile:
             return [Site(a.end, b.start, new, 'condition') for new in news]
         if t.text in OPTIONS and tokens[i + 1].text in ('->', '.') and tokens[i + 3].text not in ('=', '.', '->', '[', '('):
             return [Site(t.start, tokens[i + 2].end, '0', 'option ignored')]
-        if tokens[i + 1].text == '(' and t.text not in CONTROL:
+        if tokens[i + 1].text == '(' and t.text not in CONTROL and t.text not in COMMUTATIVE:
             return self.swapped_arguments(i + 1)
         return []
 

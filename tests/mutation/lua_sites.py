@@ -1,5 +1,5 @@
 """The changes that can be made to Lua, by a small parser that knows where each statement and operand begins and ends."""
-from sites import ARITHMETIC, RELATIONS, Site, number_sites, swap
+from sites import ARITHMETIC, COMMUTATIVE, RELATIONS, Site, number_sites, swap
 from tokens import lua_tokens
 
 LEFT = {'or': 1, 'and': 2, '<': 3, '>': 3, '<=': 3, '>=': 3, '~=': 3, '==': 3, '..': 5, '+': 6, '-': 6, '*': 7, '/': 7, '%': 7,
@@ -239,9 +239,12 @@ class LuaFile:
 
     def arguments(self):
         if self.accept('('):
+            callee = self.t[self.i - 2].text
             if not self.accept(')'):
                 spans = self.expressions()
                 self.take(')')
+                if callee in COMMUTATIVE:
+                    return
                 for (a, b), (c, d) in zip(spans, spans[1:]):
                     self.found += swap(self.text, a, b, c, d, 'arguments')
         elif self.peek() == '{':

@@ -7,6 +7,7 @@ Site = namedtuple('Site', 'start end new operator')
 
 RELATIONS = {'<': ('<=', '>='), '<=': ('<', '>'), '>': ('>=', '<='), '>=': ('>', '<')}
 ARITHMETIC = {'+': '-', '-': '+', '*': '/', '/': '*', '%': '*'}
+COMMUTATIVE = {'min', 'max', 'fmin', 'fmax', 'fminf', 'fmaxf', 'ANET_MIN', 'ANET_MAX', 'MIN', 'MAX'}
 CLOSING = {'(': ')', '[': ']', '{': '}'}
 
 

@@ -126,7 +126,7 @@ return {
     {name = 'out', short = 'o', value = 'FILE', help = 'of arrays: where the first output goes, .npy or .pb; the k-th has .k before its suffix'},
     {name = 'top', value = 'N', type = 'integer', min = 1, default = 3, help = 'of images: how many classes to show'},
     {name = 'genome', value = 'G', help = 'subnet of a supernet; the oracle where not given'},
-    {name = 'rung', value = 'N', type = 'integer', min = 1, help = 'a rung of the ladder that search made, 1 the oracle'},
+    {name = 'rung', value = 'N', type = 'integer', min = 1, help = 'a rung of the ladder that search made, 1 the fastest'},
     {name = 'threads', value = 'N', type = 'integer', min = 0, max = 1024, default = 0, help = '0: all processors'},
   },
   run = run,

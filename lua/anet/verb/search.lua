@@ -69,8 +69,9 @@ local function run(options, ui)
   local model = road.open_supernet(ui, options.supernet)
   local dataset, about = images_of(ui, model, options)
   road.must_know(ui, model.oracle, dataset, model.input, pool, options.data)
-  local times = table_of(ui, model, options, timing_pool)
   local policy = road.open_policy(ui, 'search', options.policy, options.seed)
+  road.budgets(ui, options.budgets, 1) -- what is no budget is said before anything is measured
+  local times = table_of(ui, model, options, timing_pool)
   local settings = {margin = options.margin / 100, byte_limit = options.memory * 2 ^ 20, pool = timing_pool}
   settings.budgets, settings.fixed = road.budgets(ui, options.budgets, times:info().oracle_ms)
   local explorer, picks = road.search(ui, model.supernet, times, dataset, model.input, policy, settings, pool)
