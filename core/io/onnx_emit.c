@@ -13,8 +13,7 @@ enum { OUTPUTS = 2 }; /* most of a node */
 static const char *made_name(anet__onnx_export *ex)
 {
   const char *name;
-  do
-    name = anet__onnx_text(&ex->model.pool, "anet.part.%d", ++ex->parts);
+  do name = anet__onnx_text(&ex->model.pool, "anet.part.%d", ++ex->parts);
   while (name && anet_net_find(ex->net, name) >= 0);
   return name;
 }
