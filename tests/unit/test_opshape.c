@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "../grad/opcases.h"
+#include "op/bytes.h"
 #include "op/taps.h"
 #include "op/work.h"
 #include "support/test.h"
@@ -316,6 +317,38 @@ TEST(multiply_adds)
   CHECK_NEAR(macs_of("norm", window, &image, 1), 120, 0);
 }
 
+/* Sums of products of bytes must fit 32 bits, or where they are made in floats, 24. */
+TEST(what_can_be_read_in_bytes)
+{
+  enum { TERMS = 66311, TAPS = 518, MOST_LINES = 16 };
+  static const struct {
+    anet__op_id op;
+    anet_attr attr;
+    anet_shape in;
+    bool reads;
+  } bound[] = {
+      {ANET_OP_CONV, {.kernel = {1, 1}, .groups = 1}, IMAGE(4, 4, TERMS), true},
+      {ANET_OP_CONV, {.kernel = {1, 1}, .groups = 1}, IMAGE(4, 4, TERMS + 1), false},
+      {ANET_OP_CONV, {.kernel = {3, 1}, .groups = 1}, IMAGE(4, 4, TERMS / 3), true},
+      {ANET_OP_CONV, {.kernel = {1, 3}, .groups = 1}, IMAGE(4, 4, TERMS / 3 + 1), false},
+      {ANET_OP_CONV, {.kernel = {1, 1}, .groups = 2}, IMAGE(4, 4, 4), false},
+      {ANET_OP_DEPTHWISE, {.kernel = {7, TAPS / 7}}, IMAGE(9, 99, 4), true},
+      {ANET_OP_DEPTHWISE, {.kernel = {7, TAPS / 7 + 1}}, IMAGE(9, 99, 4), false},
+      {ANET_OP_DEPTHWISE, {.kernel = {1, TAPS}}, IMAGE(9, 999, 4), true},
+      {ANET_OP_DEPTHWISE, {.kernel = {MOST_LINES, 1}}, IMAGE(99, 9, 4), true},
+      {ANET_OP_DEPTHWISE, {.kernel = {MOST_LINES + 1, 1}}, IMAGE(99, 9, 4), false},
+      {ANET_OP_LINEAR, {.mode = 0}, FLAT(TERMS), true},
+      {ANET_OP_LINEAR, {.mode = 0}, FLAT(TERMS + 1), false},
+      {ANET_OP_MATMUL, {.mode = 0}, FLAT(4), false},
+  };
+  for (int32_t k = 0; k < ANET_COUNT(bound); k++) {
+    test_checks++;
+    if (anet__bytes_reads(bound[k].op, &bound[k].attr, &bound[k].in) != bound[k].reads)
+      TEST_FAIL("case %d: %s, want %s", k, bound[k].reads ? "refused" : "read",
+                bound[k].reads ? "read" : "refused");
+  }
+}
+
 /* ---- how it is cut --------------------------------------------------------------------------- */
 
 enum { MOST = 40000, PARTS = 64 };
@@ -440,6 +473,7 @@ int main(int argc, char **argv)
       CASE(how_many_inputs),
       CASE(defaults_fill_what_is_not_said),
       CASE(multiply_adds),
+      CASE(what_can_be_read_in_bytes),
       CASE(work_is_shared_where_it_is_worth_it),
       CASE(chunks_depend_on_rows_alone),
       CASE(scratch_is_aligned),
