@@ -25,53 +25,69 @@ const char *anet_version(void)
 /* ---- instruction sets --------------------------------------------------------------------- */
 
 /* The builtin asks the processor and whether the operating system saves the registers. */
-bool anet__cpu_has(anet__isa isa)
+uint32_t anet__cpu_features(void)
 {
+  uint32_t features = 0;
+#if defined(__x86_64__)
+  features |= ANET_CPU_X86;
+#define X(upper, bit, name) features |= __builtin_cpu_supports(name) ? ANET_CPU_##upper : 0;
+  ANET_CPU_X86_MAP(X)
+#undef X
+#elif defined(__aarch64__)
+  const unsigned long dotprod = 1ul << 20; /* HWCAP_ASIMDDP */
+  features |= ANET_CPU_ARM | (getauxval(AT_HWCAP) & dotprod ? ANET_CPU_DOTPROD : 0);
+#endif
+  return features;
+}
+
+bool anet__isa_runs(anet__isa isa, uint32_t features)
+{
+  static const uint32_t avx2 = ANET_CPU_X86 | ANET_CPU_AVX2 | ANET_CPU_FMA;
+  static const uint32_t avx512 = ANET_CPU_X86 | ANET_CPU_FMA | ANET_CPU_AVX512F |
+                                 ANET_CPU_AVX512DQ | ANET_CPU_AVX512BW | ANET_CPU_AVX512VL;
   switch (isa) {
     case ANET_ISA_REF:
       return true;
-#if defined(__x86_64__)
     case ANET_ISA_SSE2:
-      return true;
+      return (features & ANET_CPU_X86) != 0;
     case ANET_ISA_AVX2:
-      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+      return (features & avx2) == avx2;
     case ANET_ISA_AVX512:
-      return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-             __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-             __builtin_cpu_supports("fma");
-#elif defined(__aarch64__)
+      return (features & avx512) == avx512;
     case ANET_ISA_NEON:
-      return true;
-#endif
+      return (features & ANET_CPU_ARM) != 0;
     default:
       return false;
   }
 }
 
+anet__isa anet__isa_choose(const char *name, uint32_t features)
+{
+  anet__isa isa;
+  if (name && anet__isa_parse(name, &isa) && anet__isa_runs(isa, features)) return isa;
+  isa = (anet__isa)(ANET_ISA_COUNT - 1);
+  while (!anet__isa_runs(isa, features)) isa = (anet__isa)(isa - 1);
+  return isa;
+}
+
+bool anet__cpu_has(anet__isa isa)
+{
+  return anet__isa_runs(isa, anet__cpu_features());
+}
+
 bool anet__cpu_dots(void)
 {
-#if defined(__x86_64__)
-  return __builtin_cpu_supports("avx512vnni");
-#elif defined(__aarch64__)
-  const unsigned long dotprod = 1ul << 20; /* HWCAP_ASIMDDP */
-  return (getauxval(AT_HWCAP) & dotprod) != 0;
-#else
-  return false;
-#endif
+  return (anet__cpu_features() & (ANET_CPU_VNNI | ANET_CPU_DOTPROD)) != 0;
 }
 
 anet__isa anet__cpu_best(void)
 {
-  anet__isa isa = (anet__isa)(ANET_ISA_COUNT - 1);
-  while (!anet__cpu_has(isa)) isa = (anet__isa)(isa - 1);
-  return isa;
+  return anet__isa_choose(NULL, anet__cpu_features());
 }
 
 anet__isa anet__cpu_chosen(void)
 {
-  const char *name = getenv("ANET_ISA");
-  anet__isa isa;
-  return name && anet__isa_parse(name, &isa) && anet__cpu_has(isa) ? isa : anet__cpu_best();
+  return anet__isa_choose(getenv("ANET_ISA"), anet__cpu_features());
 }
 
 const char *anet__isa_name(anet__isa isa)

@@ -2,7 +2,7 @@
 
 int32_t anet__utf8(const uint8_t *s, uint32_t *code)
 {
-  static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+  static const uint32_t least[] = {0, 0, 0, 0x800, 0x10000}; /* 2 bytes: by their first */
   const int32_t bytes = *s < 0x80   ? 1
                         : *s < 0xc2 ? 0
                         : *s < 0xe0 ? 2
@@ -16,5 +16,5 @@ int32_t anet__utf8(const uint8_t *s, uint32_t *code)
   }
   if (code) *code = point;
   const bool surrogate = point >= 0xd800 && point < 0xe000;
-  return bytes > 1 && (point < least[bytes] || surrogate || point > 0x10ffff) ? 0 : bytes;
+  return point < least[bytes] || surrogate || point > 0x10ffff ? 0 : bytes;
 }

@@ -65,11 +65,14 @@ static int read_header(const idx_file *file, uint32_t magic, uint32_t *number, i
   return ANET_OK;
 }
 
+/* A stream that is cut off within its checksum gives all bytes, and says so only now. */
 static int check_end(const idx_file *file)
 {
   char byte;
+  int code;
   const int got = gzread(file->stream, &byte, 1);
-  if (got < 0) return fail_read(file);
+  (void)gzerror(file->stream, &code);
+  if (got < 0 || code == Z_BUF_ERROR) return fail_read(file);
   if (got > 0)
     return anet_fail(ANET_FORMAT, "'%s' has more bytes than its header says", file->path);
   return ANET_OK;

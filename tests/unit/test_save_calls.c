@@ -32,11 +32,16 @@ enum call {
 static const char *const call_name[CALLS] = {"open folder", "open nameless", "open named", "write",
                                              "sync",        "mode",          "link",       "rename",
                                              "sync folder", "unlink"};
+/* What a message says was done to the file. */
+static const char *const verb[CALLS] = {"create",          "",       "create",    "write", "sync",
+                                        "set the mode of", "create", "rename to", "",      ""};
 enum { MOST = 256 };
 
 static enum call log_of[MOST];
 static int32_t logged, seen[CALLS];
 static int32_t failing = -1, failing_turn; /* the call that fails, its turn */
+static int reason = EIO, failures = 1;     /* what it says, and how often */
+static char given[2][64];                  /* temporary names that were given last */
 static bool no_nameless;                   /* a file system without O_TMPFILE */
 static bool watching;
 
@@ -45,9 +50,17 @@ static bool fails(enum call call)
 {
   if (!watching) return false;
   if (logged < MOST) log_of[logged++] = call;
-  if ((int32_t)call != failing || seen[call]++ != failing_turn) return false;
-  errno = EIO;
+  if ((int32_t)call != failing) return false;
+  const int32_t turn = seen[call]++;
+  if (turn < failing_turn || turn >= failing_turn + failures) return false;
+  errno = reason;
   return true;
+}
+
+static void keep_name(const char *name)
+{
+  memcpy(given[0], given[1], sizeof given[0]);
+  snprintf(given[1], sizeof given[1], "%s", name);
 }
 
 static bool is_folder(int file)
@@ -70,6 +83,7 @@ int openat(int folder, const char *path, int flags, ...)
     }
     if (fails(OPEN_NAMELESS)) return -1;
   } else if (flags & O_CREAT) {
+    keep_name(path);
     if (fails(OPEN_NAMED)) return -1;
   }
   return (int)syscall(SYS_openat, folder, path, flags, mode);
@@ -110,6 +124,7 @@ int fchmod(int file, mode_t mode)
 
 int linkat(int from, const char *old, int to, const char *name, int flags)
 {
+  keep_name(name);
   return fails(LINK) ? -1 : (int)syscall(SYS_linkat, from, old, to, name, flags);
 }
 
@@ -243,9 +258,14 @@ static void check_failure(enum call call, int32_t turn)
     const bool renamed = (call == RENAME || call == LINK) && turn == 1;
     test_checks++;
     if (rc != ANET_IO) TEST_FAIL("%s %d fails: status %d", call_name[call], turn, rc);
-    CHECK(strstr(anet_error(), turn == 0 || call == WRITE ? one : two) != NULL ||
-          strstr(anet_error(), two) != NULL);
-    CHECK(strstr(anet_error(), strerror(EIO)) != NULL);
+    char words[2][2 * SCRATCH_PATH];
+    for (int32_t i = 0; i < 2; i++)
+      snprintf(words[i], sizeof words[i], "cannot %s '%s': %s", verb[call], i ? two : one,
+               strerror(EIO));
+    if (call != WRITE || turn == 0) /* a file is written by several */
+      CHECK_EQ_S(anet_error(), words[turn]);
+    else
+      CHECK(!strcmp(anet_error(), words[0]) || !strcmp(anet_error(), words[1]));
     CHECK_OK(anet__file_read(one, 100, &text, &bytes));
     CHECK_EQ_S(text, renamed ? "new one" : "old one");
     anet__free(text);
@@ -282,5 +302,70 @@ TEST(a_nameless_file_is_no_must)
   test_scratch_remove(folder);
 }
 
+static bool is_temporary(const char *name)
+{
+  char before[32];
+  const size_t length = (size_t)snprintf(before, sizeof before, ".anet-%d-", (int)getpid());
+  return strncmp(name, before, length) == 0 && strlen(name) == length + 6 &&
+         strspn(name + length, "abcdefghijklmnopqrstuvwxyz0123456789") == 6;
+}
+
+/* A temporary name that is taken is left to its owner, and another is tried; not for ever. */
+TEST(a_name_that_is_taken)
+{
+  for (int32_t mode = 0; mode < 2; mode++) {
+    begin();
+    no_nameless = mode || !has_nameless();
+    const enum call call = no_nameless ? OPEN_NAMED : LINK;
+    reason = EEXIST;
+    CHECK_OK(save_both((int32_t)call, 0));
+    check_text(one, "new one");
+    check_text(two, "new two");
+    CHECK_EQ_I(count(call), 3);
+    CHECK(is_temporary(given[0]) && is_temporary(given[1]));
+    failures = 99;
+    CHECK_OK(save_both((int32_t)call, 0));
+    failures = 100;
+    CHECK_EQ_I(save_both((int32_t)call, 0), ANET_IO);
+    char words[2 * SCRATCH_PATH];
+    snprintf(words, sizeof words, "cannot create '%s': %s", one, strerror(EEXIST));
+    CHECK_EQ_S(anet_error(), words);
+    CHECK_EQ_I(count(call), 100);
+    CHECK(strcmp(given[0], given[1]) != 0);
+    CHECK_EQ_I(count(UNLINK), 0);
+    failures = 1;
+    reason = EIO;
+    CHECK_EQ_I(save_both((int32_t)call, 0), ANET_IO); /* any other reason is one at once */
+    CHECK_EQ_I(count(call), 1);
+    CHECK_EQ_I(count_files(), 2);
+    test_scratch_remove(folder);
+  }
+  no_nameless = false;
+}
+
+/* Where standard input is closed its number is a file's like any other. */
+TEST(the_first_number_is_a_file)
+{
+  begin();
+  const int input = dup(0);
+  close(0);
+  CHECK_OK(anet__file_write(one, "new one", 7));
+  CHECK(fcntl(0, F_GETFD) < 0); /* all are closed again */
+  CHECK_OK(anet__file_write("/dev/null", "x", 1));
+  CHECK(fcntl(0, F_GETFD) < 0);
+  char *text = NULL;
+  size_t bytes;
+  CHECK_OK(anet__file_read(one, 100, &text, &bytes));
+  CHECK(fcntl(0, F_GETFD) < 0);
+  if (input >= 0) {
+    CHECK_EQ_I(dup2(input, 0), 0);
+    close(input);
+  }
+  CHECK_EQ_S(text, "new one");
+  anet__free(text);
+  test_scratch_remove(folder);
+}
+
 TEST_MAIN(CASE(what_is_written_is_synced_before_it_is_renamed), CASE(each_call_may_fail),
-          CASE(a_nameless_file_is_no_must))
+          CASE(a_nameless_file_is_no_must), CASE(a_name_that_is_taken),
+          CASE(the_first_number_is_a_file))
