@@ -191,10 +191,9 @@ static double resident_bytes(void)
 }
 
 /* Wherever it runs out while the sandbox is made. */
-TEST(memory_may_be_too_little)
+static void try_bounds(void)
 {
   int32_t failed = 0, made = 0;
-  const double before = resident_bytes();
   for (double bytes = 1000; bytes < 600000; bytes += 3000) {
     anet__sandbox *s;
     const anet__sandbox_desc desc = {
@@ -209,7 +208,15 @@ TEST(memory_may_be_too_little)
     anet__sandbox_release(s);
   }
   CHECK(failed > 10 && made > 10);
-  CHECK(resident_bytes() < before + (16 << 20)); /* none of which is left */
+}
+
+/* The first time an emulator translates what runs, and holds that. */
+TEST(memory_may_be_too_little)
+{
+  try_bounds();
+  const double before = resident_bytes();
+  try_bounds();
+  CHECK(resident_bytes() < before + (16 << 20)); /* nothing is left */
 }
 
 static int push_long(lua_State *L, void *data)
