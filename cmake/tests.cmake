@@ -40,3 +40,7 @@ if(TARGET anet)
     set_tests_properties(lua/${name} PROPERTIES TIMEOUT 600 LABELS lua)
   endforeach()
 endif()
+
+# These compare times, or want an answer within some: nothing else runs beside them.
+set(measuring_tests unit/test_long unit/test_profile unit/test_stop host/test_hostile lua/test_demo lua/test_interrupt
+                    lua/test_road)

@@ -95,12 +95,12 @@ static int edit_save(lua_State *L)
 /* start(completer): completer(word) -> {match, …} */
 static int edit_start(lua_State *L)
 {
-  static char breaks[] = " \t\n\"'`@$><=;|&{}()[]+-*/%^#,~?";
+  static const char breaks[] = " \t\n\"'`@$><=;|&{}()[]+-*/%^#,~?";
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_settop(L, 1);
   set_slot(L, &COMPLETER);
   rl_readline_name = "anet";
-  rl_completer_word_break_characters = breaks;
+  rl_basic_word_break_characters = breaks; /* what libedit reads */
   rl_attempted_completion_function = complete;
   using_history();
   return 0;

@@ -382,17 +382,20 @@ static int place_operand(anet__onnx_import *im, const anet__onnx_node *node, ope
 static int binary(anet__onnx_import *im, const anet__onnx_node *node, const char *op)
 {
   anet__onnx_value v[2];
+  operand k[2];
   if (node->inputs != 2) return anet_fail(ANET_FORMAT, "it has %d inputs, want 2", node->inputs);
   for (int32_t i = 0; i < 2; i++) {
     const anet__onnx_value *found;
     ANET_TRY(anet__onnx_get(im, node, i, &found));
-    operand k = {found->array, i == 0};
-    if (!k.array) continue;
-    ANET_TRY(place_operand(im, node, &k));
-    const int rc = with_constant(im, node, op, &k);
+    k[i] = (operand){found->array, i == 0};
+    if (!k[i].array) continue;
+    ANET_TRY(place_operand(im, node, &k[i]));
+    const int rc = with_constant(im, node, op, &k[i]);
     if (rc != ANET_ABSENT) return rc;
   }
-  for (int32_t i = 0; i < 2; i++) ANET_TRY(anet__onnx_get_value(im, node, i, &v[i]));
+  for (int32_t i = 0; i < 2; i++)
+    ANET_TRY(k[i].array ? anet__onnx_constant(im, node, k[i].array, node->input[i], &v[i])
+                        : anet__onnx_get_value(im, node, i, &v[i]));
   ANET_TRY(anet__onnx_two(im, node, "", op, v));
   return anet__onnx_bind_node(im, node, 0, v[0].node, &v[0].layout);
 }

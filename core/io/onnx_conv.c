@@ -220,13 +220,14 @@ void anet__onnx_pad_ceil(anet_attr *a, const anet_shape *in)
   }
 }
 
-/* Padding as a node of its own, for an average that counts it. */
-static int pad_before(anet__onnx_import *im, const anet__onnx_node *node, anet_attr *a,
-                      int32_t *value)
+/* The file's padding as a node of its own, for an average that counts it; what ceil_mode has added
+ * behind it stays, and is not counted. */
+static int pad_before(anet__onnx_import *im, const anet__onnx_node *node, const int32_t *given,
+                      anet_attr *a, int32_t *value)
 {
   anet_attr pad = {0};
-  memcpy(pad.pad, a->pad, sizeof pad.pad);
-  memset(a->pad, 0, sizeof a->pad);
+  memcpy(pad.pad, given, sizeof pad.pad);
+  for (int32_t i = 0; i < ANET_COUNT(pad.pad); i++) a->pad[i] -= given[i];
   return anet__onnx_add(im, node, ".pad", "pad", &pad, value, 1, value);
 }
 
@@ -235,7 +236,7 @@ static int pad_before(anet__onnx_import *im, const anet__onnx_node *node, anet_a
 static int largest_rows(anet__onnx_import *im, const anet__onnx_node *node, anet_attr *a,
                         int32_t *value)
 {
-  enum { MOST_TAPS = 2048 };
+  enum { MOST_TAPS = 256 };
   anet_attr rows = *a;
   if ((int64_t)a->kernel[0] * a->kernel[1] <= MOST_TAPS) return ANET_OK;
   a->kernel[0] = a->stride[0] = a->dilation[0] = rows.kernel[1] = rows.stride[1] =
@@ -258,11 +259,9 @@ static int pool(anet__onnx_import *im, const anet__onnx_node *node, const char *
   if (is_volume(im, node)) return anet__onnx_volume(im, node);
   ANET_TRY(input_image(im, node, &x, &in));
   ANET_TRY(anet__onnx_read_window(node, x.layout.axes - 2, NULL, in, &win));
-  if (counts && ceil_mode) {
-    ANET_TRY(pad_before(im, node, &win.attr, &x.node));
-    in = &anet__net_at(im->net, x.node)->shape;
-  }
+  const anet_attr given = win.attr;
   if (ceil_mode) anet__onnx_pad_ceil(&win.attr, in);
+  if (counts && ceil_mode) ANET_TRY(pad_before(im, node, given.pad, &win.attr, &x.node));
   win.attr.mode = counts && !ceil_mode;
   if (!average) ANET_TRY(largest_rows(im, node, &win.attr, &x.node));
   ANET_TRY(anet__onnx_add(im, node, "", op, &win.attr, &x.node, 1, &value));

@@ -9,9 +9,13 @@
 
 enum { OUTPUTS = 2 }; /* most of a node */
 
+/* Nodes of a net that came from such a file have names of this kind. */
 static const char *made_name(anet__onnx_export *ex)
 {
-  return anet__onnx_text(&ex->model.pool, "anet.part.%d", ++ex->parts);
+  const char *name;
+  do name = anet__onnx_text(&ex->model.pool, "anet.part.%d", ++ex->parts);
+  while (name && anet_net_find(ex->net, name) >= 0);
+  return name;
 }
 
 const char *anet__onnx_emit(anet__onnx_export *ex, const char *op, const char *out,
@@ -96,6 +100,20 @@ int anet__onnx_emit_ints(anet__onnx_export *ex, const char *name, const int64_t 
   return ANET_OK;
 }
 
+/* "node.part", or where a node is called so, another name. */
+static const char *part_name(anet__onnx_export *ex, int32_t value, const char *part)
+{
+  anet__onnx_pool *pool = &ex->model.pool;
+  const char *name = anet__onnx_name(ex, value);
+  if (!part[0]) return name;
+  if (!(name = anet__onnx_text(pool, "%s.%s", name, part))) return NULL;
+  char *free_one = anet__net_name_new(ex->net, name);
+  if (!free_one) pool->rc = ANET_NOMEM;
+  name = free_one ? anet__onnx_text(pool, "%s", free_one) : NULL;
+  anet__free(free_one);
+  return name;
+}
+
 const char *anet__onnx_emit_array(anet__onnx_export *ex, int32_t value, const char *part, bool real,
                                   int32_t rank, const int64_t *dim, anet__onnx_array **out)
 {
@@ -105,8 +123,7 @@ const char *anet__onnx_emit_array(anet__onnx_export *ex, int32_t value, const ch
   m->initial = list;
   if (rc) m->pool.rc = rc;
   if (rc || anet__onnx_array_new(&m->pool, real, rank, dim, out)) return NULL;
-  const char *name =
-      anet__onnx_text(&m->pool, "%s%s%s", anet__onnx_name(ex, value), part[0] ? "." : "", part);
+  const char *name = part_name(ex, value, part);
   if (name) m->initial[m->initials++] = (anet__onnx_named){name, *out};
   return name;
 }

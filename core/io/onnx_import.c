@@ -215,10 +215,11 @@ static int tidy(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_v
       plain && now.atoms == natural.atoms && anet__layout_is_order(&now, natural.order);
   const bool is_image = plain && v->layout.axes == 4 && now.atoms == image.atoms &&
                         anet__layout_is_order(&now, image.order);
+  const bool as_image = v->layout.axes == 4 && v->layout.batch;
   if (!is_natural && !is_image) {
-    ANET_TRY(v->layout.axes == 4 ? anet__onnx_store_image(im, node, v)
-                                 : anet__onnx_store_natural(im, node, v));
-    now = v->layout.axes == 4 ? image : natural;
+    ANET_TRY(as_image ? anet__onnx_store_image(im, node, v)
+                      : anet__onnx_store_natural(im, node, v));
+    now = as_image ? image : natural;
   }
   v->layout = now;
   return ANET_OK;

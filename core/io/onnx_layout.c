@@ -102,7 +102,6 @@ bool anet__layout_reshape(const anet__layout *l, int32_t rank, const int64_t *di
   int32_t at = 0;
   merge_all(l, out);
   out->axes = rank;
-  for (int32_t a = 0; a <= ANET_ONNX_RANK; a++) out->first[a] = INT16_MAX;
   for (int32_t a = 0; a < rank; a++) {
     int64_t want = a == 0 && l->batch ? 1 : dim[a];
     out->first[a] = at;

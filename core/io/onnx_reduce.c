@@ -138,11 +138,8 @@ static int shuffle(anet__onnx_import *im, const anet__onnx_node *node, anet__onn
       return anet__onnx_unsupported("its blocks do not divide the image");
   }
   anet__layout_transpose(&a, perm, &b);
-  if (!anet__layout_reshape(&b, 4, join, &c)) {
-    x->layout = b;
-    ANET_TRY(anet__onnx_store_natural(im, node, x));
-    if (!anet__layout_reshape(&x->layout, 4, join, &c)) return anet__onnx_unsupported("its blocks");
-  }
+  if (!anet__layout_reshape(&b, 4, join, &c))
+    return anet__onnx_unsupported("it cuts axes into more parts than %d", ANET_ATOMS);
   return anet__onnx_bind_node(im, node, 0, x->node, &c);
 }
 

@@ -10,14 +10,15 @@ static int transpose_shape(const anet_attr *a, const anet_shape *in, int32_t inp
   char text[ANET_SHAPE_TEXT];
   int32_t seen = 0;
   *out = (anet_shape){.rank = in->rank};
-  for (int32_t i = 0; i < AXES && in->rank <= AXES; i++) {
+  bool fits = in->rank <= AXES;
+  for (int32_t i = 0; i < AXES && fits; i++) {
     const int32_t axis = a->dim[i]; /* from 1 */
-    if ((i < in->rank) != (axis > 0) || axis > in->rank) break;
-    if (i >= in->rank) continue;
+    fits = (i < in->rank) == (axis > 0) && axis <= in->rank;
+    if (!fits || i >= in->rank) continue;
     seen |= 1 << (axis - 1);
     out->dim[i] = in->dim[axis - 1];
   }
-  if (in->rank <= AXES && seen == (1 << in->rank) - 1) return ANET_OK;
+  if (fits && seen == (1 << in->rank) - 1) return ANET_OK;
   return anet_fail(ANET_SHAPE, "transpose: (%d, %d, %d, %d) is no order of the axes of input %s",
                    a->dim[0], a->dim[1], a->dim[2], a->dim[3], anet__shape_text(in, text));
 }

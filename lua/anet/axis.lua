@@ -14,7 +14,8 @@ function M.ticks(low, high, count, whole)
     if step >= raw then break end
   end
   local list = {}
-  for i = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) do list[#list + 1] = i * step end
+  -- + 0: no minus zero, which compiled code would not have
+  for i = math.ceil(low / step - 1e-9) + 0, math.floor(high / step + 1e-9) do list[#list + 1] = i * step end
   return list, step
 end
 

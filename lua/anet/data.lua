@@ -39,8 +39,8 @@ local function split_path(path)
 end
 
 -- Open images by path or short name ('fashion-mnist'). part: 'train' or 'test' where it has both; size: what the
--- shorter side of images of a folder is scaled to; crop: rows and columns of their middle to take. Both may stand in
--- the path: 'photos:size=256,crop=224'.
+-- shorter side of images of a folder is scaled to, and the side of the square in their middle that is taken; crop: rows and columns of the middle of that to
+-- take. Both may stand in the path: 'photos:size=256,crop=224'.
 ---@param path string
 ---@param options? {part?: string, size?: integer, crop?: integer}
 ---@return anet.Dataset? data, string? message, string? code

@@ -38,7 +38,7 @@ function Evaluator:run(genomes, options)
     begin = first - 1, count = count, chunk = options.chunk or 0, byte_limit = options.byte_limit or 0,
   })
   local n = #genomes
-  local hits, loss = ffi.new('uint8_t[?]', math.max(n * count, 1)), ffi.new('double[?]', math.max(n, 1))
+  local hits, loss = ffi.new('uint8_t[?]', math.max(n * count, 0)), ffi.new('double[?]', n)
   local stats = ffi.new 'anet_evaluation_stats'
   local status = C.anet_evaluate(self.handle, self.space:many(genomes), n, desc, hits, loss, stats)
   local message, code = core.failure(status)
@@ -51,7 +51,7 @@ function Evaluator:run(genomes, options)
       row[k] = row[k] + 48 -- the digit
     end
     results[i] = {
-      genome = genome, score = right / math.max(count, 1), loss = loss[i - 1], hits = ffi.string(row, count),
+      genome = genome, score = right / count, loss = loss[i - 1], hits = ffi.string(row, count),
     }
   end
   return results, {

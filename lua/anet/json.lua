@@ -90,7 +90,7 @@ local function unescape(text, at)
   return function(c, hex)
     if c ~= 'u' then return (UNESCAPES[c] or c) .. hex end
     if #hex < 4 then fail(text, at, 'four digits after \\u') end
-    return utf8(tonumber(hex:sub(1, 4), 16)) .. hex:sub(5)
+    return utf8(tonumber(hex, 16))
   end
 end
 

@@ -70,6 +70,7 @@ end
 ---@return anet.Tensor ...
 function Plan:run(...)
   prepare(self)
+  self.ran = false
   local n
   core.must(select('#', ...) == self.inputs, 'run: got %d tensors, the net has %d inputs', select('#', ...), self.inputs)
   for k = 1, select('#', ...) do
@@ -86,6 +87,7 @@ function Plan:run(...)
   end
   for k, t in ipairs(self.outputs) do self.out_pointers[k - 1] = t:data() end
   core.check(C.anet_run(self.handle, self.workspace, self.in_pointers, self.out_pointers, n))
+  self.ran = true
   local results = {}
   for k, t in ipairs(self.outputs) do results[k] = n == self.batch and t or t:first(n) end
   return unpack(results)
@@ -93,7 +95,7 @@ end
 
 -- A full batch once more, on the tensors of the last run; for timing.
 function Plan:again()
-  core.must(self.workspace, 'again: the plan has not run yet')
+  core.must(self.ran, 'again: the last run of the plan failed, or there was none')
   core.check(C.anet_run(self.handle, self.workspace, self.in_pointers, self.out_pointers, self.batch))
 end
 

@@ -198,7 +198,8 @@ function Canvas:legend(list)
   end
 end
 
-local function draw(lib, surface, p)
+-- Draw a description by a library of cairo's functions.
+function M.draw(lib, surface, p)
   local self = setmetatable({lib = lib, cr = lib.cairo_create(surface), low = {}, high = {}}, Canvas)
   self.x_low, self.x_high = axis.range(p.x, p.series, 0, 1)
   self.low[1], self.high[1] = axis.range(p.y, p.series, 1, 2)
@@ -238,7 +239,7 @@ function M.save(p, path)
   local lib, message, code = cairo()
   if not lib then return nil, message, code end
   local surface = lib.cairo_image_surface_create(0, WIDTH, HEIGHT)
-  draw(lib, surface, p)
+  M.draw(lib, surface, p)
   local status = lib.cairo_surface_status(surface)
   local picture = status == 0 and image_of(lib, surface)
   lib.cairo_surface_destroy(surface)

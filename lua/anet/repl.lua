@@ -92,6 +92,8 @@ function M.complete(word)
   if separator == '' then
     names_of(_G, found)
     for _, keyword in ipairs(KEYWORDS) do found[keyword] = true end
+  elseif not path:find '^[%a_]' then
+    return {} -- of what a call or a text gives
   else
     local ok, value = pcall(value_of, path)
     if not ok or value == nil then return {} end
@@ -166,13 +168,11 @@ end
 
 local function history_path()
   local state = os.getenv 'XDG_STATE_HOME'
-  if not state then
+  if not state or state == '' then
     local home = os.getenv 'HOME'
     if not home then return nil end
-    host.make_folder(home .. '/.local')
     state = home .. '/.local/state'
   end
-  host.make_folder(state)
   host.make_folder(state .. '/anet')
   return state .. '/anet/history'
 end

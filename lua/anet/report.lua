@@ -75,8 +75,9 @@ local function load_bands(trace)
     end
   end
   if from then bands[#bands + 1] = {trace[from].frame, trace[#trace].frame, ('%d busy processes'):format(trace[from].load)} end
-  bands.name = (least == most and '%d' or '%d to %d'):format(least == math.huge and 0 or least, most) ..
-                 (most == 1 and ' busy process' or ' busy processes')
+  if #bands > 0 then
+    bands.name = (least == most and '%d' or '%d to %d'):format(least, most) .. (most == 1 and ' busy process' or ' busy processes')
+  end
   return bands
 end
 

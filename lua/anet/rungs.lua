@@ -67,17 +67,15 @@ end
 
 -- Choices of ladder.choose and their rungs, {[genome] = rung}, as a ladder. oracle: its rung.
 local function assemble(choices, made, oracle)
-  local all, number = {oracle}, {}
+  local all, listed, number = {oracle}, {[oracle] = true}, {}
   for _, choice in ipairs(choices) do
     local rung = made[choice.genome]
-    if rung and not number[rung] and rung ~= oracle then all[#all + 1] = rung end
-    if rung then number[rung] = 0 end
+    if rung and not listed[rung] then all[#all + 1], listed[rung] = rung, true end
   end
   local list, prediction = ladder.arrange(all), prediction_of(all)
   for i, rung in ipairs(list) do number[rung] = i end
   for _, choice in ipairs(choices) do
-    local at = choice.genome and number[made[choice.genome]]
-    choice.ms, choice.rung = choice.share * oracle.measured_ms, at ~= 0 and at or nil
+    choice.ms, choice.rung = choice.share * oracle.measured_ms, number[made[choice.genome]]
   end
   return {oracle = oracle, rungs = list, budgets = choices, prediction = prediction}
 end

@@ -76,8 +76,8 @@ end
 -- Size of dimension i; negative i counts from the last.
 function Tensor:dim(i)
   local dims = self:shape()
-  if i < 0 then i = #dims + 1 + i end
-  return core.must(dims[i], 'dim: the tensor has %d dimensions, not %d', #dims, i)
+  local at = i < 0 and #dims + 1 + i or i
+  return core.must(dims[at], 'dim: the tensor has %d dimensions, not %d', #dims, i)
 end
 
 -- Elements.

@@ -39,7 +39,6 @@ Ui.try = function(_, ...) return M.try(...) end
 
 -- Words that the terminal shows in bold.
 local Bold = {}
-Bold.__index = Bold
 function Bold:__tostring() return '\27[1m' .. text.printable(self.words) .. '\27[0m' end
 
 -- A formatted line. Whatever texts it is made of, they cannot steer the terminal or begin a line of their own.
@@ -48,11 +47,8 @@ local function say(format, ...)
   if count == 0 then return text.printable(format) end
   for i = 1, count do
     local value = values[i]
-    if getmetatable(value) == Bold then
-      values[i] = tostring(value)
-    elseif type(value) == 'string' or type(value) == 'table' then
-      values[i] = text.printable(value)
-    end
+    local is_text = type(value) == 'string' or type(value) == 'table'
+    if is_text and getmetatable(value) ~= Bold then values[i] = text.printable(value) end
   end
   return format:format(unpack(values, 1, count))
 end

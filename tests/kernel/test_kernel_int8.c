@@ -1,5 +1,5 @@
-/* Kernels on whole numbers against ref, on every table of this machine. Scales are powers of two and shifts whole
- * numbers, so that epilogues are exact and all results equal ref's to the bit. */
+/* Kernels on whole numbers against ref, on every table of this machine. Scales are powers of two
+ * and shifts whole numbers, so that epilogues are exact and all results equal ref's to the bit. */
 #include "compare.h"
 #include "kernel/int8.h"
 
@@ -36,8 +36,8 @@ static int8_t weight(int32_t extreme)
 }
 
 /* What a table's offset takes from the sums comes back by the shift. */
-static void shift_for(const anet__int8 *k, const int8_t *w, size_t terms, size_t channels, float scale,
-                      float *shift)
+static void shift_for(const anet__int8 *k, const int8_t *w, size_t terms, size_t channels,
+                      float scale, float *shift)
 {
   for (size_t c = 0; c < channels; c++) {
     int32_t sum = 0;
@@ -51,25 +51,30 @@ static const anet__int8 *reference(void)
   return anet__int8_at(0);
 }
 
-#define EACH_TABLE(k) \
-  for (int32_t k##_i = 0; anet__int8_at(k##_i); k##_i++) \
+#define EACH_TABLE(k)                                                                              \
+  for (int32_t k##_i = 0; anet__int8_at(k##_i); k##_i++)                                           \
     for (const anet__int8 *k = anet__int8_at(k##_i); k; k = NULL)
 
 /* mode bits: 1 bytes, 2 add, 4 clamp */
-static anet__int8_post post_of(int32_t mode, const float *scale, const float *shift, const float *add,
-                               size_t add_ld)
+static anet__int8_post post_of(int32_t mode, const float *scale, const float *shift,
+                               const float *add, size_t add_ld)
 {
   return (anet__int8_post){.scale = scale,
                            .shift = shift,
                            .add = mode & 2 ? add : NULL,
                            .add_ld = add_ld,
                            .add_scale = 0.5f,
-                           .low = mode & 4 ? 3.0f : mode & 1 ? 0.0f : -INFINITY,
-                           .high = mode & 4 ? 90.0f : mode & 1 ? 255.0f : INFINITY,
+                           .low = mode & 4   ? 3.0f
+                                  : mode & 1 ? 0.0f
+                                             : -INFINITY,
+                           .high = mode & 4   ? 90.0f
+                                   : mode & 1 ? 255.0f
+                                              : INFINITY,
                            .bytes = mode & 1};
 }
 
-static void check_same(const char *table, const void *got, const void *want, size_t n, bool as_bytes)
+static void check_same(const char *table, const void *got, const void *want, size_t n,
+                       bool as_bytes)
 {
   for (size_t i = 0; i < n; i++) {
     const double g = as_bytes ? ((const uint8_t *)got)[i] : ((const float *)got)[i];
@@ -98,7 +103,8 @@ static void conv_case(int32_t mode)
   bytes x = bytes_new(4096);
   const uint8_t **tap = malloc((size_t)(rows * taps) * sizeof *tap);
   int8_t *w = malloc(terms * (size_t)cout);
-  float *scale = malloc((size_t)cout * 4), *shift = malloc((size_t)cout * 4), *add = malloc(out * 4);
+  float *scale = malloc((size_t)cout * 4), *shift = malloc((size_t)cout * 4),
+        *add = malloc(out * 4);
   for (int32_t i = 0; i < rows * taps; i++) tap[i] = x.v + roll(0, 4096 - 44);
   for (size_t i = 0; i < terms * (size_t)cout; i++) w[i] = weight(extreme);
   for (int32_t c = 0; c < cout; c++) scale[c] = c % 3 ? k : -2 * k;
@@ -109,7 +115,8 @@ static void conv_case(int32_t mode)
     bytes y = bytes_new(out * 4), packed = bytes_new(t->conv_pack_size(taps, cin, cout));
     memset(y.v, 7, y.n);
     shift_for(t, w, terms, (size_t)cout, 1, shift);
-    for (int32_t c = 0; c < cout; c++) shift[c] = (float)(c % 5) + scale[c] * (shift[c] - (float)(c % 5 - 2));
+    for (int32_t c = 0; c < cout; c++)
+      shift[c] = (float)(c % 5) + scale[c] * (shift[c] - (float)(c % 5 - 2));
     t->conv_pack((int8_t *)packed.v, w, taps, cin, cout);
     t->conv(&(anet__int8_conv_args){.tap = tap,
                                     .rows = rows,
@@ -138,19 +145,21 @@ TEST(convolutions)
   }
 }
 
-static void depthwise_case(int32_t mode, int32_t kernel)
+static void depthwise_case(int32_t mode, int32_t high, int32_t kernel)
 {
   const int32_t columns = roll(1, 15), pad = roll(0, kernel - 1), stride = roll(1, 2);
   const int32_t step = roll(0, 4) ? 1 : 2, reach = (kernel - 1) * step + 1;
   const int32_t pixels = columns + 2 * pad < reach ? 1 : (columns + 2 * pad - reach) / stride + 1;
-  const size_t channels = (size_t)roll(1, 100), terms = (size_t)(kernel * kernel), out = (size_t)pixels * channels;
+  const size_t channels = (size_t)roll(1, 100), terms = (size_t)(high * kernel),
+               out = (size_t)pixels * channels;
   const float k = power_of_two((int32_t)terms);
   const int32_t extreme = roll(0, 3) == 0;
-  bytes x = bytes_new((size_t)(kernel * columns) * channels);
+  bytes x = bytes_new((size_t)(high * columns) * channels);
   const uint8_t *line[8];
   int8_t *w = malloc(terms * channels);
   float *scale = malloc(channels * 4), *shift = malloc(channels * 4), *add = malloc(out * 4);
-  for (int32_t i = 0; i < kernel; i++) line[i] = roll(0, 3) ? x.v + (size_t)(i * columns) * channels : NULL;
+  for (int32_t i = 0; i < high; i++)
+    line[i] = roll(0, 3) ? x.v + (size_t)(i * columns) * channels : NULL;
   for (size_t i = 0; i < terms * channels; i++) w[i] = weight(extreme);
   for (size_t i = 0; i < out; i++) add[i] = (float)roll(-50, 50);
   bytes want = bytes_new(out * 4);
@@ -158,15 +167,15 @@ static void depthwise_case(int32_t mode, int32_t kernel)
   EACH_TABLE(t)
   {
     bytes y = bytes_new(out * 4);
-    bytes packed = bytes_new(t->depthwise_pack_size(kernel, kernel, (int32_t)channels));
+    bytes packed = bytes_new(t->depthwise_pack_size(high, kernel, (int32_t)channels));
     memset(y.v, 7, y.n);
     for (size_t c = 0; c < channels; c++) scale[c] = c % 3 ? k : -2 * k;
     shift_for(t, w, terms, channels, 1, shift);
     for (size_t c = 0; c < channels; c++)
       shift[c] = (float)(c % 5) + scale[c] * (shift[c] - (float)((int32_t)(c % 5) - 2));
-    t->depthwise_pack((int8_t *)packed.v, w, kernel, kernel, (int32_t)channels);
+    t->depthwise_pack((int8_t *)packed.v, w, high, kernel, (int32_t)channels);
     t->depthwise(&(anet__int8_depthwise_args){.line = line,
-                                              .kernel = {kernel, kernel},
+                                              .kernel = {high, kernel},
                                               .stride = stride,
                                               .offset = -pad,
                                               .step = step,
@@ -189,21 +198,24 @@ static void depthwise_case(int32_t mode, int32_t kernel)
 
 TEST(depthwise)
 {
-  static const int32_t kernels[] = {3, 3, 3, 5, 1, 2};
-  for (int32_t i = 0; i < 400; i++) {
+  static const int32_t kernels[][2] = {{3, 3}, {3, 3}, {3, 3}, {5, 5}, {1, 1},
+                                       {2, 2}, {3, 2}, {2, 3}, {1, 5}};
+  for (int32_t i = 0; i < 600; i++) {
     reseed(i);
-    depthwise_case(i % 8, kernels[i % 6]);
+    depthwise_case(i % 8, kernels[i % 9][0], kernels[i % 9][1]);
   }
 }
 
 TEST(quantize)
 {
-  static const float hostile[] = {INFINITY, -INFINITY, NAN, 0.5f, 1.5f, 254.5f, 255.5f, -0.0f, 1e9f, -1e9f};
+  static const float hostile[] = {INFINITY, -INFINITY, NAN,   0.5f, 1.5f,
+                                  254.5f,   255.5f,    -0.0f, 1e9f, -1e9f};
   for (int32_t i = 0; i < 60; i++) {
     reseed(i);
     const size_t n = (size_t)roll(1, 90);
     float x[96];
-    for (size_t j = 0; j < n; j++) x[j] = j % 4 ? noise() * 100 : hostile[roll(0, ANET_COUNT(hostile) - 1)];
+    for (size_t j = 0; j < n; j++)
+      x[j] = j % 4 ? noise() * 100 : hostile[roll(0, ANET_COUNT(hostile) - 1)];
     bytes want = bytes_new(n);
     anet__ref_int8_quantize(want.v, x, n, 0.5f, 3.0f);
     EACH_TABLE(t)

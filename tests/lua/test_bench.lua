@@ -42,6 +42,99 @@ test.case('names that are none', function()
   end
 end)
 
+test.case('what names stand for', function()
+  local function of(name)
+    local net = assert(bench.net(name))
+    local shape = net:shape(net:inputs()[1])
+    return {shape[1], shape[2], shape[3], net:shape()[1]}
+  end
+  test.same(of 'resnet8', {32, 32, 3, 10})
+  test.same(of 'resnet8_63', {63, 63, 3, 10})
+  test.same(of 'resnet8_64', {64, 64, 3, 1000})
+  test.same(of 'squeezenet1_1', {224, 224, 3, 1000})
+end)
+
+test.case('bundles stand for what they hold, a supernet for its oracle', function()
+  local tiny = dofile 'tests/support/tiny.lua'
+  local net = tiny.net()
+  assert(anet.bundle():set_net(net):save(command.path 'net.anet'))
+  test.equal(bench.net(command.path 'net.anet'):count(), net:count())
+  assert(anet.bundle():set_supernet(tiny.supernet(net, anet.tensor{4, 8, 8, 1}:fill(0.5))):save(command.path 'super.anet'))
+  test.equal(bench.net(command.path 'super.anet'):count(), net:count())
+  test.fails('none.anet', 'io', bench.net(command.path 'none.anet'))
+  assert(anet.bundle():set_text('supernet', '{}'):save(command.path 'odd.anet'))
+  local odd, message, code = bench.net(command.path 'odd.anet')
+  test.check(odd == nil and message and code, 'a supernet that is none')
+end)
+
+test.case('jobs run on noise, and say what they held', function()
+  local pool = anet.pool(1)
+  local job = assert(bench.model('resnet8_16', {batch = 3, pool = pool}))
+  test.same(job.images:shape(), {3, 16, 16, 3})
+  local x, sum, seen, distinct = job.images:data(), 0, {}, 0
+  for i = 0, 3 * 16 * 16 * 3 - 1 do
+    test.check(x[i] > -1 and x[i] < 1, 'a value in -1 .. 1')
+    sum, distinct = sum + x[i], distinct + (seen[x[i]] and 0 or 1)
+    seen[x[i]] = true
+  end
+  test.near(x[0], 16807 / 1073741823.5 - 1, 1e-6)
+  test.near(x[1], 282475249 / 1073741823.5 - 1, 1e-6)
+  test.near(sum / (3 * 16 * 16 * 3), 0, 0.05)
+  test.check(distinct > 2000, ('%d values'):format(distinct))
+  test.same({job.batch, job.name, job.plan:info().batch}, {3, 'resnet8_16', 3})
+  test.equal(job.macs, job.plan:info().macs * 3)
+  test.equal(job.weight_bytes, job.net:cost().param_bytes)
+  test.equal(assert(bench.model('resnet8_16', {pool = pool})).batch, 1)
+  local ballast = anet.tensor{4000000} -- what was held before is not the job's, nor is a peak of before
+  local again = assert(bench.model('resnet8_16', {batch = 3, pool = pool}))
+  test.near(again.peak_bytes / job.peak_bytes, 1, 0.3)
+  test.check(ballast:count() == 4000000 and again.peak_bytes < 8000000, ('%d bytes'):format(again.peak_bytes))
+end)
+
+test.case('a step of training changes what learns', function()
+  local job = assert(bench.train('resnet8_16', {batch = 4, pool = anet.pool(1)}))
+  local before = {}
+  for i, p in ipairs(job.net:all_params()) do before[i] = p.tensor:clone() end
+  job:run()
+  local moved = 0
+  for i, p in ipairs(job.net:all_params()) do
+    for k = 0, p.tensor:count() - 1 do
+      if p.tensor:data()[k] ~= before[i]:data()[k] then
+        moved = moved + 1
+        break
+      end
+    end
+  end
+  test.check(moved > #before / 2, ('%d of %d parameters moved'):format(moved, #before))
+end)
+
+test.case('jobs take turns, as often as told', function()
+  local log, rounds = {}, {}
+  local function job(name, ms) return {time = function()
+    log[#log + 1] = name
+    ms = ms + 1
+    return ms
+  end} end
+  local times = bench.time({job('a', 0), job('b', 10)}, 3, function(round) rounds[#rounds + 1] = round end)
+  test.same(log, {'a', 'b', 'a', 'b', 'a', 'b'})
+  test.same(rounds, {1, 2, 3})
+  test.same({times[1].min, times[1].median, times[2].min, times[2].median}, {1, 2, 11, 12})
+  test.equal(#bench.time({job('a', 0)}, 1), 1)
+end)
+
+test.case('a kernel says what it is', function()
+  for case = 1, bench.kernel_cases() do
+    local k = bench.kernel(case, nil, 0)
+    test.check(#k.name > 0 and #k.shape > 0 and k.flops >= 0 and k.bytes > 0, ('case %d'):format(case))
+    test.equal(k.sgemm_ns, nil)
+    test.equal(k.sgemm_core, nil)
+  end
+  local k = bench.kernel(1, bench.isas()[1], 0.01)
+  test.check(k.ns > 0 and k.isa == bench.isas()[1], 'a time')
+  test.raises('kernel', bench.kernel, bench.kernel_cases() + 1, nil, 0)
+  test.check(bench.peak(bench.isas()[1]) > 1e6)
+end)
+
 test.case('least and middle', function()
   test.same({bench.summary{3, 1, 2}}, {1, 2})
   test.same({bench.summary{4, 1, 2, 3}}, {1, 2.5})

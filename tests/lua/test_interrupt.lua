@@ -5,9 +5,12 @@ local process = dofile 'tests/support/process.lua'
 local anet = require 'anet'
 local rungs = require 'anet.rungs'
 
-local ANET, folder = arg[-1], os.tmpname()
-os.remove(folder)
-os.execute('mkdir -p ' .. folder .. '/out')
+local WIDTH = 5 -- processes at a time
+
+local ANET, root = arg[-1], os.tmpname()
+local folder, LOGS = root .. '/world', root .. '/logs'
+os.remove(root)
+os.execute(("mkdir -p '%s/out' '%s'"):format(folder, LOGS))
 
 -- ---- what the verbs work on ---------------------------------------------------------------------------
 
@@ -53,24 +56,41 @@ local function make_models()
   local bundle = anet.bundle():set_supernet(s):set_input(input):set_latency(times)
   assert(rungs.save(bundle, {rungs = list, oracle = list[2]}, {cloud = {{1, 0.5}}}):save(ladder))
   local n, x = anet.net{input = {1024}}
-  for _ = 1, 8 do x = n:linear(x, {channels = 1024}) end
+  for _ = 1, 5 do x = n:linear(x, {channels = 1024}) end
   assert(anet.bundle():set_net(n:output(x):init(1)):save(large))
 end
 make_models()
 
+-- Files that the verbs would replace.
+local function make_old_files()
+  write(folder .. '/tiny_net.lua', 'return function() return dofile("tests/support/tiny.lua").net() end\n')
+  for _, name in ipairs{'a.anet', 'a.c', 'a.h', 'a.onnx', 'a.npy', 'front.png', 'trace.png', 'report.html', 'supernet.anet'} do
+    write(folder .. '/out/' .. name, 'old ' .. name)
+  end
+  assert(assert(anet.bundle.open(large)):net():export(folder .. '/out/large.onnx'))
+  assert(anet.tensor{2000, 1024}:save(folder .. '/out/rows.npy'))
+end
+make_old_files()
+
 -- ---- files -------------------------------------------------------------------------------------------
 
-local function read(path)
-  local file = io.open(path, 'rb')
-  local bytes = file and file:read '*a'
-  if file then file:close() end
-  return bytes
+local worlds = 0
+
+-- A folder of its own for a process, with all of the above in it (links: files are replaced, never written into).
+local function new_world()
+  worlds = worlds + 1
+  local path = ('%s/%d'):format(root, worlds)
+  os.execute(("cp -al '%s' '%s'"):format(folder, path))
+  return path
 end
 
--- {[path] = bytes} of all files of the folder.
-local function snapshot()
-  local files, pipe = {}, io.popen(("find '%s' -type f"):format(folder))
-  for path in pipe:lines() do files[path] = read(path) end
+-- {[path] = what tells that it was written} of all files of a folder.
+local function snapshot(world)
+  local files, pipe = {}, io.popen(("find '%s' -type f -printf '%%s %%T@ %%i %%p\\n'"):format(world))
+  for line in pipe:lines() do
+    local about, path = line:match '^(%S+ %S+ %S+) (.*)$'
+    files[path] = about
+  end
   pipe:close()
   return files
 end
@@ -80,8 +100,8 @@ end
 local function difference(before, after, allowed, said)
   local list = {}
   local written = said:match 'written before that: (.*)' or ''
-  for path, bytes in pairs(before) do
-    if after[path] ~= bytes and not (after[path] and written:find(path, 1, true)) then list[#list + 1] = path .. (after[path] and ' was changed' or ' is gone') end
+  for path, about in pairs(before) do
+    if after[path] ~= about and not (after[path] and written:find(path, 1, true)) then list[#list + 1] = path .. (after[path] and ' was changed' or ' is gone') end
   end
   for path in pairs(after) do
     if not before[path] and not (allowed and path:find(allowed)) then list[#list + 1] = path .. ' was left' end
@@ -89,15 +109,27 @@ local function difference(before, after, allowed, said)
   return table.concat(list, ', ')
 end
 
+local untouched = snapshot(folder)
+
 -- ---- the cases ---------------------------------------------------------------------------------------
 
-local LOG = os.tmpname()
+local logs = 0
+
+local function new_log()
+  logs = logs + 1
+  return ('%s/%d'):format(LOGS, logs)
+end
 
 local function start(line)
   local words = {}
   for word in line:gmatch '%S+' do words[#words + 1] = word end
-  os.remove(LOG)
-  return process.start(ANET, words, LOG)
+  return process.start(ANET, words, new_log())
+end
+
+-- A line of the command in a world.
+local function place(line, world)
+  return (line:gsub('MODEL', model):gsub('SUPERNET', supernet):gsub('LADDER', ladder):gsub('LARGE', large)
+    :gsub('OUT', folder .. '/out'):gsub('DATA', folder):gsub('%.%./support', folder):gsub(folder:gsub('%p', '%%%0'), world))
 end
 
 -- What a verb says, whatever its figures.
@@ -106,33 +138,33 @@ local function words_of(text) return (text:gsub('[%d.]+', '#')) end
 -- Moments, in seconds, of a verb that runs for as long as it is let, and of one that is over soon, by how long that takes; and what
 -- that says at its end.
 local function moments(long, line)
-  if long then return {0.03, 0.1, 0.2, 0.35, 0.6} end
-  local status, text, seconds = start(line):wait(60)
+  if long then return {0.03, 0.1, 0.25, 0.6} end
+  local world = new_world()
+  local status, text, seconds = start(place(line, world)):wait(60)
   test.check(status == 0, ('%s: status %d: %s'):format(line, status, text))
-  return {0.1 * seconds, 0.3 * seconds, 0.5 * seconds, 0.7 * seconds, 0.9 * seconds}, words_of(text)
+  os.execute(("rm -r '%s'"):format(world))
+  return {0.1 * seconds, 0.35 * seconds, 0.6 * seconds, 0.85 * seconds}, words_of(text)
 end
 
-local slowest = 0
-
--- A signal after `delay`; whether it came before the end. whole: what the verb says when it was not stopped. One that has said
--- so may be on its way out, where the system takes no more signals.
+-- A signal after `delay`; whether it came before the end, and how long that took then. whole: what the verb says when it was not
+-- stopped. One that has said so may be on its way out, where the system takes no more signals.
 local function interrupt(line, delay, number, whole)
-  local before, p = snapshot(), start(line)
+  local world = new_world()
+  local before, p = snapshot(world), start(place(line, world))
   process.sleep(delay)
   if p:ended() then return false end
   p:signal(number)
   local status, text, seconds = p:wait(20)
   if status == 0 and words_of(text) == whole then return false end
-  slowest = math.max(slowest, seconds)
   local at = ('%s, after %.0f ms: '):format(line, delay * 1000)
   test.check(status == 128 + number, ('%sstatus %d, %q'):format(at, status, text))
   test.check(seconds < 3, ('%sit took %.0f ms to end'):format(at, seconds * 1000))
   test.check(p.killed or text:find '\nanet [^\n]*stopped[^\n]*\n$' or text:find '^anet [^\n]*stopped[^\n]*\n$', ('%sno last line: %q'):format(at, text))
   test.check(not p:survives(), at .. 'a process of it survives')
   local checkpoint = line:find '^train' or line:find '^distill'
-  test.equal(difference(before, snapshot(), checkpoint and '%.ckpt$', text), '')
-  if checkpoint then os.execute(("rm -f '%s'/out/*.ckpt"):format(folder)) end
-  return true
+  test.equal(difference(before, snapshot(world), checkpoint and '%.ckpt$', text), '')
+  os.execute(("rm -r '%s'"):format(world))
+  return true, seconds
 end
 
 -- {verb and arguments, whether it goes on for ever}. Outputs are there before.
@@ -160,28 +192,12 @@ local CASES = {
   {'train ../support/tiny_net.lua --data DATA --epochs 1000 --batch 8 --out OUT/a.anet', true},
 }
 
-local function place(line)
-  return (line:gsub('MODEL', model):gsub('SUPERNET', supernet):gsub('LADDER', ladder):gsub('LARGE', large)
-    :gsub('OUT', folder .. '/out'):gsub('DATA', folder):gsub('%.%./support', folder))
-end
-
--- Files that the verbs would replace.
-local function make_old_files()
-  write(folder .. '/tiny_net.lua', 'return function() return dofile("tests/support/tiny.lua").net() end\n')
-  for _, name in ipairs{'a.anet', 'a.c', 'a.h', 'a.onnx', 'a.npy', 'front.png', 'trace.png', 'report.html', 'supernet.anet'} do
-    write(folder .. '/out/' .. name, 'old ' .. name)
-  end
-  assert(assert(anet.bundle.open(large)):net():export(folder .. '/out/large.onnx'))
-  assert(anet.tensor{2000, 1024}:save(folder .. '/out/rows.npy'))
-end
-make_old_files()
-
 -- ---- the REPL and scripts --------------------------------------------------------------------------------
 
 -- Ask a session at a terminal; nil where the answer does not come.
 local function session()
   local terminal = process.open_terminal()
-  local p = process.start(ANET, {'repl'}, LOG, terminal.path)
+  local p = process.start(ANET, {'repl'}, new_log(), terminal.path)
   test.check(terminal:expect('> ', 20), 'no prompt')
   local function ask(line, answer)
     terminal:type(line .. '\n')
@@ -224,74 +240,98 @@ test.case('a second Ctrl-C ends the session where the first did not help', funct
   test.equal((p:wait(20)), 130)
 end)
 
-test.case('scripts', function()
-  local path = folder .. '/script.lua'
-  local function script(text, number)
-    write(path, text)
-    local p = start(path)
-    process.sleep(0.3)
-    p:signal(number or process.INT)
-    local status, said, seconds = p:wait(20)
-    test.equal(status, 128 + (number or process.INT))
-    test.mentions(said, 'stopped')
-    test.check(seconds < 3, text)
-  end
-  script 'while true do end'
-  script 'while true do pcall(function() while true do end end) end'
-  script 'local t = 0 while true do t = t + #tostring(t) end'
-  script('coroutine.wrap(function() while true do end end)()', process.TERM)
-  script(("local anet = require 'anet' anet.latency.profile(anet.bundle.open %q:supernet(), {rounds = 1e6})"):format(supernet))
-  -- A script that has something to save says so, and ends as it likes.
-  write(path, [[
-    local core = require 'anet.core'
-    core.hold()
-    core.rescue(function() while true do core.poll() end end, function() os.execute 'sleep 0.5' print 'saved' return 'stopped late' end)]])
+-- A script that says when it has begun; what comes of a signal then.
+local function script(text, number, check)
+  local path = ('%s/script%d.lua'):format(root, number * 1000 + #text)
+  write(path, 'print "begun" io.stdout:flush() ' .. text)
   local p = start(path)
-  process.sleep(0.3)
-  p:signal(process.INT)
-  local status, said = p:wait(20)
-  test.equal(status, 130)
-  test.mentions(said, 'saved')
-  test.mentions(said, 'stopped late')
+  test.check(p:says('begun', 20), text)
+  process.sleep(0.03)
+  p:signal(number)
+  local status, said, seconds = p:wait(20)
+  test.equal(status, 128 + number)
+  if check then return check(said) end
+  test.mentions(said, 'stopped')
+  test.check(seconds < 3, text)
+end
+
+test.case('scripts', function()
+  local jobs = {}
+  for text, number in pairs{
+    ['while true do end'] = process.INT,
+    ['while true do pcall(function() while true do end end) end'] = process.INT,
+    ['local t = 0 while true do t = t + #tostring(t) end'] = process.INT,
+    ['coroutine.wrap(function() while true do end end)()'] = process.TERM,
+    [("local anet = require 'anet' anet.latency.profile(anet.bundle.open %q:supernet(), {rounds = 1e6})"):format(supernet)] = process.INT,
+  } do
+    jobs[#jobs + 1] = function() script(text, number) end
+  end
+  -- A script that has something to save says so, and ends as it likes: later than others would be ended.
+  jobs[#jobs + 1] = function()
+    script([[
+      local core = require 'anet.core'
+      core.hold()
+      core.rescue(function() while true do core.poll() end end, function() os.execute 'sleep 0.3' print 'saved' return 'stopped late' end)]],
+      process.INT, function(said)
+        test.mentions(said, 'saved')
+        test.mentions(said, 'stopped late')
+      end)
+  end
+  process.together(WIDTH, jobs)
 end)
 
 test.case('what was stopped in its first steps goes on', function()
+  local jobs, checkpoints = {}, {}
   for _, case in ipairs{
     'train OUT/../tiny_net.lua --data DATA --limit 4000 --epochs 2 --batch 8 --out OUT/b.anet',
     'distill SUPERNET --data DATA --limit 4000 --policy adaptive:solve_images=2000,block_epochs=2,joint_epochs=0.1 --out OUT/b.anet',
   } do
-    local line, checkpoints = place(case), 0
+    checkpoints[case] = 0
     for _, delay in ipairs{0.06, 0.12, 0.25, 0.5} do
-      local p = start(line)
-      process.sleep(delay)
-      p:signal(process.INT)
-      local status, said = p:wait(30)
-      if said:find 'go on with' then
-        checkpoints = checkpoints + 1
-        test.equal(status, 130)
-        local resumed, text = start(place(line:match '^%a+' .. ' --resume --out OUT/b.anet')):wait(60)
-        test.check(resumed == 0, ('%s, after %.2f s: status %d: %s'):format(case, delay, resumed, text))
+      jobs[#jobs + 1] = function()
+        local world = new_world()
+        local p = start(place(case, world))
+        process.sleep(delay)
+        p:signal(process.INT)
+        local status, said = p:wait(30)
+        if said:find 'go on with' and checkpoints[case] < 2 then
+          checkpoints[case] = checkpoints[case] + 1
+          test.equal(status, 130)
+          local resumed, text = start(place(case:match '^%a+' .. ' --resume --out OUT/b.anet', world)):wait(60)
+          test.check(resumed == 0, ('%s, after %.2f s: status %d: %s'):format(case, delay, resumed, text))
+        end
       end
-      os.execute(("rm -f '%s'/out/b.anet*"):format(folder))
-      if checkpoints == 2 then break end
     end
-    test.check(checkpoints > 0, case .. ': no checkpoint')
   end
+  process.together(WIDTH, jobs)
+  for case, count in pairs(checkpoints) do test.check(count > 0, case .. ': no checkpoint') end
 end)
 
+-- The moments of all verbs, side by side; of those that are over soon one by one, once it is known how long they take.
+local known = {}
 for i, case in ipairs(CASES) do
-  local line = place(case[1])
-  test.case(case[1], function()
-    local hits = 0
-    slowest = 0
-    local delays, whole = moments(case[2], line)
-    for k, delay in ipairs(delays) do
-      if interrupt(line, delay, (i + k) % 5 == 0 and process.TERM or process.INT, whole) then hits = hits + 1 end
+  test.case(case[1], function() known[i] = {moments(case[2], case[1])} end)
+end
+local jobs, hits, slowest = {[true] = {}, [false] = {}}, {}, {}
+for i, case in ipairs(CASES) do
+  hits[i], slowest[i] = 0, 0
+  local list = jobs[case[2]]
+  for k, delay in ipairs(known[i][1]) do
+    list[#list + 1] = function()
+      test.case(case[1], function()
+        local hit, seconds = interrupt(case[1], delay, (i + k) % 5 == 0 and process.TERM or process.INT, known[i][2])
+        if hit then hits[i], slowest[i] = hits[i] + 1, math.max(slowest[i], seconds) end
+      end)
     end
-    test.check(hits > 0, 'it was over before each of the signals')
-    print(('%4.0f ms, %d of 5: %s'):format(1000 * slowest, hits, case[1]))
-  end)
+  end
+end
+process.together(WIDTH, jobs[true])
+process.together(1, jobs[false])
+for i, case in ipairs(CASES) do
+  test.check(hits[i] > 0, case[1] .. ': it was over before each of the signals')
+  print(('%4.0f ms, %d of 4: %s'):format(1000 * slowest[i], hits[i], case[1]))
 end
 
-os.execute(('rm -r %s %s'):format(folder, LOG))
+test.equal(difference(untouched, snapshot(folder), nil, ''), '') -- what the worlds share
+os.execute(('rm -r %s'):format(root))
 return test.finish()

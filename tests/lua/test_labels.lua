@@ -63,6 +63,34 @@ test.case('what cannot be matched is told with both numbers', function()
   test.fails("called 'cat'", 'shape', match(data_of({0}, 1, {'cat'}), net, {'cat', 'cat', 'emu'})) -- which of them?
 end)
 
+test.case('messages, word for word', function()
+  local function said(...) return (select(2, match(...))) end
+  local function answers(n)
+    local one, x = anet.net{input = {8, 8, 1}}
+    return one:output(one:linear(one:global_pool(x), {channels = n})):init(1)
+  end
+  test.equal(said(data_of({0, 3}, 4), net), 'the data: 4 classes, the network gives 3 answers: use data of the classes that it was trained on')
+  test.equal(said(data_of({0, 1}, 2), answers(1), nil, 'photos'), 'photos: 2 classes, the network gives 1 answer: use data of the classes that it was trained on')
+  test.equal(said(data_of({0}, 1, {'cow'}), net, {'cat', 'dog', 'emu'}, 'photos'),
+             "photos: 1 class, the network gives 3 answers, none of which is called 'cow': name the classes as it does (cat, dog, emu)")
+  test.equal(said(data_of({0, 1}, 2, {'a', 'b'}), net, nil, 'photos'),
+             "photos: 2 classes, the network gives 3 answers and has no names for them, nor is 'a' the number of one: use data of all 3")
+  local function named(n)
+    local names = {}
+    for i = 1, n do names[i] = 'n' .. i end
+    return said(data_of({0}, 1, {'x'}), answers(n), names, 'photos'):match '%((.*)%)'
+  end
+  test.equal(named(8), 'n1, n2, n3, n4, n5, n6, n7, n8')
+  test.equal(named(9), 'n1, n2, n3, n4, n5, n6, n7, n8, …')
+  test.equal(said(data_of({0, 1, 2}, 3, {'cat', 'b', 'c'}), net, {'dog', 'cat', 'emu'}, 'photos'),
+             "photos: the network has no class 'b': labels are taken by number (0 is cat, there 'dog')")
+  test.same(labels_of(match(data_of({0}, 1, {'only'}), answers(2), {'only', 'other'})), {0})
+  test.same(labels_of(match(data_of({0}, 1, {'only'}), answers(2), {'other', 'only'})), {1})
+  test.equal(match(data_of({0}, 1, {'x'}), answers(1), {'y'}):count(), 1)
+  test.equal(said(data_of({0}, 1, {'x'}), answers(1), {'y'}, 'photos'), "photos: the network has no class 'x': labels are taken by number (0 is x, there 'y')")
+  test.equal(said(data_of({0, 1, 2}, 3, {'a', 'b', 'c'}), net, {'a', 'b', 3}), nil) -- names that are no texts are none
+end)
+
 test.case('other names for as many classes bring a warning', function()
   local d = data_of({0, 1, 2}, 3, {'a', 'b', 'c'})
   local matched, warning = match(d, net, {'cat', 'dog', 'emu'}, 'photos')

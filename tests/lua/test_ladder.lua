@@ -154,6 +154,22 @@ test.case('hairs are not split', function()
   test.equal(log, 'a100')
 end)
 
+test.case('bounds: an error that is just fine, a ratio that is just the budget', function()
+  local choice, log = choose_one{a = {{0.4995, 0.001}}, b = {{0.2, 0.01}}}
+  test.same({choice.genome, choice.settled, log}, {'a', true, 'a100'})
+  choice, log = choose_one{a = {{0.5, 0.2}}, b = {{0.2, 0.01}}}
+  test.same({choice.genome, choice.settled, log}, {'a', false, 'a100 a200 a400'})
+  choice, log = choose_one{a = {{0.5, 0}}, b = {{0.2, 0.01}}}
+  test.same({choice.genome, choice.settled, log}, {'a', true, 'a100'})
+  choice, log = choose_one({a = {{0.51, 0.02}, {0.505, 0.001}}, b = {{0.2, 0.01}}}, {b = 0.3}) -- it may still be within, until it is measured again
+  test.same({choice.genome, choice.settled, log}, {'b', true, 'a100 a200 b100'})
+end)
+
+test.case('of several times of the oracle the least holds, of the others the last', function()
+  local _, _, known = choose_one{oracle = {{1.1, 0}, {1, 0}, {1.05, 0}}, a = {{0.49, 0.2}, {0.5, 0.2}, {0.495, 0.2}}}
+  test.same({known.oracle.ms, known.a.ms, known.a.ratio, known.oracle.times, known.a.times}, {2, 0.99, 0.495, 3, 3})
+end)
+
 test.case('a budget that nobody keeps has no genome', function()
   local says = {}
   for _, name in ipairs{'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k'} do says[name] = {{0.502, 0.001}} end

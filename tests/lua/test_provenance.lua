@@ -38,6 +38,25 @@ test.case('records of before are read', function()
   test.equal(provenance.read(old).source, nil)
 end)
 
+test.case('what is absent and what is damaged are told apart', function()
+  local function code(text) return (select(3, provenance.read(anet.bundle():set_text('provenance', text)))) end
+  test.equal(code(nil), 'absent')
+  test.equal(code '[', 'format')
+  test.equal(provenance.read(anet.bundle():set_text('provenance', '{"verb": "x", "from": null}')).from, nil)
+  test.equal(provenance.put(anet.bundle(), 'x', {}):text 'none', nil) -- it gives the bundle
+end)
+
+test.case('a verb that is done again on another bundle does not take its place', function()
+  local a, b = anet.bundle(), anet.bundle()
+  provenance.put(a, 'distill', {seed = 1})
+  provenance.put(b, 'distill', {seed = 2}, a)
+  test.same(verbs(b), {'distill', 'distill'})
+  provenance.put(b, 'distill', {seed = 3}, b)
+  test.same({provenance.read(b).seed, provenance.read(b).from.seed}, {3, 1})
+  provenance.put(b, 'search', {}, b)
+  test.same(verbs(b), {'distill', 'distill', 'search'})
+end)
+
 test.case('damaged records are one line', function()
   for _, text in ipairs{'[', '3', '"train"'} do
     local record, message = provenance.read(anet.bundle():set_text('provenance', text))

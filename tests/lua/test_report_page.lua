@@ -205,6 +205,17 @@ local function check(answer, page, dark)
              ('%s: %d pictures, %d circles'):format(where, answer.pictures, answer.circles))
 end
 
+test.case('ticks have no minus zero', function()
+  jit.flush()
+  jit.off() -- compiled code has none anyway
+  for _, low in ipairs{0, -1} do
+    for _, tick in ipairs((require('anet.axis').ticks(low, 1, 5))) do
+      if tick == 0 then test.equal(1 / tick, math.huge) end
+    end
+  end
+  jit.on()
+end)
+
 if os.execute 'command -v chromium >/dev/null 2>&1' ~= 0 then
   print 'skipped: there is no chromium to look at the page with (Debian package chromium)'
 else

@@ -69,12 +69,13 @@ local CALLS = {
   {'info', '--json', '--why'},
   {'run', path 'x.npy', '--out', path 'y.npy', '--threads', '1'},
   {'run', path 'x.npy', '--rung', '2', '--threads', '1'},
+  {'export', '--rung', '1', '--out', path 'out.anet'},
   {'export', '--out', path 'out.anet'},
   {'export', '--out', path 'out.onnx'},
   {'export', '--out', path 'out.c'},
-  {'export', '--rung', '1', '--out', path 'out.anet'},
   {'report', '--out', path 'report'},
 }
+local READING = 4 -- of them write nothing, or little
 
 local function check_answer(what, status, said)
   local traced = said:find 'stack traceback' or said:find 'lua/anet/[%w_/]+%.lua:%d'
@@ -85,12 +86,26 @@ local function check_answer(what, status, said)
   end
 end
 
--- A bundle with one text replaced, before all verbs; `plain`: it must be refused by its name.
+local turn = 0
+
+-- The calls that a bundle is put before, by turns. Where it cannot be opened all of them say the same thing for the same reason:
+-- two are enough; else those that write nothing, and two of the others.
+local function some_calls(opened)
+  local list = {}
+  turn = turn + 1
+  for i = 1, opened and READING or 0 do list[i] = CALLS[i] end
+  local first = opened and READING or 0
+  for k = 0, 1 do list[#list + 1] = CALLS[first + 1 + (2 * turn + k) % (#CALLS - first)] end
+  return list
+end
+
+-- A bundle with one text replaced, before verbs; `refused`: by its name.
 local function try(key, value, refused)
   local b = assert(anet.bundle.open(path 'good.anet')):set_text(key, value)
   assert(b:save(path 'bad.anet'))
   local what = ("%s = '%s'"):format(key, value:sub(1, 60))
-  for _, words in ipairs(CALLS) do
+  local opened = anet.bundle.open(path 'bad.anet')
+  for _, words in ipairs(some_calls(opened)) do
     local arguments = {unpack(words, 2)}
     table.insert(arguments, 1, path 'bad.anet')
     local status, said = call(words[1], unpack(arguments))
@@ -99,7 +114,6 @@ local function try(key, value, refused)
       test.check(status == 1 and said:find(key, 1, true), ('%s is not refused by its name: %s'):format(what, said:sub(1, 300)))
     end
   end
-  local opened = anet.bundle.open(path 'bad.anet')
   if opened then -- what other verbs and programs read
     for _, method in ipairs{'net', 'supernet', 'latency', 'input', 'ladder'} do
       local value, message = opened[method](opened)
@@ -195,7 +209,7 @@ test.case('texts with something else inside', function()
       tried = tried + 2
     end
   end
-  print(('%d changed texts before %d calls each'):format(tried, #CALLS))
+  print(('%d changed texts'):format(tried))
   test.check(tried >= 100, 'too few')
 end)
 
@@ -260,4 +274,4 @@ test.case('little memory', function()
 end)
 
 os.execute('rm -rf ' .. command.folder)
-test.finish()
+return test.finish()

@@ -67,10 +67,37 @@ function Process:ended()
   local number = bit.band(status[0], 127)
   self.killed = number > 0
   self.status = number > 0 and 128 + number or bit.band(bit.rshift(status[0], 8), 255)
-  local file = assert(io.open(self.output))
-  self.text = file:read '*a'
-  file:close()
+  local file = io.open(self.output) -- none where it sat at a terminal
+  self.text = file and file:read '*a' or ''
+  if file then file:close() end
   return self.status, self.text
+end
+
+-- Let others go on for a moment: the other jobs of M.together, where this is one of them.
+local function pause()
+  if coroutine.running() then coroutine.yield() else C.usleep(500) end
+end
+
+function M.sleep(seconds)
+  local began = anet.clock()
+  while anet.clock() - began < seconds do pause() end
+end
+
+-- Run functions side by side, at most `width` at a time: while one sleeps or waits for a process, the others go on.
+function M.together(width, jobs)
+  local running, started = {}, 0
+  while started < #jobs or #running > 0 do
+    while #running < width and started < #jobs do
+      started = started + 1
+      running[#running + 1] = coroutine.create(jobs[started])
+    end
+    for i = #running, 1, -1 do
+      local ok, message = coroutine.resume(running[i])
+      if not ok then error(debug.traceback(running[i], message), 0) end
+      if coroutine.status(running[i]) == 'dead' then table.remove(running, i) end
+    end
+    C.usleep(300)
+  end
 end
 
 -- Until it ends, at most `seconds`; its status, what it said, and how long that took. It is killed then.
@@ -78,9 +105,22 @@ function Process:wait(seconds)
   local began = anet.clock()
   while not self:ended() do
     if anet.clock() - began > seconds then self:signal(M.KILL) end
-    C.usleep(500)
+    pause()
   end
   return self.status, self.text, anet.clock() - began
+end
+
+-- Until what it says on its output holds a word, or it has ended, at most `seconds`; whether the word is there.
+function Process:says(word, seconds)
+  local began = anet.clock()
+  while true do
+    local file = io.open(self.output)
+    local text = file and file:read '*a' or ''
+    if file then file:close() end
+    if text:find(word, 1, true) then return true end
+    if self:ended() or anet.clock() - began > seconds then return false end
+    pause()
+  end
 end
 
 function Process:signal(number) C.kill(self.pid, number) end
@@ -114,10 +154,8 @@ function Terminal:expect(text, seconds)
     end
     if anet.clock() - began > seconds then return nil end
     local n = C.read(self.fd, buffer, 4096)
-    if n > 0 then self.text = self.text .. ffi.string(buffer, n) else C.usleep(1000) end
+    if n > 0 then self.text = self.text .. ffi.string(buffer, n) else pause() end
   end
 end
-
-function M.sleep(seconds) C.usleep(seconds * 1e6) end
 
 return M

@@ -319,6 +319,21 @@ TEST(threads_change_no_bit)
   for (int32_t i = 0; i < 3; i++) anet_pool_release(pools[i]);
 }
 
+/* Every op, of so many images that its work is worth sharing by three. */
+TEST(threads_change_no_bit_of_many_images)
+{
+  enum { WORTH = 3 << 14 };
+  anet_pool *pool;
+  CHECK_OK(anet_pool_new(3, &pool));
+  for (int32_t k = 0; k < ANET_COUNT(op_cases); k++) {
+    op_case c = op_cases[k];
+    if (c.inputs) c.n = ANET_MAX(c.n, (int32_t)(WORTH / anet__shape_size(&c.in[0])) + 1);
+    c.training = true;
+    check_threads(&c, &pool, 1);
+  }
+  anet_pool_release(pool);
+}
+
 /* -- gradients that are not wanted ---------------------------------------------------------- */
 
 TEST(unwanted_gradients_change_nothing)
@@ -452,5 +467,5 @@ TEST(norm_moves_its_statistics)
 TEST_MAIN(CASE(names_find_their_ops), CASE(shapes_of_windows), CASE(wrong_shapes_are_named),
           CASE(odd_numbers_are_refused_or_have_a_shape), CASE(posts_are_applied),
           CASE(in_place_is_the_same), CASE(packing_ahead_is_the_same), CASE(threads_change_no_bit),
-          CASE(unwanted_gradients_change_nothing), CASE(windows_are_as_good_as_copies),
-          CASE(norm_moves_its_statistics))
+          CASE(threads_change_no_bit_of_many_images), CASE(unwanted_gradients_change_nothing),
+          CASE(windows_are_as_good_as_copies), CASE(norm_moves_its_statistics))

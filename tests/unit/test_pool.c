@@ -63,17 +63,26 @@ double anet_clock_ms(void)
   return (double)anet__now_ns() * 1e-6;
 }
 
+/* The system's own; found before there are threads. */
+static long (*real_syscall)(long, ...);
+static int (*real_create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+
+__attribute__((constructor)) static void find_real(void)
+{
+  real_syscall = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
+  real_create = (int (*)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))dlsym(
+      RTLD_NEXT, "pthread_create");
+}
+
 long syscall(long number, ...)
 {
-  static long (*real)(long, ...);
   long a[6];
   va_list args;
   va_start(args, number);
   for (int32_t i = 0; i < 6; i++) a[i] = va_arg(args, long);
   va_end(args);
-  if (!real) real = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
   disturb();
-  const long got = real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+  const long got = real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
   disturb();
   return got;
 }
@@ -216,13 +225,9 @@ TEST(pools_within_pools)
 
 int pthread_create(pthread_t *thread, const pthread_attr_t *how, void *(*run)(void *), void *data)
 {
-  static int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
-  if (!real)
-    real = (int (*)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))dlsym(
-        RTLD_NEXT, "pthread_create");
   if (threads_left == 0) return EAGAIN;
   if (threads_left > 0) threads_left--;
-  return real(thread, how, run, data);
+  return real_create(thread, how, run, data);
 }
 
 TEST(threads_that_cannot_be_started)

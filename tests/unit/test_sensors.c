@@ -1,4 +1,5 @@
 /* What machines say of themselves, as recorded trees of /proc and /sys. */
+#include <fcntl.h>
 #include <stdarg.h>
 
 #include "edge/sensors.h"
@@ -21,14 +22,25 @@ static void put(const char *name, const char *format, ...)
   test_scratch_write(root, name, text, (size_t)bytes);
 }
 
+static int open_files(void)
+{
+  int count = 0;
+  for (int file = 0; file < 256; file++) count += fcntl(file, F_GETFD) >= 0;
+  return count;
+}
+
+static int before;
+
 static void begin(void)
 {
+  before = open_files();
   test_scratch_new(root);
 }
 
 static void end(anet__sensors *s)
 {
   anet__sensors_free(s);
+  CHECK_EQ_I(open_files(), before);
   test_scratch_remove(root);
 }
 
@@ -129,6 +141,15 @@ TEST(the_hottest_credible_zone_in_thousandths)
   put("sys/class/thermal/thermal_zone2/temp", "199999\n");
   anet__sensors_read(&s, 2 * TENTH);
   CHECK_NEAR(s.temperature, 199.999, 1e-9);
+  put("sys/class/thermal/thermal_zone2/temp", "200000\n");
+  put("sys/class/thermal/thermal_zone0/temp", "50250\n"); /* the first counts as well */
+  anet__sensors_read(&s, 3 * TENTH);
+  CHECK_NEAR(s.temperature, 50.25, 1e-12);
+  put("sys/class/thermal/thermal_zone0/temp", "-10000\n"); /* in the cold */
+  put("sys/class/thermal/thermal_zone1/temp", "-500\n");
+  put("sys/class/thermal/thermal_zone15/temp", "-3000\n");
+  anet__sensors_read(&s, 4 * TENTH);
+  CHECK_NEAR(s.temperature, -0.5, 1e-12);
   end(&s);
 }
 

@@ -1,0 +1,90 @@
+-- The line editor at a real terminal: completion, what was typed before, and its file.
+local test = dofile 'tests/support/test.lua'
+local process = dofile 'tests/support/process.lua'
+local edit = require 'anet.edit'
+
+if not edit.read then
+  print 'skipped: built without a line editor (Debian package libedit-dev)'
+  return 0
+end
+
+local ANET, folder = arg[-1], os.tmpname()
+os.remove(folder)
+local HISTORY = folder .. '/anet/history'
+
+local function read_history()
+  local file = assert(io.open(HISTORY))
+  local text = file:read '*a'
+  file:close()
+  return text
+end
+
+-- A session; ask(keys, answer): types keys and waits for an answer.
+local function open()
+  local terminal = process.open_terminal()
+  local p = process.start('env', {'TERM=xterm', 'XDG_STATE_HOME=' .. folder, ANET, 'repl'}, folder .. '.log', terminal.path)
+  test.check(terminal:expect('> ', 20), 'no prompt')
+  local function ask(keys, answer)
+    terminal:type(keys)
+    return test.check(terminal:expect(answer, 5), ('%q: no %q in %q'):format(keys, answer, terminal.text))
+  end
+  return p, ask
+end
+
+local UP, END = '\27[A', '\4'
+
+test.case('completion', function()
+  local p, ask = open()
+  ask('alpha_beta = 41 alpha_c = {} \n', '> ')
+  -- What may stand before a name is no part of it. Each answer is another number.
+  for _, pair in ipairs{
+    {'alpha_b\t', '41'}, {'1+alpha_b\t', '42'}, {'100-alpha_b\t', '59'}, {'2*alpha_b\t', '82'}, {'123/alpha_b\t', '3'}, {'49%alpha_b\t', '8'},
+    {'2^alpha_b\t', '2199023255552'}, {'(alpha_b\t)+3', '44'}, {'({0,alpha_b\t})[2]+5', '46'}, {'({alpha_b\t})[1]+6', '47'},
+    {'({[alpha_b\t]=48})[41]', '48'}, {'42>alpha_b\t and 49', '49'}, {'40<alpha_b\t and 50', '50'}, {'41==alpha_b\t and 51', '51'},
+    {'x=1;y=alpha_b\t;print(y+11)', '52'}, {'#"alpha_b\t"+60', '70'}, {"#'alpha_b\t'+61", '71'}, {'3+#anet.versio\t', '8'},
+    {'anet.rng.ne\t(1):int(53,53)', '53'}, {'anet.rng(1):int(54,54)', '54'}, {'r=anet.rng(1) print(56)', '56'}, {'r:in\t(55,55)', '55'},
+    {'1+anet.rng.ne\t(1):int(57,57)', '58'},
+  } do
+    ask(pair[1] .. '\n', '\n' .. pair[2] .. '\r\n')
+  end
+  ask('string.re\t\t', 'string.reverse') -- two that begin so are shown
+  ask('\21nil\n', 'nil\r\n') -- Ctrl-U: the line is gone
+  ask('READM\t == nil\n', 'true\r\n') -- never a file
+  ask('zzz\t == nil\n', 'true\r\n')
+  ask(':quit\n', '')
+  test.equal((p:wait(20)), 0)
+end)
+
+test.case('history', function()
+  os.remove(HISTORY)
+  local p, ask = open()
+  ask('40 + 7\n', '\n47\r\n')
+  ask(UP .. ' + 1\n', '\n48\r\n') -- the last line again
+  ask(':quit\n', '')
+  test.equal((p:wait(20)), 0)
+  for _, line in ipairs{'40', '7', ':quit'} do test.mentions(read_history(), line) end
+  -- Another session goes on from there.
+  p, ask = open()
+  ask(UP .. UP .. '\n', '\n48\r\n')
+  ask(END, '')
+  test.equal((p:wait(20)), 0)
+end)
+
+test.case('the file of the history keeps the last 2000 lines', function()
+  test.equal(edit.load(folder .. '/none'), false)
+  edit.start(function() end)
+  for i = 1, 2003 do edit.remember(('line%d'):format(i)) end
+  test.equal(edit.save(HISTORY), true)
+  local text = read_history()
+  local _, lines = text:gsub('line%d+\n', '')
+  test.equal(lines, 2000)
+  test.check(not text:find 'line3\n' and text:find 'line4\n' and text:find 'line2003\n', 'the first are gone')
+  test.equal(edit.load(HISTORY), true)
+  test.equal(edit.save(folder .. '/none/history'), false)
+  test.raises('function expected', edit.start, 5)
+  test.raises('string expected', edit.remember, nil)
+  test.equal(select('#', edit.remember 'x') + select('#', edit.start(print)), 0)
+end)
+
+os.execute(("rm -rf '%s' '%s.log'"):format(folder, folder))
+return test.finish()
