@@ -363,7 +363,26 @@ TEST(colours_come_back)
   test_scratch_remove(folder);
 }
 
-TEST_MAIN(CASE(tables_of_a_jpeg), CASE(segments_of_a_jpeg), CASE(scans_of_a_jpeg), CASE(cut_jpegs),
-          CASE(pieces_of_a_png), CASE(cut_pngs), CASE(pixels_that_bytes_can_say),
-          CASE(sides_of_an_image), CASE(an_old_message_is_no_reason),
-          CASE(a_file_is_named_in_front), CASE(what_is_saved_is_checked), CASE(colours_come_back))
+/* Rows of an image are dense, and begin further on. */
+TEST(rows_of_an_image_are_saved)
+{
+  char folder[SCRATCH_PATH], path[SCRATCH_PATH];
+  anet_tensor *image = NULL, *rows, *back;
+  test_scratch_new(folder);
+  test_scratch_path(folder, "x.png", path);
+  CHECK_OK(anet_tensor_new(ANET_U8, &(anet_shape){3, {4, 5, 1}}, &image));
+  for (int32_t i = 0; i < 20; i++) ((uint8_t *)anet_tensor_data(image))[i] = (uint8_t)(i * 9);
+  CHECK_OK(anet_tensor_view(image, (int32_t[]){2, 0, 0}, &(anet_shape){3, {2, 5, 1}}, &rows));
+  CHECK_OK(anet_image_save(rows, path));
+  CHECK_OK(anet_image_load(path, 1, &back));
+  for (int32_t i = 0; i < 10; i++)
+    CHECK_EQ_I(((uint8_t *)anet_tensor_data(back))[i], (uint8_t)((i + 10) * 9));
+  anet_tensor_release(back), anet_tensor_release(rows), anet_tensor_release(image);
+  test_scratch_remove(folder);
+}
+
+TEST_MAIN(CASE(rows_of_an_image_are_saved), CASE(tables_of_a_jpeg), CASE(segments_of_a_jpeg),
+          CASE(scans_of_a_jpeg), CASE(cut_jpegs), CASE(pieces_of_a_png), CASE(cut_pngs),
+          CASE(pixels_that_bytes_can_say), CASE(sides_of_an_image),
+          CASE(an_old_message_is_no_reason), CASE(a_file_is_named_in_front),
+          CASE(what_is_saved_is_checked), CASE(colours_come_back))

@@ -412,7 +412,7 @@ static anet_bundle *sample(void)
   CHECK_OK(anet_bundle_new(&bundle));
   static const anet_shape shapes[] = {{2, {5, 7}}, {0, {0}}, {3, {2, 0, 3}}, {1, {64}}};
   for (int32_t i = 0; i < 4; i++) {
-    char name[8];
+    char name[32];
     snprintf(name, sizeof name, "t%d", i);
     anet_tensor *t = counting(i, shapes[i]);
     CHECK_OK(anet_bundle_set_tensor(bundle, name, t));
@@ -580,7 +580,7 @@ TEST(many_entries)
   enum { N = 300 };
   anet_bundle *bundle = NULL;
   anet_tensor *t[N];
-  char name[16];
+  char name[32];
   CHECK_OK(anet_bundle_new(&bundle));
   for (int32_t i = 0; i < N; i++) {
     t[i] = counting(ANET_U8, (anet_shape){1, {1}});
