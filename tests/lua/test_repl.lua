@@ -243,6 +243,15 @@ test.case('a stop', function()
   test.equal(heard.out, '')
 end)
 
+-- Code that was typed can be stopped while it runs, and nothing else: it is interpreted, and a signal raises a stop in it.
+test.case('what runs can be stopped', function()
+  local hook, hooks = host.hook, {}
+  host.hook = function(value) hooks[#hooks + 1] = core.is_stop(value) and 'a stop' or tostring(value) end
+  prints('1\n', '1')
+  host.hook = hook
+  test.same(hooks, {'a stop', 'nil'})
+end)
+
 -- Signals are the command's there, which ends by them.
 test.case('a pipe catches no signals', function()
   local catch, forget, interrupted, calls = host.catch, host.forget, host.interrupted, 0

@@ -86,6 +86,7 @@ test.case('small images are those under 64 pixels', function()
     test.equal(build(name, 64, 10):shape(2)[1], 32)
   end
   test.equal(build('resnet18', 63, 10):find 'stem_pool', nil)
+  test.same(anet.zoo.resnet18{input = {63, 80, 3}, classes = 10}:shape(2), {63, 80, 64}) -- rows count
 end)
 
 -- Dropout is for training: as strong as published.
@@ -93,6 +94,19 @@ test.case('dropout', function()
   for name, alpha in pairs{mobilenet_v2 = 0.2, squeezenet1_1 = 0.5} do
     local written = anet.bundle():set_net(build(name, 64, 10)):text 'net'
     test.near(tonumber(written:match '"op":"dropout"[^}]-"alpha":([%d.]+)'), alpha, 1e-7)
+  end
+end)
+
+-- Poolings overlap: a window of 3 every 2.
+test.case('windows of poolings', function()
+  for name, pools in pairs{squeezenet1_1 = 3, resnet18 = 1} do
+    local written = anet.bundle():set_net(build(name, 224, 10)):text 'net'
+    local found = 0
+    for node in written:gmatch '"op":"max_pool"[^}]*' do
+      found = found + 1
+      test.check(node:find('"kernel":[3,3],"stride":[2,2]', 1, true), node)
+    end
+    test.equal(found, pools)
   end
 end)
 
