@@ -155,6 +155,8 @@ class CFile:
         tokens = self.tokens
         if not (tokens[i - 1].text in (';', '{', '}', 'else') or self.closes_control(i - 1)) or tokens[i].text in CONTROL:
             return []
+        if tokens[i].text == 'ANET_ASSERT':
+            return []  # what it asserts holds
         k, assigned = i, False
         while k < len(tokens) and tokens[k].text != ';':
             t = tokens[k]

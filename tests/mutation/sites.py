@@ -7,13 +7,16 @@ Site = namedtuple('Site', 'start end new operator')
 
 RELATIONS = {'<': ('<=', '>='), '<=': ('<', '>'), '>': ('>=', '<='), '>=': ('>', '<')}
 ARITHMETIC = {'+': '-', '-': '+', '*': '/', '/': '*', '%': '*'}
-COMMUTATIVE = {'min', 'max', 'fmin', 'fmax', 'fminf', 'fmaxf', 'ANET_MIN', 'ANET_MAX', 'MIN', 'MAX'}
+COMMUTATIVE = {'min', 'max', 'fmin', 'fmax', 'fminf', 'fmaxf', 'ANET_MIN', 'ANET_MAX', 'MIN', 'MAX', 'anet__alloc_array',
+               'anet__shape_equal'}
 CLOSING = {'(': ')', '[': ']', '{': '}'}
 
 
 def number_sites(token):
     """A constant by one more, one less, halved or doubled."""
     text = token.text
+    if len(text) > 1 and text.isdigit() and text[0] == '0':
+        return [Site(token.start, token.end, f'0{int(text, 8) >> 1:o}', 'constant')]
     try:
         value = int(text, 0)
     except ValueError:

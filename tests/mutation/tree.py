@@ -46,7 +46,8 @@ class Test:
     def __init__(self, entry, build):
         self.name, self.command = entry['name'], entry['command']
         self.targets = [os.path.relpath(word, build) for word in self.command if word.startswith(f'{build}/')]
-        self.stem = self.name.split('/')[-1].removeprefix('test_')
+        labels = {p['name']: p['value'] for p in entry.get('properties', [])}.get('LABELS', [])
+        self.sanitized = bool({'unit', 'kernel', 'grad', 'fault'} & set(labels))
 
 
 class Tree:
