@@ -28,7 +28,7 @@ void anet__ridge_next(anet__ridge *ridge, double **x, double **y);
 void anet__ridge_end(anet__ridge *ridge, bool intercept);
 
 /* Mean squared error, over rows and outputs, of y = x' weight + shift; weight (inputs, outputs),
- * shift (outputs). */
+ * shift (outputs), zeros without an intercept. */
 double anet__ridge_error(const anet__ridge *ridge, const double *weight, const double *shift);
 /* Solve for the weights that minimise the error with `penalty` times the mean of the gram's
  * diagonal on their squares: in cross afterwards; the gram is used up. *error: theirs, with the
