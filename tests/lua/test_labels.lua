@@ -228,6 +228,20 @@ test.case('without labels the number of classes does not matter', function()
   test.check(not bundle:text('ladder'):find '[^%a]nan' and not bundle:text('ladder'):find '[^%a]inf', 'finite figures are saved')
 end)
 
+test.case('the table of a ladder: budgets, and scores beside the oracle\'s', function()
+  local shown = run(('search %s --data %s --budgets 95%%,80%%,60%% --out %s'):format(supernet_file, three, path 'shown.anet'))
+  local rows, all = {}, nil
+  for line in shown:gmatch '[^\n]+' do
+    local budgets, genome, score, retained = line:match '^ *%w+  (.-) +([%w-]+)  +[%d.]+  .- ([%d.]+) %%  +([%d.]+) %%$'
+    if genome then
+      rows[#rows + 1], all = {tonumber(score), tonumber(retained)}, tonumber(score) -- the oracle comes last
+      for budget in budgets:gmatch '[^,]+' do test.check(budget:find '^ *%d+ %%$' and ('95 80 60'):find(budget:match '%d+'), line) end
+    end
+  end
+  test.check(#rows >= 2 and all > 0 and all < 100, shown)
+  for _, row in ipairs(rows) do test.near(row[2], 100 * row[1] / all, 0.1) end
+end)
+
 test.case('an oracle that is never right ends a search with a word', function()
   local d, list = tiny.data(20), anet.plan(oracle, {batch = 20, pool = tiny.pool})
   local answers = list:run(d:tensor(input)):data()
