@@ -151,6 +151,7 @@ test.case('sizes that are asked for', function()
     check_back({1, 2, 3, 4}, {2, 2, 3, 4}, {strides = {2, 1}, auto_pad = automatic})
     check_back({1, 2, 3, 4}, {2, 2, 4, 3}, {strides = {1, 2}, auto_pad = automatic}, true)
     check_back({1, 2, 3, 4}, {2, 2, 4, 4}, {strides = {2, 2}, output_shape = {7, 9}, auto_pad = automatic})
+    check_back({1, 2, 3, 4}, {2, 2, 5, 5}, {strides = {2, 2}, output_shape = {7, 8}, auto_pad = automatic}) -- 2 and 3 too many
     check_back({1, 2, 3, 4}, {2, 2, 1, 2}, {strides = {3, 3}, auto_pad = automatic}) -- larger than what is reached
   end
   check_back({1, 2, 3, 4}, {2, 2, 4, 4}, {strides = {2, 2}, output_shape = {7, 9}})
