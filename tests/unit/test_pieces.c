@@ -205,6 +205,7 @@ static int narrow(void *block)
 {
   anet_net *ranked = NULL, *narrow = NULL;
   int rc = anet__piece_rank(block, NULL, &ranked);
+  CHECK((rc != 0) == (ranked == NULL));
   if (!rc) rc = anet__piece_shrink(ranked, 0.5f, &narrow);
   CHECK((rc != 0) == (narrow == NULL));
   anet_net_release(narrow);
