@@ -191,7 +191,8 @@ static void trial_run(trial *r, const anet__op *op)
 {
   const int64_t begin = anet__now_ns();
   op->forward(&r->call);
-  r->best_ns = ANET_MIN(r->best_ns, anet__now_ns() - begin);
+  const int64_t ns = anet__now_ns() - begin;
+  r->best_ns = ANET_MIN(r->best_ns, ns);
 }
 
 static int32_t make_trials(trial *trials, const anet__step *step, const double *cost, double least,
