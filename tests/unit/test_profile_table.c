@@ -19,6 +19,7 @@ static struct {
   double slow, outlier;               /* factors of a busy phase, and of each ninth sample */
   int64_t calls, warm, references, totals;
   bool often;
+  uint8_t seen[3 * 64][ANET_MAX_POSITIONS]; /* genomes that were run as a whole */
   int32_t batch;
   double region[ANET_MAX_POSITIONS + 1];
 } machine;
@@ -71,6 +72,8 @@ int anet__probe_reference(anet__probe *probe)
 
 int anet__probe_total(anet__probe *probe, const uint8_t *genome)
 {
+  if (machine.totals < ANET_COUNT(machine.seen))
+    memcpy(machine.seen[machine.totals], genome, (size_t)anet_space_positions(machine.space));
   machine.totals++;
   const double now = pace();
   probe->total_ms = machine.whole * parts(genome, machine.ms, now, 1);
@@ -200,8 +203,14 @@ TEST(errors_are_those_of_subnets_it_has_not_seen)
   const anet_profile_desc desc = {.rounds = 30, .held_out = 40, .seed = 5};
   begin(1, 1, 1);
   anet_table *table = profiled(supernet, &desc);
-  /* Three visits to each held-out subnet. */
+  /* Three visits to each held-out subnet, sweep by sweep. */
   CHECK_EQ_I(machine.totals, 3 * 40);
+  int32_t different = 0;
+  for (int32_t i = 0; i < 2 * 40; i++) {
+    CHECK(memcmp(machine.seen[i], machine.seen[i + 40], sizeof machine.seen[i]) == 0);
+    different += memcmp(machine.seen[i], machine.seen[i + 1], sizeof machine.seen[i]) != 0;
+  }
+  CHECK(different > 70);
   /* The reference runs before every second visit. */
   const int64_t visits = machine.totals + machine.warm;
   CHECK_EQ_I(machine.references, (visits + 1) / 2);
