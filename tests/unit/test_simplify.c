@@ -112,6 +112,9 @@ TEST(activations)
       {NULL, "erf", NULL, 0.7F, 0, 0.5F, 0.5F, 1, false},
       {NULL, "erf", NULL, root, 0, 0.5F, 0.6F, 1, false},
       {NULL, "sigmoid", NULL, 1, 0, 1, 0, 1, true},
+      {NULL, "erf", NULL, 1, 0, 0.5F, 0.5F, 1, false},
+      {NULL, "relu6", NULL, 1, 0, sixth, 0, 1, false},
+      {NULL, "relu6", NULL, 1, 3, sixth * 1.0005F, 0, 1, false},
   };
   for (int32_t i = 0; i < ANET_COUNT(all); i++)
     for (int32_t swapped = 0; swapped < 2; swapped++) check_activation(&all[i], swapped, i);
@@ -138,6 +141,20 @@ TEST(factors)
   net = net_new(&x);
   check(net, line(net, net_put(net, "mul", NULL, NULL, x, net_op(net, "sigmoid", x)), 1, 0.5F),
         "several", "a shifted product");
+}
+
+/* Lines of lines are lines; those of another value are none. */
+TEST(lines)
+{
+  int32_t x;
+  anet_net *net = net_new(&x);
+  int32_t gate = net_op(net, "erf", line(net, x, 0.70710678F, 0));
+  gate = line(net, line(net, line(net, line(net, gate, 4, 4), 0.5F, 1), 0.5F, 0.5F), 0.5F, -0.5F);
+  check(net, net_put(net, "mul", NULL, NULL, x, gate), "gelu", "a line of lines");
+  net = net_new(&x);
+  gate = net_op(net, "relu6", line(net, net_op(net, "tanh", x), 1, 3));
+  check(net, net_put(net, "mul", NULL, NULL, x, line(net, gate, 1.0F / 6, 0)), "several",
+        "the gate of another value");
 }
 
 /* ---- rows --------------------------------------------------------------------------------------
@@ -172,7 +189,7 @@ TEST(softmax)
 /* kind 0 and 1: by a product and a power; else something is another. */
 TEST(layer_norm)
 {
-  for (int32_t kind = 0; kind < 6; kind++) {
+  for (int32_t kind = 0; kind < 9; kind++) {
     int32_t x;
     anet_net *net = net_new(&x);
     const int32_t less =
@@ -182,8 +199,10 @@ TEST(layer_norm)
                                    &(anet_attr){.alpha = kind == 3 ? 4 : 2, .beta = 0}, less, -1)
                          : net_put(net, "mul", NULL, NULL, less, kind == 4 ? x : less);
     if (kind == 4) square = net_op(net, "abs", square);
-    const int32_t variance =
-        line(net, net_op(net, "reduce_mean", square), kind == 5 ? 2 : 1, 0.25F);
+    if (kind == 6) square = net_put(net, "mul", NULL, NULL, x, less);
+    if (kind == 7) square = net_put(net, "mul", NULL, NULL, less, x);
+    const int32_t variance = line(net, net_op(net, "reduce_mean", square), kind == 5 ? 2 : 1,
+                                  kind == 8 ? -0.01F : 0.25F);
     const int32_t root = repeat(net, net_op(net, "sqrt", variance));
     check(net, net_put(net, "div", NULL, NULL, less, root), kind < 2 ? "layer_norm" : NULL,
           "layer norm");
@@ -212,5 +231,5 @@ TEST(every_allocation_may_fail)
   anet_net_release(net);
 }
 
-TEST_MAIN(CASE(activations), CASE(factors), CASE(softmax), CASE(layer_norm),
+TEST_MAIN(CASE(activations), CASE(factors), CASE(lines), CASE(softmax), CASE(layer_norm),
           CASE(every_allocation_may_fail))
