@@ -9,6 +9,11 @@
 #ifdef __linux__
 #include <sys/mman.h>
 #endif
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(begin, bytes) ((void)(begin), (void)(bytes))
+#endif
 
 /* Sits in front of every block and is as long as the alignment, so that the block keeps it. */
 typedef struct header {
@@ -77,7 +82,10 @@ void *anet__alloc(size_t bytes)
   }
   *head = (header){bytes, LIVE};
   count_in(bytes);
-  return (char *)head + ANET_ALIGN;
+  char *block = (char *)head + ANET_ALIGN;
+  /* what the alignment left behind the block is nobody's */
+  ASAN_POISON_MEMORY_REGION(block + bytes, (0 - bytes) % ANET_ALIGN);
+  return block;
 }
 
 void *anet__alloc_array(size_t count, size_t size)

@@ -113,7 +113,8 @@ end)
 test.case('trainers and distillers refuse what nobody matched', function()
   local two = data_of({0, 1, 0, 1}, 2)
   local input = two:input()
-  test.raises('2 classes, the network gives 3 answers', anet.train.trainer, net, two, input, {batch = 2})
+  test.raises('the data: 2 classes, the network gives 3 answers: use data of as many; anet.labels.match makes them fit where it can',
+              anet.train.trainer, net, two, input, {batch = 2})
   local s = tiny.supernet(tiny.net(), tiny.data(8):tensor(input))
   test.raises('2 classes, the network gives 3 answers', anet.distill.new, s, two, input, tiny.schedule(), {batch = 2}, tiny.pool)
   test.raises('none of the 2 images has a label', anet.train.trainer, net, data_of({-1, -1}, 3), input, {batch = 2})
@@ -225,6 +226,20 @@ test.case('without labels the number of classes does not matter', function()
   test.equal(most, 1) -- the oracle agrees with itself
   local bundle = assert(anet.bundle.open(out))
   test.check(not bundle:text('ladder'):find '[^%a]nan' and not bundle:text('ladder'):find '[^%a]inf', 'finite figures are saved')
+end)
+
+test.case('the table of a ladder: budgets, and scores beside the oracle\'s', function()
+  local shown = run(('search %s --data %s --budgets 95%%,80%%,60%% --out %s'):format(supernet_file, three, path 'shown.anet'))
+  local rows, all = {}, nil
+  for line in shown:gmatch '[^\n]+' do
+    local budgets, genome, score, retained = line:match '^ *%w+  (.-) +([%w-]+)  +[%d.]+  .- ([%d.]+) %%  +([%d.]+) %%$'
+    if genome then
+      rows[#rows + 1], all = {tonumber(score), tonumber(retained)}, tonumber(score) -- the oracle comes last
+      for budget in budgets:gmatch '[^,]+' do test.check(budget:find '^ *%d+ %%$' and ('95 80 60'):find(budget:match '%d+'), line) end
+    end
+  end
+  test.check(#rows >= 2 and all > 0 and all < 100, shown)
+  for _, row in ipairs(rows) do test.near(row[2], 100 * row[1] / all, 0.1) end
 end)
 
 test.case('an oracle that is never right ends a search with a word', function()

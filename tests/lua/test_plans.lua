@@ -75,6 +75,8 @@ test.case('what a run does not take is told with both numbers', function()
   sum:fill(0)
   p:again()
   test.equal(sum:get(3, 2, 2, 1), 7)
+  test.raises('run: got 1 tensors', p.run, p, filled(3, 1))
+  test.raises('again: the last run of the plan failed', p.again, p)
   test.raises('plan', anet.plan, 'x')
 end)
 

@@ -291,6 +291,63 @@ test.case('what is asked for is answered', function()
   test.equal(giving('latency', 'pick', '2'):pick{}, 2)
 end)
 
+test.case('what a policy has', function()
+  local policy = giving('latency', 'pick', '1')
+  test.equal(policy:has 'pick', true)
+  for _, name in ipairs{'save', 'has', 'never'} do test.equal(policy:has(name), false) end
+end)
+
+test.case('wrong words about genomes and chance are told', function()
+  local policy = probe [[
+    local said = {}
+    for _, name in ipairs{'sample', 'mutate', 'cross'} do
+      for _, wrong in ipairs{5, 'text', {}} do
+        local arguments = name == 'sample' and {wrong} or name == 'mutate' and {space:keep(), wrong} or {space:keep(), space:keep(), wrong}
+        said[#said + 1] = select(2, pcall(space[name], space, unpack(arguments)))
+      end
+    end
+    for _, genome in ipairs{5, {}, '0', '0000000000', space:keep()} do
+      said[#said + 1] = select(2, space:check(genome)) or 'legal'
+    end
+    return said]]
+  policy:space(make_space())
+  local said, k = ask(policy), 0
+  for _, name in ipairs{'sample', 'mutate', 'cross'} do
+    for _, kind in ipairs{'number', 'string', 'table'} do
+      k = k + 1
+      test.mentions(said[k], ('%s: want the random numbers, got a %s'):format(name, kind))
+    end
+  end
+  test.same({unpack(said, 10)}, {'a genome is a text', 'a genome is a text', 'got 1 positions, want 9', 'got 10 positions, want 9', 'legal'})
+end)
+
+test.case('what a space says outside', function()
+  local s = make_space()
+  test.same(s:describe().trunk, {0, 0, 0, 0, 1, 1, 1, 1, 1})
+  for genome, words in pairs{['0000\0000'] = 'no byte 0', ['00000000'] = '8', ['00000000z'] = 'gene 35'} do
+    local legal, why = s:check(genome)
+    test.equal(legal, false)
+    test.mentions(why, words)
+  end
+  test.same({s:check(5)}, {false, 'a genome is a text'})
+  test.raises('sample: want rng, got number', s.sample, s, 5)
+  local tiny = dofile 'tests/support/tiny.lua'
+  local net = anet.net{input = {8, 8, 1}}
+  local x = net:relu(net:conv(net:inputs()[1], {channels = 4, kernel = 3, pad = 1}))
+  for i = 1, 4 do
+    local y = net:relu(net:conv(x, {channels = 4, kernel = 3, pad = 1}))
+    x = net:relu(net:add(net:conv(y, {channels = 4, kernel = 3, pad = 1}), x))
+    if i == 2 then x = net:max_pool(x, {kernel = 2, stride = 2}) end -- what is no block ends a trunk
+  end
+  net:output(net:linear(net:flatten(net:global_pool(x)), {channels = 3})):init(1)
+  local images = anet.tensor{4, 8, 8, 1}:fill(0.5)
+  local supernet, trunks = tiny.supernet(net, images), {}
+  for i, b in ipairs(supernet:blocks()) do trunks[i] = b.trunk - 1 end
+  test.same(trunks, {0, 0, 1, 1})
+  test.same(supernet:space():describe().trunk, trunks)
+  test.fails('not finite', 'collapsed', supernet:quantize(anet.tensor{4, 8, 8, 1}:fill(0 / 0)))
+end)
+
 test.case('what a policy says of itself is checked', function()
   local function bad(fields, words)
     local policy, message, code = anet.policy.load('junk', {text = ('local cyclic = {} cyclic.c = cyclic return {api = 1, kind = "latency", %s}')

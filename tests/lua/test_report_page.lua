@@ -73,6 +73,9 @@ local PAGES = {
     all.labelled, all.adapt, all.oracle.test_accuracy, all.oracle.accuracy = false, nil, nil, 1
     for _, r in ipairs(all.ladder) do r.test_accuracy = nil end
   end), words = {'Agreement against latency', 'agreement, %', 'agreement %', 'its agreement'}, pictures = 1, circles = 8},
+  {name = 'no labels but of a test', results = results(function(all) all.labelled = false end), words = {
+    'The fastest of 7 rungs takes 0.159 ms, 39.5 % of the oracle’s 0.402 ms, and keeps 98.8 % of its accuracy.', 'Agreement against latency'},
+   pictures = 2, circles = 8},
   {name = 'figures at the ends', results = results(function(all)
     for key, value in pairs{options = 1e300, subnets = ('9'):rep(63)} do all.supernet[key] = value end
     all.profile, all.search = {median_error = -1e11, p95_error = 1e12}, {evaluated = 1e12, seconds = 1e12, saving = -3}

@@ -167,6 +167,24 @@ test.case('coroutines in coroutines have a bound', function()
   test.equal(box:call('pick', {}), 45150 + 150)
 end)
 
+test.case('coroutines that nobody goes on with are forgotten', function()
+  local box = open [[for i = 1, 5000 do coroutine.wrap(function() pcall(coroutine.yield) end)() end return 1]]
+  for _ = 1, 10 do test.equal(box:call('pick', {}), 1) end
+end)
+
+-- Each of them yields under forty calls; to go on with six of them at once is more than the bound.
+test.case('what waits in a coroutine counts where it goes on', function()
+  stopped('resume: more than 200 within each other', [[
+    local function deep(n, f) if n == 0 then f() return end local ok, why = pcall(deep, n - 1, f) if not ok then error(why, 0) end end
+    local list = {}
+    local function go(i) if not list[i] then return end local ok, why = coroutine.resume(list[i]) if not ok then error(why, 0) end end
+    for i = 1, 6 do
+      list[i] = coroutine.create(function() deep(40, function() coroutine.yield() go(i + 1) end) end)
+      coroutine.resume(list[i])
+    end
+    go(1)]])
+end)
+
 test.case('iteration has an order', function()
   local value = open [[local t, said = {b = 1, a = 2, [3] = 3, [1.5] = 4, [true] = 5, [false] = 6}, {}
     for k, v in pairs(t) do said[#said + 1] = tostring(k) .. v end

@@ -161,6 +161,39 @@ test.case('empty and null', function()
   end
 end)
 
+test.case('what may be absent', function()
+  local whole_rung = '{"genome": "0", "predicted_ms": 1, "measured_ms": 1, "score": 1}'
+  for _, pair in ipairs{
+    {'provenance', '{}'}, {'provenance', '{"job": null}'}, {'provenance', '{"job": {}}'}, {'run', '{"seconds": 1}'},
+    {'run', '{"seconds": 1, "job": {}, "settings": {}}'}, {'trainer', '{"epoch": 1, "index": 1}'},
+    {'trainer', '{"epoch": 1, "index": 1, "settings": {"batch": 2}}'}, {'distiller', '{"told": []}'},
+    {'distiller', '{"told": [], "progress": null}'}, {'ladder', '{"rungs": []}'}, {'ladder', '{"rungs": [' .. whole_rung .. ']}'},
+    {'ladder', '{"rungs": [], "oracle": null, "cloud": null}'}, {'border', '{"inputs": [], "outputs": []}'},
+    {'left_out', '{"ops": {}, "why": [], "outputs": [], "reads": []}'},
+  } do
+    local value, message = anet.bundle():set_text(pair[1], pair[2]):value(pair[1])
+    test.check(value, ('%s %s: %s'):format(pair[1], pair[2], tostring(message)))
+  end
+  for key in pairs(texts.SPECS) do test.equal(anet.bundle():set_text(key, 'null'):value(key), nil) end
+  -- An object of nothing stands for an empty array, and is one when it is written again.
+  test.equal(json.encode(anet.bundle():set_text('distiller', '{"told": {}}'):value('distiller').told), '[]')
+  test.equal(json.encode(anet.bundle():set_text('classes', '["a"]'):value 'classes'), '["a"]')
+end)
+
+test.case('what may not', function()
+  for _, pair in ipairs{
+    {'run', '{}', 'run.seconds is missing, want a number'}, {'trainer', '{"index": 1}', 'trainer.epoch is missing, want a whole number from 0 on'},
+    {'distiller', '{}', 'distiller.told is missing, want an array'}, {'ladder', '{}', 'ladder.rungs is missing, want an array'},
+    {'ladder', '{"rungs": [{"genome": "0"}]}', 'ladder.rungs[1].'}, {'left_out', '{}', 'left_out.'},
+    {'distiller', '{"told": [], "progress": {}}', 'distiller.progress.'}, {'run', '{"seconds": 1, "job": 5}', 'run.job is 5, want an object'},
+  } do
+    local value, message = anet.bundle():set_text(pair[1], pair[2]):value(pair[1])
+    test.equal(value, nil)
+    test.mentions(message, ("the text '%s': "):format(pair[1]))
+    test.mentions(message, pair[3])
+  end
+end)
+
 -- ---- wrong inside ------------------------------------------------------------------------------------------
 
 local OTHERS = {5, -1, 0.5, 1e300, true, 'text', ('x'):rep(300), {}, {1, 2}, {a = 1}, {{}}, json.null}

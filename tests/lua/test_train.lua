@@ -128,6 +128,73 @@ test.case('learning rates', function()
   test.check(rate('onecycle', 0) < 0.1, 'onecycle starts low')
 end)
 
+-- By hand: 100 images are 7 batches of 16; the warm-up is half an epoch.
+test.case('rates of a run follow its epochs and batches', function()
+  local trainer, rates = make_trainer(1, {batch = 16, epochs = 2, lr = 0.2, warmup = 0.5, schedule = 'cosine'}), {}
+  while not trainer:done() do
+    rates[#rates + 1] = trainer:rate()
+    trainer:step()
+  end
+  test.equal(#rates, 14)
+  for k, rate in ipairs(rates) do
+    local at = k - 1
+    local want = at < 3.5 and (at + 1) / 4.5 or 0.5 * (1 + math.cos(math.pi * (at - 3.5) / 10.5))
+    test.near(rate, 0.2 * want, 1e-9)
+  end
+  test.equal(anet.train.rate('cosine', 5, 5, 5), 1) -- all of it is warm-up: at its end the whole rate
+  test.equal(anet.train.rate('cosine', 5, 5, 4.5), 0.5)
+end)
+
+test.case('the average follows the weights, statistics included', function()
+  local trainer, means = make_trainer(1, {batch = 32, epochs = 2, lr = 0.05, ema = 0.9}), {}
+  for i, p in ipairs(trainer.net:all_params()) do means[i] = p.tensor:get(unpack(p.tensor:shape())) end
+  local steps = 0
+  while not trainer:done() do
+    trainer:step()
+    steps = steps + 1
+    local keep = math.min(0.9, (1 + steps) / (10 + steps))
+    for i, p in ipairs(trainer.net:all_params()) do
+      means[i] = keep * means[i] + (1 - keep) * p.tensor:get(unpack(p.tensor:shape()))
+    end
+  end
+  test.check(#trainer.average.means == #means and #means == 7, ('%d means of %d'):format(#trainer.average.means, #means))
+  for i, mean in ipairs(means) do
+    local t = trainer.average.means[i]
+    test.near(t:get(unpack(t:shape())), mean, 1e-4 * (1 + math.abs(mean)))
+  end
+end)
+
+test.case('a tape that is renewed is one of the other net', function()
+  local d = make_data(8, 3)
+  local images, targets = d:tensor(d:input()), anet.tensor{8, CLASSES}:fill(1 / CLASSES)
+  local function linear(seed)
+    local n = anet.net{input = {6, 6, 1}}
+    return n:output(n:linear(n:flatten(n:inputs()[1]), {channels = CLASSES})):init(seed)
+  end
+  local losses = {{kind = 'labels'}}
+  local tape = anet.train.tape(make_net(), {batch = 8, losses = losses})
+  local fresh = anet.train.tape(linear(5), {batch = 8, losses = losses})
+  tape:step({images}, {targets}, 8, 1)
+  tape:renew(linear(5), losses)
+  test.equal(tape:step({images}, {targets}, 8, 1).loss, fresh:step({images}, {targets}, 8, 1).loss)
+end)
+
+test.case('a Lua file that makes no net', function()
+  local command = dofile 'tests/support/command.lua'
+  local path = command.path 'none.lua'
+  local function write(text)
+    local file = assert(io.open(path, 'w'))
+    file:write(text)
+    file:close()
+  end
+  for text, kind in pairs{['return 5'] = 'number', ['return function() return {} end'] = 'table', [''] = 'nil'} do
+    write(text)
+    local said, status = command.run('train ' .. path .. ' --out ' .. command.path 'x.anet')
+    test.equal(status, 1)
+    test.mentions(said, ('none.lua: want a net or a function that returns one, got %s'):format(kind))
+  end
+end)
+
 test.case('wrong settings', function()
   test.raises("no setting 'epochz'; did you mean 'epochs'?", make_trainer, 1, {epochz = 3})
   test.raises("no schedule 'cosin'; did you mean 'cosine'?", make_trainer, 1, {schedule = 'cosin'})

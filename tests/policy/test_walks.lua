@@ -79,6 +79,8 @@ test.case('evolution: population, generations and mutate', function()
     for _, p in ipairs(round) do test.check(w:time(p.genome) <= budgets[r <= 3 and 1 or 2], 'the budget of its turn') end
   end
   test.check(#log.rounds[1] >= 8, ('%d of 10 at first'):format(#log.rounds[1]))
+  local wide = exact_world(5, {5, 4}) -- so many that no two of ten are the same
+  test.equal(#wide:search('evolution', {budgets = {wide.full}, options = {population = 10, generations = 1}}).rounds[1], 10)
   -- Each budget begins anew: its first genomes are drawn, not bred.
   local same = 0
   for _, p in ipairs(log.rounds[4]) do

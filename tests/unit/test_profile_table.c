@@ -11,13 +11,14 @@
 
 enum { MOST = 256, PHASE = 40 };
 
-/* What the machine does at a call of the probe: twice as slow in one phase of three. */
+/* What the machine does at a call of the probe: slower in one phase of three, or in two. */
 static struct {
   const anet_space *space;
   double ms[MOST], cold[MOST], fixed; /* ms: what the marks between positions tell */
   double whole;                       /* a run from end to end over the sum of its parts */
   double slow, outlier;               /* factors of a busy phase, and of each ninth sample */
   int64_t calls, warm, references, totals;
+  bool often;
   int32_t batch;
   double region[ANET_MAX_POSITIONS + 1];
 } machine;
@@ -25,7 +26,7 @@ static struct {
 static double pace(void)
 {
   const int64_t call = machine.calls++;
-  return call / PHASE % 3 == 1 ? machine.slow : 1;
+  return (call / PHASE % 3 == 1) != machine.often ? machine.slow : 1;
 }
 
 static double parts(const uint8_t *genome, const double *ms, double pace, double outlier)
@@ -144,7 +145,8 @@ static void check_table(anet_supernet *supernet, double tolerance)
   CHECK_NEAR(table->median_error, 0, tolerance);
   CHECK_NEAR(table->p95_error, 0, machine.slow == 1 ? tolerance : 1);
   CHECK(table->median_error <= table->p95_error);
-  CHECK(table->oracle_error <= 0.1);
+  CHECK(table->oracle_error <= 0.1 || machine.often);
+  if (machine.often) CHECK_NEAR(table->oracle_error, machine.slow - 1, 1e-9); /* its median */
   CHECK_NEAR(table->drift, machine.slow, 1e-9);
   CHECK_NEAR(table->disturbed, 0.25, 0);
   CHECK_EQ_I(table->batch, 3);
@@ -174,6 +176,9 @@ TEST(a_machine_that_is_slow_for_a_while)
   begin(1.05, 2, 1);
   check_table(supernet, 1e-6);
   begin(1.05, 1.3, 1);
+  check_table(supernet, 1e-6);
+  begin(1.05, 1.3, 1);
+  machine.often = true; /* most of what is seen is not what it says */
   check_table(supernet, 1e-6);
   anet_supernet_release(supernet);
 }
