@@ -67,7 +67,6 @@ static void step_open(const anet__draft *draft, int32_t value, anet__step *step)
 static int32_t addend(const anet__draft *draft, const anet__step *step, const anet__node *node)
 {
   const anet_net *net = draft->plan->net;
-  if (node->inputs != 2) return -1;
   for (int32_t i = 0; i < 2; i++)
     if (!anet__shape_equal(&net->node[node->in[i]].shape, &node->shape)) return -1;
   int32_t side = draft->source[node->in[0]] == step->out;
@@ -193,9 +192,9 @@ static anet__step *writer(const anet__draft *draft, const anet__step *concat, in
   const int32_t value = concat->in[i], number = draft->step[value];
   if (number < 0 || draft->readers[value] != 1) return NULL;
   anet__step *step = &draft->plan->step[number];
-  const bool writes = step->op == ANET_OP_CONV && step->out == value && step->add < 0;
+  const bool writes = step->op == ANET_OP_CONV && step->add < 0;
   const bool alike = anet__shape_equal(&step->out_shape, &concat->in_shape[i]);
-  return writes && alike && step->region == concat->region && !step->wide ? step : NULL;
+  return writes && alike && step->region == concat->region ? step : NULL;
 }
 
 /* Convolutions that only a concat of channels reads write their part of it. */
@@ -203,7 +202,7 @@ static void join_writers(const anet__draft *draft, anet__step *concat)
 {
   anet__step *step[ANET_MAX_INPUTS];
   int32_t channel = 0;
-  if (concat->op != ANET_OP_CONCAT || concat->attr.axis != 0 || concat->out_shape.rank != 3) return;
+  if (concat->op != ANET_OP_CONCAT || concat->attr.axis != 0) return;
   for (int32_t i = 0; i < concat->inputs; i++)
     if (!(step[i] = writer(draft, concat, i))) return;
   for (int32_t i = 0; i < concat->inputs; i++) {
@@ -222,8 +221,8 @@ static void join_writers(const anet__draft *draft, anet__step *concat)
 /* Whether step[i + 1] alone reads what step[i] makes, inside one region. */
 static bool leads(const anet__draft *draft, const anet__step *step)
 {
-  return step[1].inputs == 1 && step[1].in[0] == step[0].out && step[1].add != step[0].out &&
-         draft->readers[step[0].out] == 1 && step[0].region == step[1].region;
+  return step[1].in[0] == step[0].out && draft->readers[step[0].out] == 1 &&
+         step[0].region == step[1].region;
 }
 
 /* How many of the `left` steps from here on are a chain; 0: none. */
@@ -235,7 +234,7 @@ static int32_t fused_length(const anet__draft *draft, anet__step *step, int32_t 
   if (left < length) return 0;
   if (step[length - 1].wide) return 0;
   for (int32_t i = 0; i < length; i++)
-    if (step[i].bytes.in || step[i].bytes.out) return 0;
+    if (step[i].bytes.in) return 0;
   if (step[length - 2].op != ANET_OP_DEPTHWISE || step[length - 1].op != ANET_OP_CONV) return 0;
   for (int32_t i = 0; i < length - 1; i++)
     if (step[i].add >= 0 || !leads(draft, &step[i])) return 0;

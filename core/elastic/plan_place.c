@@ -57,7 +57,7 @@ static int32_t replaced(const placing *p, int32_t number)
 {
   const anet__step *step = &p->draft->plan->step[number];
   const anet__op *op = anet__op_get(step->op);
-  if (step->wide || step->bytes.out) return -1;
+  if (step->bytes.out) return -1;
   bool alike = anet__shape_equal(&step->in_shape[0], &step->out_shape);
   int32_t value = !op->in_place ? step->add : alike ? step->in[0] : -1;
   return value >= 0 && reads(step, value) == 1 && may_replace(p, value, number) ? value : -1;
