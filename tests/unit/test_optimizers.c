@@ -293,7 +293,40 @@ TEST(a_memory_counts_a_step_once)
   anet_optim_release(optim);
 }
 
-/* One optimiser serves nets of few parameters and of many, in turn; each keeps its own state. */
+/* A net of more parameters than the one before finds room for all of theirs. */
+TEST(more_parameters_than_before)
+{
+  enum { LAYERS = 60 };
+  anet_optim *optim;
+  CHECK_OK(anet_optim_new(&(anet_optim_desc){.momentum = 0.9f}, &optim));
+  for (int32_t layers = 1; layers <= LAYERS; layers += LAYERS - 1) {
+    anet_net *net;
+    anet_tape *tape;
+    anet_step_stats stats;
+    int32_t x;
+    float in[BATCH * OUT], want[BATCH * OUT] = {0};
+    const float *from = in, *target = want;
+    fill_normal(in, ANET_COUNT(in), 61);
+    want[0] = 1;
+    CHECK_OK(anet_net_new(&net));
+    CHECK_OK(anet_net_input(net, NULL, &(anet_shape){1, {OUT}}, &x));
+    for (int32_t i = 0; i < layers; i++) x = net_op(net, "scale", x);
+    CHECK_OK(anet_net_output(net, x));
+    CHECK_OK(anet_net_init(net, 1));
+    CHECK_OK(anet_tape_new(net, BATCH, NULL, &tape));
+    CHECK_OK(anet_tape_step(tape, &from, BATCH, &feature_loss, &target, 1, 0, &stats));
+    CHECK_OK(anet_optim_step(optim, tape, 0.01, &stats));
+    for (int32_t v = 1; v <= layers; v++)
+      for (int32_t i = 0; i < OUT; i++)
+        CHECK_NEAR(anet__f32(anet_net_param(net, v, 0))[i],
+                   1 - 0.01 * (double)anet_tape_grad(tape, v, 0)[i], 1e-6);
+    anet_tape_release(tape);
+    anet_net_release(net);
+  }
+  anet_optim_release(optim);
+}
+
+/* One optimiser serves nets in turn; each keeps its own state. */
 TEST(one_optimiser_serves_nets_in_turn)
 {
   rig small, large[9];
@@ -331,4 +364,4 @@ TEST(one_optimiser_serves_nets_in_turn)
 TEST_MAIN(CASE(steps_by_hand), CASE(what_is_no_description_is_refused),
           CASE(a_step_that_is_refused_changes_nothing),
           CASE(statistics_of_a_lost_step_are_taken_back), CASE(a_memory_counts_a_step_once),
-          CASE(one_optimiser_serves_nets_in_turn))
+          CASE(more_parameters_than_before), CASE(one_optimiser_serves_nets_in_turn))
