@@ -73,8 +73,8 @@ static geometry back_geometry(const anet__call *d)
                 .channels = (size_t)in->dim[2]};
   for (int i = 0; i < 2; i++)
     g.lead[i] = (ANET_MAX(KERNEL - 1 - a->pad[i], 0) + a->stride[i] - 1) / a->stride[i];
-  const int32_t last = (in->dim[1] - 1 + phase_of(d, &g, 1, 0)) / a->stride[1];
-  g.columns = ANET_MAX(g.lead[1] + g.width, last + 1);
+  g.columns =
+      (in->dim[1] - 1 + phase_of(d, &g, 1, 0)) / a->stride[1] + 1; /* lead + width, or more */
   g.slots = (g.lines - 1 + phase_of(d, &g, 0, a->stride[0] - 1)) / a->stride[0] + 1;
   g.line = (size_t)g.columns * g.channels;
   return g;
