@@ -1,7 +1,7 @@
 /* What networks and their plans refuse, word for word, and how much they take. */
 #include "base/json.h"
-#include "elastic/plan.h"
 #include "graph/blocks.h"
+#include "plan/plan.h"
 #include "support/nets.h"
 #include "support/says.h"
 #include "support/zoo.h"

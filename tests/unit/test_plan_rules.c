@@ -2,7 +2,7 @@
  * as an output, which leaves nothing to fuse. */
 #include "base/alloc.h"
 #include "base/pool.h"
-#include "elastic/plan.h"
+#include "plan/plan.h"
 #include "support/nets.h"
 #include "support/test.h"
 

@@ -1,10 +1,10 @@
-/* The arithmetic of profiles, on samples made here in the place of run/probe.c: every option has a
+/* The arithmetic of profiles, on samples made here in the place of measure/probe.c: every option has a
  * known time, the machine is slow for a while, some samples are far off. */
 #include <math.h>
 
 #include "elastic/supernet.h"
-#include "run/probe.h"
-#include "run/table.h"
+#include "measure/probe.h"
+#include "measure/table.h"
 #include "support/elastic.h"
 #include "support/test.h"
 #include "support/zoo.h"

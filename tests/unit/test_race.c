@@ -2,7 +2,7 @@
 #include <math.h>
 #include "base/error.h"
 #include "base/rng.h"
-#include "run/race.h"
+#include "measure/race.h"
 #include "support/fault.h"
 #include "support/test.h"
 

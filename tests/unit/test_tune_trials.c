@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/file.h"
-#include "elastic/tune.h"
+#include "plan/tune.h"
 #include "support/nets.h"
 #include "support/scratch.h"
 #include "support/test.h"
