@@ -24,25 +24,21 @@ end
 local RUNG = {genome = 'string', predicted_ms = 'number', measured_ms = 'number', score = 'number', ratio = 'number?', accuracy = 'number?',
               test_accuracy = 'number?', prediction_error = 'number?', calibrated = 'boolean?'}
 
+-- Of a text that is there: one that is absent or null is not read.
 M.SPECS = {
-  provenance = {verb = 'string?', job = JOB, data = 'string?', accuracy = 'number?', seconds = 'number?', optional = true},
-  classes = {'string', optional = true},
-  border = {format = 'string?', opset = 'number?', producer = 'string?', inputs = {FACE}, outputs = {FACE}, optional = true},
-  left_out = {ops = {each = 'count'}, why = {'string'}, outputs = {'string'}, reads = {'string'}, gone = 'string?', optional = true},
-  ladder = {
-    rungs = {RUNG}, oracle = optional(RUNG), cloud = {{'number'}, optional = true}, threads = 'count?',
-    optional = true,
-  },
+  provenance = {verb = 'string?', job = JOB, data = 'string?', accuracy = 'number?', seconds = 'number?'},
+  classes = {'string'},
+  border = {format = 'string?', opset = 'number?', producer = 'string?', inputs = {FACE}, outputs = {FACE}},
+  left_out = {ops = {each = 'count'}, why = {'string'}, outputs = {'string'}, reads = {'string'}, gone = 'string?'},
+  ladder = {rungs = {RUNG}, oracle = optional(RUNG), cloud = {{'number'}, optional = true}, threads = 'count?'},
   run = {
     job = JOB, seconds = 'number', history = {'any', optional = true}, data = 'string?', limit = 'count?', policy = 'string?',
     settings = {batch = 'count?', optimizer = 'string?', decay = 'number?', crop = 'count?', flip = 'boolean?',
                 cutout = 'count?', seed = 'number?', optional = true},
-    optional = true,
   },
-  trainer = {settings = SETTINGS, epoch = 'count', index = 'count', average_steps = 'count?', optional = true},
+  trainer = {settings = SETTINGS, epoch = 'count', index = 'count', average_steps = 'count?'},
   distiller = {
     told = {{each = 'any'}}, progress = {done = 'count', loss = 'number', correct = 'number', losses = {'number'}, optional = true},
-    optional = true,
   },
 }
 

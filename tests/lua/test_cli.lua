@@ -213,5 +213,15 @@ test.case('the REPL through a pipe', function()
   test.equal(select(2, run('repl', "printf 'for i = 1, 2 do' |")), 1)
 end)
 
+test.case('a Lua file that makes no net', function()
+  local path = folder .. '/none.lua'
+  for text, kind in pairs{['return 5'] = 'number', ['return function() return {} end'] = 'table', [''] = 'nil'} do
+    local file = assert(io.open(path, 'w'))
+    file:write(text)
+    file:close()
+    fails(('none.lua: want a net or a function that returns one, got %s'):format(kind), 'train ' .. path .. ' --out ' .. folder .. '/x.anet')
+  end
+end)
+
 os.execute('rm -r ' .. folder)
 return test.finish()

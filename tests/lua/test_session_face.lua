@@ -65,7 +65,7 @@ test.case('a session begins as it is told', function()
   test.raises('a window of 70000 frames', anet.session, ladder, {budget_ms = 3, window = 70000})
   test.raises("session: no policy 'hist'", anet.session, ladder, {budget_ms = 3, policy = 'hist'})
   test.raises("did you mean 'fixed'?", anet.session, ladder, {budget_ms = 3, policy = 'fixd'})
-  test.raises('session', anet.session, {}, {budget_ms = 3})
+  test.raises('session: want ladder, got table', anet.session, {}, {budget_ms = 3})
   test.raises('a budget of 0 ms', anet.session, ladder, {budget_ms = 0})
 end)
 

@@ -179,22 +179,6 @@ test.case('a tape that is renewed is one of the other net', function()
   test.equal(tape:step({images}, {targets}, 8, 1).loss, fresh:step({images}, {targets}, 8, 1).loss)
 end)
 
-test.case('a Lua file that makes no net', function()
-  local command = dofile 'tests/support/command.lua'
-  local path = command.path 'none.lua'
-  local function write(text)
-    local file = assert(io.open(path, 'w'))
-    file:write(text)
-    file:close()
-  end
-  for text, kind in pairs{['return 5'] = 'number', ['return function() return {} end'] = 'table', [''] = 'nil'} do
-    write(text)
-    local said, status = command.run('train ' .. path .. ' --out ' .. command.path 'x.anet')
-    test.equal(status, 1)
-    test.mentions(said, ('none.lua: want a net or a function that returns one, got %s'):format(kind))
-  end
-end)
-
 test.case('wrong settings', function()
   test.raises("no setting 'epochz'; did you mean 'epochs'?", make_trainer, 1, {epochz = 3})
   test.raises("no schedule 'cosin'; did you mean 'cosine'?", make_trainer, 1, {schedule = 'cosin'})
