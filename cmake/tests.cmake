@@ -29,7 +29,7 @@ endforeach()
 file(GLOB lints CONFIGURE_DEPENDS tests/lint/*.sh)
 foreach(lint ${lints})
   get_filename_component(name ${lint} NAME_WE)
-  add_test(NAME lint/${name} COMMAND bash ${lint} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  add_test(NAME lint/${name} COMMAND bash ${lint} ${CMAKE_BINARY_DIR} ${CMAKE_NM} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
 endforeach()
 
 if(TARGET anet)

@@ -1,6 +1,6 @@
 #include "edge/governor.h"
 
-#include "run/timing.h"
+#include "measure/timing.h"
 
 enum { LOOK = ANET_GOVERNOR_LOOK, CALM = ANET_GOVERNOR_CALM };
 enum { LASTING = 4 * CALM, MOST_DOUBLINGS = 5 };

@@ -3,7 +3,7 @@
 #define ANET_LADDER_H
 
 #include <stdatomic.h>
-#include "elastic/plan.h"
+#include "plan/plan.h"
 
 typedef struct anet__rung {
   anet_plan *plan; /* retained */

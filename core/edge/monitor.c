@@ -2,7 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "run/timing.h"
+#include "measure/timing.h"
 
 enum { MOST_WINDOW = 1 << 16 };
 

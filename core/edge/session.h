@@ -5,8 +5,8 @@
 #include "edge/governor.h"
 #include "edge/monitor.h"
 #include "edge/sensors.h"
-#include "elastic/plan.h"
 #include "graph/answers.h"
+#include "plan/plan.h"
 
 /* A rung as the session uses it. */
 typedef struct anet__tier {

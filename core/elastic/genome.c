@@ -16,7 +16,7 @@ static void big_add(anet__big *a, const anet__big *b)
   uint32_t carry = 0;
   for (int32_t i = 0; i < b->used || carry; i++) {
     ANET_ASSERT(i < ANET_BIG_LIMBS);
-    if (i == a->used) a->limb[a->used++] = 0;
+    if (i == a->used) a->used++; /* a path count's limbs above are zero */
     const uint32_t sum = a->limb[i] + (i < b->used ? b->limb[i] : 0) + carry;
     carry = sum >= BASE;
     a->limb[i] = carry ? sum - BASE : sum;

@@ -47,7 +47,6 @@ static bool is_inverted(const merger *m)
 static bool side_convolves(merger *m)
 {
   const int32_t root = m->flow.dominator[m->sum];
-  if (m->side == root) return false;
   anet__flow_mark(&m->flow, root, m->side);
   for (int32_t v = root + 1; v <= m->side; v++)
     if ((v == m->side || m->flow.inside[v]) && anet__op_convolves(node_at(m, v)->op)) return true;
@@ -75,11 +74,9 @@ static void drop_side(merger *m)
 {
   if (m->sum < 0 || m->joint == JOINT_BRANCH) return;
   const int32_t root = m->flow.dominator[m->sum];
-  if (m->side == root) return;
   anet__flow_mark(&m->flow, root, m->side);
   for (int32_t v = root + 1; v <= m->side; v++)
     m->dropped[v] = v == m->side || m->flow.inside[v] > 0;
-  if (m->main == root) return;
   anet__flow_mark(&m->flow, root, m->main);
   for (int32_t v = root + 1; v <= m->main; v++)
     if (v == m->main || m->flow.inside[v] > 0) m->dropped[v] = false;

@@ -98,7 +98,7 @@ static int check_trunk(const anet_space *space, const anet_option *o)
 static bool options_alike(const anet_option *a, const anet_option *b)
 {
   if (a->kind != b->kind || a->span != b->span) return false;
-  return a->width == b->width || (a->kind == ANET_SHRINK && a->hidden && a->hidden == b->hidden);
+  return a->width == b->width || (a->hidden && a->hidden == b->hidden);
 }
 
 static int check_new(const anet_space *space, const anet_option *o)

@@ -165,7 +165,7 @@ int anet_supernet_add(anet_supernet *supernet, const anet_option *option, const 
                      "position %d: a block in bytes needs ranges: anet_supernet_quantize measures them",
                      option->position);
   int rc = make_piece(supernet, option, importance, &piece);
-  if (!rc && supernet->norms && option->kind != ANET_SKIP) rc = anet__piece_renorm(&piece);
+  if (!rc && supernet->norms) rc = anet__piece_renorm(&piece);
   if (rc) {
     anet_net_release(piece);
     return anet__fail_in(rc, "position %d", option->position);

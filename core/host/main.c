@@ -73,7 +73,7 @@ static void prepare_process(void)
 {
   hold_numbers();
   signal(SIGXFSZ, SIG_IGN);
-  setenv("OPENBLAS_NUM_THREADS", "1", 0); /* run/blas.h: where it is loaded, it makes no threads */
+  setenv("OPENBLAS_NUM_THREADS", "1", 0); /* elastic/blas.h: where it is loaded, it makes no threads */
   atexit(close_output);
 }
 

@@ -136,7 +136,7 @@ end
 
 -- ---- bundles ---------------------------------------------------------------------------------------------
 
--- Store the running statistics of a net, as core/io/bundle_ladder.c reads them.
+-- Store the running statistics of a net, as core/bundle/bundle_ladder.c reads them.
 local function save_statistics(bundle, number, n)
   for i, node in n:nodes() do
     if node.op == 'norm' then

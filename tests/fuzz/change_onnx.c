@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "fuzz/change.h"
-#include "io/onnx_message.h"
-#include "io/onnx_ops.def"
+#include "onnx/onnx_message.h"
+#include "onnx/onnx_ops.def"
 
 enum { POOL_BYTES = 1 << 26, MOST_ELEMENTS = 64 };
 

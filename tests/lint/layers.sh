@@ -4,7 +4,7 @@
 # only host/ sees lua.h; no file of the core prints, exits or aborts.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-layers=(base kernel tensor image op graph elastic run train edge io host)
+layers=(base kernel tensor image data op graph plan train elastic measure edge bundle onnx codegen host)
 rank() { local i; for i in "${!layers[@]}"; do [ "${layers[$i]}" = "$1" ] && { echo "$i"; return; }; done; echo -1; }
 bad=0
 complain() { echo "$*"; bad=1; }

@@ -158,6 +158,8 @@ test.case('functions', function()
   test.same(check({3}, op('dropout', {alpha = 0.25}), 'Dropout x y.ratio > y').constants['y.ratio'][2], {0.25})
   check({3}, op 'trunc', ('Cast x > anet.part.1; to=%d'):format(onnx.INT64), 'Cast anet.part.1 > y; to=1')
   m = check({3}, op('quantize', {alpha = -1, beta = 0.9921875}), 'QuantizeLinear x y.scale y.zero > anet.part.1', 'DequantizeLinear anet.part.1 y.scale y.zero > y')
+  check({3}, function(net, x) return net:node('quantize', {net:relu(x, {name = 'r'})}, {alpha = 0, beta = 1, name = 'y'}) end,
+        'Relu x > r', 'QuantizeLinear r y.scale y.zero > anet.part.1', 'DequantizeLinear anet.part.1 y.scale y.zero > y')
   test.equal(m.constants['y.zero'].type, onnx.UINT8)
   test.same(m.constants['y.zero'][2], {128})
   test.near(m.constants['y.scale'][2][1], 1 / 128, 1e-9)

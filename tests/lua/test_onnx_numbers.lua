@@ -202,6 +202,18 @@ end)
 -- A constant on either side: one number, one a channel, one a column, and what is neither.
 local CONSTANTS = {{}, {1}, {5}, {3, 1, 1}, {1, 3, 1, 1}, {4, 1}, {4, 5}, {1, 1, 4, 5}, {3, 4, 5}, {1, 1, 1, 1}}
 
+test.case('both operands are spread, one of them of axes that were joined', function()
+  local x, z = R.random({2, 3, 1}, 1), R.random({2, 2, 4}, 2)
+  local joined = R.reshape(R.transpose(z, {0, 2, 1}), {2, 1, 8})
+  for _, turned in ipairs{false, true} do
+    local a, b = turned and 'r' or 'x', turned and 'x' or 'r'
+    case.check('Sub of 3x1 and 1x8', {
+      opset = 13, inputs = {{'x', {'N', 3, 1}}, {'z', {'N', 2, 4}}}, outputs = {{'y'}}, constants = {s = case.ints(0, 1, 8)},
+      nodes = {{'Transpose', {'z'}, {'t'}, perm = {0, 2, 1}}, {'Reshape', {'t', 's'}, {'r'}}, {'Sub', {a, b}, {'y'}}},
+    }, {x, z}, {R.broadcast(function(p, q) return turned and q - p or p - q end, x, joined)})
+  end
+end)
+
 test.case('a constant on either side', function()
   for op, f in pairs(BINARY) do
     for _, dims in ipairs(CONSTANTS) do

@@ -114,6 +114,7 @@ test.case('lines and volumes', function()
   check_pool('AveragePool', {2, 2, 5, 4, 4}, {kernel_shape = {3, 2, 2}, strides = {2, 1, 2}, pads = {1, 0, 1, 1, 1, 0}})
   check_pool('AveragePool', {2, 2, 5, 4, 4}, {kernel_shape = {3, 2, 2}, strides = {2, 2, 2}, pads = {1, 0, 1, 1, 1, 0}, count_include_pad = 1})
   check_pool('AveragePool', {1, 1, 6, 5, 5}, {kernel_shape = {3, 2, 2}, strides = {2, 2, 2}, pads = {1, 0, 0, 0, 0, 0}, ceil_mode = 1, count_include_pad = 1})
+  check_pool('AveragePool', {1, 1, 6, 5, 5}, {kernel_shape = {3, 2, 2}, strides = {2, 1, 1}, ceil_mode = 1, count_include_pad = 1})
   check_pool('AveragePool', {1, 2, 4, 4, 4}, {kernel_shape = {1, 2, 2}, strides = {3, 1, 1}})
 end)
 
@@ -151,6 +152,7 @@ test.case('sizes that are asked for', function()
     check_back({1, 2, 3, 4}, {2, 2, 3, 4}, {strides = {2, 1}, auto_pad = automatic})
     check_back({1, 2, 3, 4}, {2, 2, 4, 3}, {strides = {1, 2}, auto_pad = automatic}, true)
     check_back({1, 2, 3, 4}, {2, 2, 4, 4}, {strides = {2, 2}, output_shape = {7, 9}, auto_pad = automatic})
+    check_back({1, 2, 3, 4}, {2, 2, 5, 5}, {strides = {2, 2}, output_shape = {7, 8}, auto_pad = automatic}) -- 2 and 3 too many
     check_back({1, 2, 3, 4}, {2, 2, 1, 2}, {strides = {3, 3}, auto_pad = automatic}) -- larger than what is reached
   end
   check_back({1, 2, 3, 4}, {2, 2, 4, 4}, {strides = {2, 2}, output_shape = {7, 9}})

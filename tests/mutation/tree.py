@@ -43,11 +43,16 @@ def _end(process):
 
 
 class Test:
-    def __init__(self, entry, build):
-        self.name, self.command = entry['name'], entry['command']
-        self.targets = [os.path.relpath(word, build) for word in self.command if word.startswith(f'{build}/')]
+    """A test of any copy: what its command says of the copy that it was read from is moved to the one that it runs in."""
+
+    def __init__(self, entry, tree):
+        self.name, self.command, self.tree = entry['name'], entry['command'], tree
+        self.targets = [os.path.relpath(word, tree.build) for word in self.command if word.startswith(f'{tree.build}/')]
         labels = {p['name']: p['value'] for p in entry.get('properties', [])}.get('LABELS', [])
         self.sanitized = bool({'unit', 'kernel', 'grad', 'fault'} & set(labels))
+
+    def command_in(self, tree):
+        return [word.replace(f'{self.tree.path}/', f'{tree.path}/') for word in self.command]
 
 
 class Tree:
@@ -96,7 +101,7 @@ class Tree:
     def tests(self):
         shown = subprocess.run(['ctest', '--test-dir', str(self.build), '--show-only=json-v1'], capture_output=True, check=True)
         entries = json.loads(shown.stdout)['tests']
-        return [Test(e, str(self.build)) for e in entries if 'command' in e and not e['name'].startswith(NOT_TESTS)]
+        return [Test(e, self) for e in entries if 'command' in e and not e['name'].startswith(NOT_TESTS)]
 
     def environment(self, **more):
         keep = {k: v for k, v in os.environ.items() if not k.startswith('ANET_')}
@@ -111,6 +116,6 @@ class Tree:
     def try_test(self, test, cpu, wall, log=subprocess.DEVNULL, **env):
         """'passed', 'failed' or 'time', and the seconds it took."""
         began = time.monotonic()
-        status = run(test.command, self.path, self.environment(**env), log, cpu, wall)
+        status = run(test.command_in(self), self.path, self.environment(**env), log, cpu, wall)
         verdict = 'passed' if status == 0 else 'time' if status == 'time' else 'failed'
         return verdict, time.monotonic() - began

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "io/onnx.h"
+#include "onnx/onnx.h"
 #include "support/scratch.h"
 #include "support/test.h"
 

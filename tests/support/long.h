@@ -3,7 +3,7 @@
 #ifndef ANET_LONG_H
 #define ANET_LONG_H
 
-#include "io/onnx.h"
+#include "onnx/onnx.h"
 #include "support/test.h"
 
 /* X(name): what follows what. */

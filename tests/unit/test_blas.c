@@ -1,6 +1,6 @@
 /* OpenBLAS comes when it is asked for, and not before: a program that embeds the engine gets none
  * of its threads. */
-#include "run/blas.h"
+#include "elastic/blas.h"
 
 #include "support/fault.h"
 #include "support/nets.h"

@@ -5,9 +5,9 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "bundle/bundle.h"
 #include "elastic/supernet.h"
-#include "io/bundle.h"
-#include "run/table.h"
+#include "measure/table.h"
 #include "support/elastic.h"
 #include "support/fault.h"
 #include "support/nets.h"

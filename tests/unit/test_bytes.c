@@ -1,7 +1,7 @@
 /* Networks in bytes: what a plan runs on whole numbers is what the same net computes in floats, ranges, options. */
-#include "elastic/plan.h"
 #include "elastic/quantized.h"
 #include "elastic/supernet.h"
+#include "plan/plan.h"
 #include "support/elastic.h"
 #include "support/fault.h"
 #include "support/nets.h"

@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/rng.h"
-#include "io/cexport.h"
+#include "codegen/cexport.h"
 #include "support/fault.h"
 #include "support/scratch.h"
 #include "support/test.h"

@@ -8,7 +8,7 @@
 #include <zlib.h>
 
 #include "base/error.h"
-#include "io/dataset.h"
+#include "data/dataset.h"
 #include "support/fault.h"
 #include "support/scratch.h"
 #include "tensor/tensor.h"

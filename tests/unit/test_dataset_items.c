@@ -1,9 +1,9 @@
 /* What a set refuses, word for word; what its parts and batches hold, item by item; lists of names.
  */
 #include "base/error.h"
+#include "data/dataset.h"
+#include "data/names.h"
 #include "image/augment.h"
-#include "io/dataset.h"
-#include "io/names.h"
 #include "support/fault.h"
 #include "support/scratch.h"
 #include "tensor/tensor.h"

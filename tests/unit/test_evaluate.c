@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include "base/alloc.h"
 #include "elastic/supernet.h"
-#include "run/evaluate.h"
+#include "measure/evaluate.h"
 #include "support/elastic.h"
 #include "support/fault.h"
 #include "support/test.h"

@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "graph/net.h"
-#include "io/onnx_layout.h"
+#include "onnx/onnx_layout.h"
 #include "support/draft.h"
 #include "support/fault.h"
 #include "support/zoo.h"

@@ -1,7 +1,7 @@
 /* Importing a part of an ONNX model: up to named outputs, or without an end that cannot be run. */
 #include "base/alloc.h"
 #include "graph/net.h"
-#include "io/onnx.h"
+#include "onnx/onnx.h"
 #include "support/fault.h"
 #include "support/scratch.h"
 #include "support/test.h"

@@ -1,8 +1,8 @@
 /* Plans: what is fused, where values live, and that runs give what the nodes would one by one. */
 #include <stdlib.h>
-#include "support/nets.h"
 #include "base/alloc.h"
-#include "run/workspace.h"
+#include "plan/workspace.h"
+#include "support/nets.h"
 
 /* ---- random networks ------------------------------------------------------------------------ */
 

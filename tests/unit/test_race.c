@@ -2,7 +2,7 @@
 #include <math.h>
 #include "base/error.h"
 #include "base/rng.h"
-#include "run/race.h"
+#include "measure/race.h"
 #include "support/fault.h"
 #include "support/test.h"
 
@@ -220,6 +220,10 @@ TEST(time_is_bounded)
   race(&m, 2, &(anet_timing_desc){.limit_ms = 1000}, t);
   CHECK(m.ms < 1500);
   CHECK_NEAR(worst_ratio(&m, 2, t), 0, 0.02);
+  m = machine_new(1); /* 20 s where nothing is said */
+  for (int32_t i = 0; i < 2; i++) m.base_ms[i] = 300;
+  race(&m, 2, NULL, t);
+  CHECK(m.ms > 20000 && m.ms < 24000);
 }
 
 TEST(one_plan_alone)

@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "base/rng.h"
-#include "run/ridge.h"
+#include "elastic/ridge.h"
 #include "support/fault.h"
 
 enum { MOST_ROWS = 700, INPUTS = 5, OUTPUTS = 3 };

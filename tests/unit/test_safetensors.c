@@ -10,7 +10,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "io/bundle.h"
+#include "bundle/bundle.h"
 #include "support/fault.h"
 #include "support/scratch.h"
 #include "tensor/tensor.h"

@@ -5,7 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
-#include "elastic/tune.h"
+#include "plan/tune.h"
 #include "support/nets.h"
 #include "support/scratch.h"
 
