@@ -388,8 +388,6 @@ static void forward(const anet__call *c)
 
 const anet__op anet__op_bytes = {
     .name = "bytes",
-    .min_inputs = 1,
-    .max_inputs = 1,
     .by_image = true,
     .has_post = true,
     .forward = forward,

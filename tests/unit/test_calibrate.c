@@ -89,6 +89,44 @@ TEST(only_statistics_are_new)
   anet_net_release(net);
 }
 
+/* Batches of any size, the last a single image, are as one; a norm that no output needs stays. */
+TEST(batches_are_merged)
+{
+  anet_net *net, *one, *many;
+  CHECK_OK(anet_net_new(&net));
+  const int32_t in = net_image(net, 8, 1), used = net_op(net, "norm", in);
+  const int32_t unused = net_op(net, "norm", in);
+  CHECK_OK(anet_net_output(net, used));
+  CHECK_OK(anet_net_init(net, 1));
+  fill_normal(images, IMAGES * PIXELS, 72);
+  for (int32_t i = 0; i < IMAGES * PIXELS; i++) images[i] += 30 + 3 * (float)(i / PIXELS);
+  CHECK_OK(anet_net_calibrate(net, images, IMAGES, IMAGES, NULL, &one));
+  for (int32_t batch = 2; batch < IMAGES; batch += 11) { /* 2, 13, 24, 35 */
+    CHECK_OK(anet_net_calibrate(net, images, IMAGES - 1, batch, NULL, &many));
+    double sum = 0, square = 0;
+    const double rows = (IMAGES - 1) * PIXELS;
+    for (int32_t i = 0; i < rows; i++) sum += (double)images[i] / rows;
+    for (int32_t i = 0; i < rows; i++) square += pow((double)images[i] - sum, 2) / (rows - 1);
+    const int32_t at = 0;
+    CHECK_NEAR(anet_tensor_get(anet_net_param(many, used, 2), &at), sum, 1e-5 * sum);
+    CHECK_NEAR(anet_tensor_get(anet_net_param(many, used, 3), &at), square, 2e-5 * square);
+    CHECK_NEAR(anet_tensor_get(anet_net_param(many, unused, 2), &at), 0, 0);
+    CHECK_NEAR(anet_tensor_get(anet_net_param(many, unused, 3), &at), 1, 0);
+    anet_net_release(many);
+  }
+  CHECK_OK(anet_net_calibrate(net, images, 2, 2, NULL, &many)); /* the least */
+  anet_net_release(many);
+  CHECK_FAILS(anet_net_calibrate(net, images, 2, 1, NULL, &many), ANET_RANGE,
+              "calibrate: 2 images in batches of 1, want 2 or more");
+  CHECK(!many);
+  int32_t other;
+  CHECK_OK(anet_net_input(net, "other", &(anet_shape){1, {3}}, &other));
+  CHECK_FAILS(anet_net_calibrate(net, images, 4, 2, NULL, &many), ANET_UNSUPPORTED,
+              "calibrate: the net has 2 inputs, want 1");
+  anet_net_release(one);
+  anet_net_release(net);
+}
+
 TEST(threads_do_not_matter)
 {
   anet_net *net = small_net(), *a, *b;
@@ -135,5 +173,5 @@ TEST(every_allocation_may_fail)
 }
 
 TEST_MAIN(CASE(the_first_norm_gets_the_moments_of_its_input), CASE(one_batch_is_what_training_sees),
-          CASE(only_statistics_are_new), CASE(threads_do_not_matter), CASE(a_collapse_is_told),
-          CASE(every_allocation_may_fail))
+          CASE(only_statistics_are_new), CASE(batches_are_merged), CASE(threads_do_not_matter),
+          CASE(a_collapse_is_told), CASE(every_allocation_may_fail))

@@ -274,6 +274,53 @@ TEST(how_many_inputs)
   }
 }
 
+/* Names, roles and shapes of an op's parameters: files and optimisers go by them. */
+TEST(what_parameters)
+{
+  static const struct {
+    const char *op;
+    anet_attr attr;
+    anet_shape in;
+    const char *names, *roles, *shapes;
+    double fan;
+  } want[] = {
+      // clang-format off
+      {"conv", {.kernel = {3, 2}, .channels = 8, .groups = 2, .bias = 1}, IMAGE(5, 6, 4), "weight bias ", "WB", "(3, 2, 2, 8)(8)", 24},
+      {"conv", {.kernel = {1, 1}, .channels = 8}, IMAGE(5, 6, 4), "weight ", "W", "(1, 1, 4, 8)", 8},
+      {"depthwise", {.kernel = {3, 2}, .bias = 1}, IMAGE(5, 6, 4), "weight bias ", "WB", "(3, 2, 4)(4)", 6},
+      {"depthwise", {.kernel = {3, 2}}, IMAGE(5, 6, 4), "weight ", "W", "(3, 2, 4)", 6},
+      {"conv_transpose", {.kernel = {3, 2}, .channels = 8, .groups = 2, .bias = 1}, IMAGE(5, 6, 4), "weight bias ", "WB", "(3, 2, 4, 4)(8)", 24},
+      {"linear", {.channels = 9, .bias = 1}, FLAT(7), "weight bias ", "WB", "(7, 9)(9)", 7},
+      {"linear", {.channels = 9}, FLAT(7), "weight ", "W", "(7, 9)", 7},
+      {"norm", {.mode = 0}, IMAGE(5, 6, 4), "gamma beta mean var ", "SBMV", "(4)(4)(4)(4)", 0},
+      {"layer_norm", {.mode = 0}, IMAGE(5, 6, 4), "gamma beta ", "SB", "(4)(4)", 0},
+      {"instance_norm", {.mode = 0}, IMAGE(5, 6, 4), "gamma beta ", "SB", "(4)(4)", 0},
+      {"scale", {.mode = 0}, IMAGE(5, 6, 4), "gamma beta ", "SB", "(4)(4)", 0},
+      {"relu", {.mode = 0}, IMAGE(5, 6, 4), "", "", "", 0},
+      // clang-format on
+  };
+  for (int32_t k = 0; k < ANET_COUNT(want); k++) {
+    anet__op_id id;
+    anet__param_spec spec[ANET_MAX_PARAMS] = {0};
+    anet_attr attr = want[k].attr;
+    int32_t count = 0;
+    char names[64] = "", roles[8] = "", shapes[96] = "", text[ANET_SHAPE_TEXT];
+    CHECK(anet__op_find(want[k].op, &id));
+    anet__attr_default(&attr);
+    const anet__op *op = anet__op_get(id);
+    if (op->params) CHECK_OK(op->params(&attr, &want[k].in, spec, &count));
+    for (int32_t p = 0; p < count; p++) {
+      strcat(strcat(names, spec[p].name), " ");
+      strncat(roles, &"WBSMV"[spec[p].role], 1);
+      strcat(shapes, anet__shape_text(&spec[p].shape, text));
+    }
+    CHECK_EQ_S(names, want[k].names);
+    CHECK_EQ_S(roles, want[k].roles);
+    CHECK_EQ_S(shapes, want[k].shapes);
+    CHECK_NEAR(spec[0].fan, want[k].fan, 0);
+  }
+}
+
 TEST(defaults_fill_what_is_not_said)
 {
   anet_attr none = {0};
@@ -471,6 +518,7 @@ int main(int argc, char **argv)
   static const test_case tests[] = {
       CASE(shapes_at_their_bounds),
       CASE(how_many_inputs),
+      CASE(what_parameters),
       CASE(defaults_fill_what_is_not_said),
       CASE(multiply_adds),
       CASE(what_can_be_read_in_bytes),
