@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "codegen/cexport.h"
 #include "support/fault.h"
+#include "support/nets.h"
 #include "support/scratch.h"
 #include "support/test.h"
 #include "support/zoo.h"
@@ -123,6 +124,27 @@ static void put_driver(FILE *f, const leaving *l)
             "  fwrite(out[0][%d], sizeof(float), %s_OUT%d_SIZE, to);\n",
             i, i, upper, i, i, upper, i);
   fprintf(f, "  (void)weights;\n  return bad;\n}\n\n");
+}
+
+/* Maps of 16 x 16 x 8 one after the other need the room of two. */
+TEST(a_chain_needs_two_maps)
+{
+  char text[4096] = "", path[SCRATCH_PATH];
+  anet_net *net;
+  CHECK_OK(anet_net_new(&net));
+  int32_t x = net_image(net, 16, 3);
+  for (int32_t i = 0; i < 7; i++)
+    x = net_op(net, i % 2 ? "relu" : "sigmoid", net_conv(net, NULL, x, 8, 3, 1, 1));
+  CHECK_OK(anet_net_output(net, net_conv(net, NULL, x, 2, 3, 1, 1)));
+  CHECK_OK(anet_net_init(net, 1));
+  CHECK_OK(anet_net_export_c(net, test_scratch_path(folder, "chain.c", path), NULL));
+  FILE *f = fopen(test_scratch_path(folder, "chain.h", path), "r");
+  CHECK(f && fread(text, 1, sizeof text - 1, f) > 0);
+  if (f) fclose(f);
+  const char *at = strstr(text, "#define CHAIN_ARENA_BYTES ");
+  CHECK(at != NULL);
+  CHECK_EQ_I(at ? atoi(at + strlen("#define CHAIN_ARENA_BYTES ")) : 0, 2 * 16 * 16 * 8 * 4);
+  anet_net_release(net);
 }
 
 static void put_main(const program *p)
@@ -453,7 +475,7 @@ int main(int argc, char **argv)
   static const test_case cases[] = {
       CASE(every_op_leaves),           CASE(families_leave),
       CASE(numbers_come_back),         CASE(what_does_not_fit_is_refused),
-      CASE(every_allocation_may_fail),
+      CASE(every_allocation_may_fail), CASE(a_chain_needs_two_maps),
   };
   test_scratch_new(folder);
   const int rc = test_run(cases, ANET_COUNT(cases), argc, argv);

@@ -119,6 +119,7 @@ TEST(norms_that_are_there_stay)
   CHECK_NEAR(anet__f32(s->piece[at]->node[2].param[0])[0], before, 0);
   CHECK_FAILS(anet_supernet_settle(s, 999, images, IMAGES, NULL), ANET_RANGE, "999");
   CHECK_FAILS(anet_supernet_settle(s, at, images, 0, NULL), ANET_RANGE, "0 images");
+  CHECK_OK(anet_supernet_settle(s, at, images, 1, NULL));
   free(images);
   anet_supernet_release(s);
   anet_net_release(net);

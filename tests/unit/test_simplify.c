@@ -186,14 +186,14 @@ TEST(softmax)
   }
 }
 
-/* kind 0 and 1: by a product and a power; else something is another. */
+/* kind 0 and 1: by a product and a power; 2: without epsilon; else something is another. */
 TEST(layer_norm)
 {
-  for (int32_t kind = 0; kind < 9; kind++) {
+  for (int32_t kind = 0; kind < 10; kind++) {
     int32_t x;
     anet_net *net = net_new(&x);
     const int32_t less =
-        net_put(net, "sub", NULL, NULL, x, rows(net, kind == 2 ? "reduce_max" : "reduce_mean", x));
+        net_put(net, "sub", NULL, NULL, x, rows(net, kind == 9 ? "reduce_max" : "reduce_mean", x));
     int32_t square = kind == 1 || kind == 3
                          ? net_put(net, "power", NULL,
                                    &(anet_attr){.alpha = kind == 3 ? 4 : 2, .beta = 0}, less, -1)
@@ -202,9 +202,11 @@ TEST(layer_norm)
     if (kind == 6) square = net_put(net, "mul", NULL, NULL, x, less);
     if (kind == 7) square = net_put(net, "mul", NULL, NULL, less, x);
     const int32_t variance = line(net, net_op(net, "reduce_mean", square), kind == 5 ? 2 : 1,
-                                  kind == 8 ? -0.01F : 0.25F);
+                                  kind == 8   ? -0.01F
+                                  : kind == 2 ? 0
+                                              : 0.25F);
     const int32_t root = repeat(net, net_op(net, "sqrt", variance));
-    check(net, net_put(net, "div", NULL, NULL, less, root), kind < 2 ? "layer_norm" : NULL,
+    check(net, net_put(net, "div", NULL, NULL, less, root), kind < 3 ? "layer_norm" : NULL,
           "layer norm");
   }
 }
