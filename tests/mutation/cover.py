@@ -48,19 +48,19 @@ class Cover:
                     self.by_line[file][line].add(name)
 
     def of(self, file, first, last):
-        """The tests that run any line of a span; of the line before it with code, where it has none or none is known to
-        run it (what ends its process is not on record); of the files with its first word in their names, where it is
-        all tables."""
+        """The tests that run any line of a span; of the line before it with code, where none is known to run it (what
+        ends its process is not on record) or where it has none; of the whole file, where it is a table of C; of the
+        files with its first word in their names, where they are all tables."""
         active = self.active.get(file, set())
         if not active:
             kin = file.rsplit('.', 1)[0].split('_')[0]
             return set().union(*(names for f, lines in self.by_line.items() if f.startswith(kin) for names in lines.values()))
         lines = [k for k in range(first, last + 1) if k in active]
-        found = set().union(*(self.by_line[file][k] for k in lines)) if lines else set()
-        before = [k for k in active if first - 6 <= k < first]
-        for k in sorted(before, reverse=True):
-            found = found or self.by_line[file][k]
-        return found if found or lines else set().union(*(self.by_line[file][k] for k in active))
+        found = set().union(*(self.by_line[file][k] for k in lines))
+        if lines or file.endswith('.lua'):
+            for k in sorted((k for k in active if first - 6 <= k < first), reverse=True):
+                found = found or self.by_line[file][k]
+        return found or set().union(*(self.by_line[file][k] for k in active))
 
 
 def _lua_file(chunk):
