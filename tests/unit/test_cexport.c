@@ -143,6 +143,8 @@ TEST(a_chain_needs_two_maps)
   if (f) fclose(f);
   const char *at = strstr(text, "#define CHAIN_ARENA_BYTES ");
   CHECK(at != NULL);
+  CHECK(strstr(text,
+               "#ifdef __cplusplus\nextern \"C\" {\n#endif\n")); /* programs in C++ read it, too */
   CHECK_EQ_I(at ? atoi(at + strlen("#define CHAIN_ARENA_BYTES ")) : 0, 2 * 16 * 16 * 8 * 4);
   anet_net_release(net);
 }

@@ -7,6 +7,7 @@
 #include "measure/probe.h"
 #include "measure/table.h"
 #include "support/elastic.h"
+#include "support/fault.h"
 #include "support/test.h"
 #include "support/zoo.h"
 
@@ -270,6 +271,23 @@ TEST(what_nothing_is_said_of)
   anet_supernet_release(supernet);
 }
 
-TEST_MAIN(CASE(a_quiet_machine), CASE(a_machine_that_is_slow_for_a_while),
-          CASE(samples_that_are_far_off), CASE(errors_are_those_of_subnets_it_has_not_seen),
-          CASE(what_nothing_is_said_of))
+static int profile_once(void *supernet)
+{
+  anet_table *table = NULL;
+  begin(1, 1, 1);
+  const int rc =
+      anet_profile(supernet, NULL, &(anet_profile_desc){.rounds = 2, .held_out = 3}, &table);
+  anet_table_release(table);
+  return rc;
+}
+
+TEST(every_allocation_may_fail)
+{
+  anet_supernet *supernet = make_supernet();
+  test_each_allocation(profile_once, supernet);
+  anet_supernet_release(supernet);
+}
+
+TEST_MAIN(CASE(every_allocation_may_fail), CASE(a_quiet_machine),
+          CASE(a_machine_that_is_slow_for_a_while), CASE(samples_that_are_far_off),
+          CASE(errors_are_those_of_subnets_it_has_not_seen), CASE(what_nothing_is_said_of))
