@@ -34,12 +34,15 @@ TEST(every_case)
     timed += s.flops > 0;
   }
   CHECK(timed >= 8 && products > timed && products < anet_kernel_cases());
-  CHECK_FAILS(anet_kernel_time(-1, NULL, 0, &s), ANET_RANGE, "-1");
+  char words[80];
+  snprintf(words, sizeof words, "kernel case -1, there are %d", anet_kernel_cases());
+  CHECK_FAILS(anet_kernel_time(-1, NULL, 0, &s), ANET_RANGE, words);
   CHECK_FAILS(anet_kernel_time(anet_kernel_cases(), NULL, 0, &s), ANET_RANGE, "there are");
   CHECK_FAILS(anet_kernel_time(0, "sse9", 0, &s), ANET_ABSENT, "'sse9'");
 }
 
-/* The operations of a 3x3 convolution from 3 to 16 channels on 4 images of 28 x 28, the first case. */
+/* The operations of a 3x3 convolution from 3 to 16 channels on 4 images of 28 x 28, the first case.
+ */
 TEST(operations)
 {
   anet_kernel_speed s;
