@@ -239,6 +239,8 @@ test.case('the table of a ladder: budgets, and scores beside the oracle\'s', fun
     end
   end
   test.check(#rows >= 2 and all > 0 and all < 100, shown)
+  local cloud = assert(anet.bundle.open(path 'shown.anet')):value 'ladder'.cloud -- every subnet that was tried
+  test.check(#cloud > #rows and #cloud[1] == 2, 'the cloud is saved')
   for _, row in ipairs(rows) do test.near(row[2], 100 * row[1] / all, 0.1) end
 end)
 

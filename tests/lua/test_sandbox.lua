@@ -241,6 +241,10 @@ test.case('wrong calls are told of in the policy\'s words', function()
     local _, message = open(body):call('pick', {})
     test.check(message and not message:find('lua/anet', 1, true) and not message:find('\n', 1, true), body .. ': ' .. tostring(message))
   end
+  for name, arguments in pairs{sort = '5', maxn = '5', concat = '5', insert = '5, 1', remove = '5'} do
+    test.mentions(select(2, open(('table.%s(%s)'):format(name, arguments)):call('pick', {})), ('t:1: %s: want a table, got a number'):format(name))
+  end
+  test.mentions(select(2, open 'string.format("%s", {})':call('pick', {})), 't:1: format: a table is no text')
 end)
 
 test.case('what is no policy', function()
