@@ -45,7 +45,7 @@ static void soften64(double *q, const double *x, int32_t n, double heat)
 static double labels64(const problem *p, const float *y, const float *t, double *grad)
 {
   const double s = (double)p->term.smoothing;
-  double mass = 0, loss = 0, logits[64], q[64];
+  double mass = 0, loss = 0, logits[64] = {0}, q[64];
   for (int32_t i = 0; i < p->classes; i++) mass += (double)t[i], logits[i] = (double)y[i];
   soften64(q, logits, p->classes, 1);
   for (int32_t i = 0; i < p->classes; i++) {
@@ -66,7 +66,7 @@ static double labels64(const problem *p, const float *y, const float *t, double 
 static double teacher64(const problem *p, const float *y, const float *t, double *grad)
 {
   const double heat = p->term.temperature > 0 ? (double)p->term.temperature : 1;
-  double loss = 0, a[64], b[64], net[64], teacher[64];
+  double loss = 0, a[64] = {0}, b[64] = {0}, net[64], teacher[64];
   for (int32_t i = 0; i < p->classes; i++) {
     const double x = (double)t[i];
     a[i] = (double)y[i];

@@ -26,7 +26,7 @@ static anet_net *doubling(void)
   CHECK_OK(anet_net_new(&net));
   int32_t x = net_image(net, SIDE, 1);
   for (int32_t i = 0; i < LAYERS; i++) {
-    char name[16];
+    char name[24];
     snprintf(name, sizeof name, "layer%d", i);
     x = net_conv(net, name, x, 1, 1, 1, 0);
     anet_tensor_set(anet_net_param(net, x, 0), (int32_t[]){0, 0, 0, 0}, 2);
