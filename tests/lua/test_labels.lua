@@ -231,8 +231,11 @@ end)
 test.case('the table of a ladder: budgets, and scores beside the oracle\'s', function()
   local shown = run(('search %s --data %s --budgets 95%%,80%%,60%% --out %s'):format(supernet_file, three, path 'shown.anet'))
   local rows, all = {}, nil
+  local saved, ideal = shown:match 'saved ([%d.]+) %% of the work %(ideal ([%d.]+) %%%)'
+  test.check(tonumber(saved) <= tonumber(ideal) and tonumber(ideal) < 100, shown)
   for line in shown:gmatch '[^\n]+' do
-    local budgets, genome, score, retained = line:match '^ *%w+  (.-) +([%w-]+)  +[%d.]+  .- ([%d.]+) %%  +([%d.]+) %%$'
+    local budgets, genome, ratio, score, retained = line:match '^ *%w+  (.-) +([%w-]+)  +[%d.]+  .- ([%d.]+)  +([%d.]+) %%  +([%d.]+) %%$'
+    if line:find '^oracle' then test.equal(ratio, '100.0') end
     if genome then
       rows[#rows + 1], all = {tonumber(score), tonumber(retained)}, tonumber(score) -- the oracle comes last
       for budget in budgets:gmatch '[^,]+' do test.check(budget:find '^ *%d+ %%$' and ('95 80 60'):find(budget:match '%d+'), line) end

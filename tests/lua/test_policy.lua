@@ -86,6 +86,46 @@ test.case('random numbers are the same everywhere', function()
   test.near(stats[1], 0.5, 0.01)
   test.check(stats[2] >= 0 and stats[3] < 1)
   for k = 4, 6 do test.near(stats[k], 10000, 400) end
+  -- Orders of four, from both generators: each of the 24 as often as any other.
+  local orders = ask(probe [[
+    local counts = {}
+    for i = 1, 12000 do
+      local order = table.concat(rng:shuffle{1, 2, 3, 4})
+      counts[order] = (counts[order] or 0) + 1
+    end
+    return counts]])
+  local own, mine = anet.rng(5), {}
+  for _ = 1, 12000 do
+    local order = table.concat(own:shuffle{1, 2, 3, 4})
+    mine[order] = (mine[order] or 0) + 1
+  end
+  for _, counts in ipairs{orders, mine} do
+    local n = 0
+    for order, count in pairs(counts) do
+      n = n + 1
+      test.check(count > 380 and count < 620, order .. ' ' .. count)
+    end
+    test.equal(n, 24)
+  end
+  local normal = ask(probe [[
+    local sum, square = 0, 0
+    for i = 1, 20000 do local x = rng:normal() sum, square = sum + x, square + x * x end
+    return {sum / 20000, square / 20000}]])
+  test.near(normal[1], 0, 0.03)
+  test.near(normal[2], 1, 0.05)
+  own = anet.rng(9)
+  own:uniform()
+  local fork = own:fork()
+  local ahead = {fork:uniform(), fork:uniform()}
+  test.same({own:uniform(), own:uniform()}, ahead)
+end)
+
+test.case('memory is what was granted', function()
+  local body = 'local list = {} for i = 1, 2e5 do list[i] = i end return #list'
+  test.equal(ask(probe(body, {bytes = 64 * 2 ^ 20})), 2e5)
+  local value, message = ask(probe(body, {bytes = 2 ^ 20}))
+  test.equal(value, nil)
+  test.mentions(message, 'memory')
 end)
 
 test.case('a space in the sandbox is the same space', function()
@@ -345,6 +385,7 @@ test.case('what a space says outside', function()
   for i, b in ipairs(supernet:blocks()) do trunks[i] = b.trunk - 1 end
   test.same(trunks, {0, 0, 1, 1})
   test.same(supernet:space():describe().trunk, trunks)
+  test.raises('importance: no position 99', supernet.importance, supernet, 99, images)
   test.fails('not finite', 'collapsed', supernet:quantize(anet.tensor{4, 8, 8, 1}:fill(0 / 0)))
 end)
 

@@ -180,6 +180,24 @@ test.case('what may be absent', function()
   test.equal(json.encode(anet.bundle():set_text('classes', '["a"]'):value 'classes'), '["a"]')
 end)
 
+-- Whatever a spec does not let go: its text is refused without it.
+test.case('what must be there', function()
+  local tried = 0
+  for key, whole_value in pairs(TEXTS) do
+    for field, spec in pairs(texts.SPECS[key] or {}) do
+      local may_go = type(field) == 'number' or type(spec) == 'string' and spec:find '%?$' or type(spec) == 'table' and spec.optional
+      if not may_go then
+        local value = json.decode(json.encode(whole_value))
+        value[field] = nil
+        local found, message = anet.bundle():set_value(key, value):value(key)
+        test.check(found == nil and message and message:find(('%s.%s is missing'):format(key, field), 1, true), key .. '.' .. field)
+        tried = tried + 1
+      end
+    end
+  end
+  test.equal(tried, 11)
+end)
+
 test.case('what may not', function()
   for _, pair in ipairs{
     {'run', '{}', 'run.seconds is missing, want a number'}, {'trainer', '{"index": 1}', 'trainer.epoch is missing, want a whole number from 0 on'},

@@ -145,6 +145,23 @@ test.case('rates of a run follow its epochs and batches', function()
   test.equal(anet.train.rate('cosine', 5, 5, 4.5), 0.5)
 end)
 
+-- One step from the same start.
+local function stepped(settings)
+  settings.batch, settings.epochs, settings.lr = 32, 1, 0.05
+  local trainer = make_trainer(1, settings)
+  trainer:step()
+  trainer:step()
+  return trainer
+end
+
+test.case('settings reach the optimiser and the images', function()
+  local plain = stepped{}
+  test.equal(differences(plain, stepped{}), 0)
+  for key, value in pairs{momentum = 0.5, decay = 0.1, clip = 1e-4, crop = 2, flip = true, cutout = 3, mixup = 0.5, smoothing = 0.3, seed = 7} do
+    test.check(differences(plain, stepped{[key] = value}) > 0, key .. ' changes nothing')
+  end
+end)
+
 test.case('the average follows the weights, statistics included', function()
   local trainer, means = make_trainer(1, {batch = 32, epochs = 2, lr = 0.05, ema = 0.9}), {}
   for i, p in ipairs(trainer.net:all_params()) do means[i] = p.tensor:get(unpack(p.tensor:shape())) end
