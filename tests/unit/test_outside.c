@@ -137,6 +137,10 @@ TEST(data_lies_in_the_folder)
   link_to(test_scratch_path(outside, "secret.bin", path), "link.bin");
   CHECK_FAILS(import_with("link.bin"), ANET_FORMAT, "out of the folder");
   CHECK(strstr(anet_error(), "secret.bin") && strstr(anet_error(), "'w'"));
+  char words[2 * SCRATCH_PATH + 80];
+  snprintf(words, sizeof words, "the file 'link.bin' is a link to '%s', out of the folder '%s'",
+           path, inside);
+  CHECK(strstr(anet_error(), words) != NULL);
   link_to("../outside", "elsewhere");
   CHECK_FAILS(import_with("elsewhere/secret.bin"), ANET_FORMAT, "out of the folder");
   link_to("link.bin", "twice.bin");
