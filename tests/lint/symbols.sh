@@ -3,7 +3,7 @@
 # undefined is defined in its layer or below. Declarations in anet.h are seen by all, so includes alone do not tell.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-layers='base kernel tensor image data op graph plan train elastic measure edge bundle onnx codegen host'
+layers=$(sed -n 's/^layers=(\(.*\))$/\1/p' tests/lint/layers.sh)
 mapfile -t objects < <(for source in core/*/*.c; do ls "$1"/CMakeFiles/*.dir/"$source".o 2>/dev/null; done)
 [ "${#objects[@]}" -gt 100 ] || { echo "symbols: only ${#objects[@]} objects below $1"; exit 1; }
 "${2:-nm}" -A "${objects[@]}" | awk -v layers="$layers" '
