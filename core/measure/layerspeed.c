@@ -11,7 +11,8 @@
 #include "op/fused.h"
 #include "op/work.h"
 
-/* One image of size x size pixels, stride 1, `same` padding. A chain expands to `wide` channels, and projects. */
+/* One image of size x size pixels, stride 1, `same` padding. A chain expands to `wide` channels,
+ * and projects. */
 typedef struct layer {
   const char *name, *op;
   anet__method method;
@@ -45,7 +46,8 @@ typedef struct job {
   float *in, *out, *post, *scratch;
 } job;
 
-static int add_layer(job *j, const char *op, int32_t kernel, int32_t channels, int32_t in, int32_t *value)
+static int add_layer(job *j, const char *op, int32_t kernel, int32_t channels, int32_t in,
+                     int32_t *value)
 {
   const int32_t pad = kernel / 2;
   const anet_attr attr = {
@@ -104,7 +106,8 @@ static int make_buffers(job *j, const layer *l)
   const anet__fused chain = chain_of(j);
   const anet__op *op = op_of(l, anet__net_at(j->net, j->calls));
   const size_t scratch = j->calls > 1 ? anet__fused_scratch(&chain) : op->scratch(first, false);
-  j->in = anet__alloc_array(in + 1, sizeof(float)); /* and what kernels on bytes read beyond a pixel */
+  j->in =
+      anet__alloc_array(in + 1, sizeof(float)); /* and what kernels on bytes read beyond a pixel */
   j->out = anet__alloc_array(out, sizeof(float));
   j->post = anet__alloc_array((size_t)l->cout, sizeof(float));
   j->scratch = anet__alloc(scratch);
@@ -176,11 +179,12 @@ static void describe(const layer *l, anet_kernel_speed *out)
   const double pixels = (double)l->size * l->size, taps = (double)l->kernel * l->kernel;
   const double element = l->method == ANET_METHOD_BYTES ? 1 : sizeof(float);
   const bool dense = l->op[0] == 'c';
-  const double weights = l->wide ? l->wide * (l->cin + taps + l->cout)
-                                 : taps * l->cin * (dense ? l->cout : 1);
+  const double weights =
+      l->wide ? l->wide * (l->cin + taps + l->cout) : taps * l->cin * (dense ? l->cout : 1);
   out->name = l->name;
-  snprintf(out->shape, sizeof out->shape, l->wide ? "1x%dx%d k%d %d->%d->%d" : "1x%dx%d k%d %d->%.0d%d",
-           l->size, l->size, l->kernel, l->cin, l->wide, l->cout);
+  snprintf(out->shape, sizeof out->shape,
+           l->wide ? "1x%dx%d k%d %d->%d->%d" : "1x%dx%d k%d %d->%.0d%d", l->size, l->size,
+           l->kernel, l->cin, l->wide, l->cout);
   out->flops = 2 * pixels * weights;
   out->bytes = element * (pixels * (l->cin + l->cout) + weights);
 }

@@ -16,7 +16,8 @@ typedef struct anet__onnx_value {
   int32_t node;
   int32_t type; /* ONNX's element type of a value of the net; 0: floats */
   anet__layout layout;
-  const char *left; /* not NULL: neither, it is left out; a reason, "" where it is made by what is left out */
+  const char *left; /* not NULL: neither, it is left out; a reason, "" where it is made by what is
+                       left out */
   bool wanted;      /* read by what is left out */
 } anet__onnx_value;
 
@@ -25,12 +26,13 @@ typedef struct anet__onnx_import {
   anet_net *net;
   anet__onnx_value *value; /* (values), owned */
   int32_t values, capacity;
-  anet__index names; /* of values: by their names */
+  anet__index names;          /* of values: by their names */
   const anet_onnx_desc *desc; /* borrowed, or NULL */
-  bool whole;    /* no axis is a batch: every input is one image */
-  bool partial;  /* what cannot be imported is left out */
-  int64_t batch; /* the batch's size where the file fixes it, else -1 */
-  const char **why; /* (model.nodes) partial imports: NULL imported, "" reads what is left out, or a reason */
+  bool whole;                 /* no axis is a batch: every input is one image */
+  bool partial;               /* what cannot be imported is left out */
+  int64_t batch;              /* the batch's size where the file fixes it, else -1 */
+  const char **why; /* (model.nodes) partial imports: NULL imported, "" reads what is left out, or a
+                       reason */
 } anet__onnx_import;
 
 /* Handles a node of one op: adds what computes it and binds its outputs. */
@@ -40,7 +42,8 @@ anet__onnx_handler *anet__onnx_handler_find(const char *op);
 typedef int anet__onnx_folder(anet__onnx_import *im, const anet__onnx_node *node);
 anet__onnx_folder *anet__onnx_folder_find(const char *op);
 
-/* ---- values ------------------------------------------------------------------------------------- */
+/* ---- values -------------------------------------------------------------------------------------
+ */
 
 anet__onnx_value *anet__onnx_find(const anet__onnx_import *im, const char *name); /* or NULL */
 /* What input `index` stands for; ANET_FORMAT: absent, or no earlier node makes it. Borrowed until
@@ -50,14 +53,15 @@ int anet__onnx_get(anet__onnx_import *im, const anet__onnx_node *node, int32_t i
 /* As get, of a value of the net (a constant becomes one). */
 int anet__onnx_get_value(anet__onnx_import *im, const anet__onnx_node *node, int32_t index,
                          anet__onnx_value *out);
-/* As get, of a constant; *out is NULL for an absent optional one. ANET_UNSUPPORTED: it is computed. */
+/* As get, of a constant; *out is NULL for an absent optional one. ANET_UNSUPPORTED: it is computed.
+ */
 int anet__onnx_get_array(anet__onnx_import *im, const anet__onnx_node *node, int32_t index,
                          const anet__onnx_array **out);
 /* The number of a constant input that holds one; `other` where it is left out. */
 int anet__onnx_get_number(anet__onnx_import *im, const anet__onnx_node *node, int32_t index,
                           float other, float *out);
-/* The whole numbers of attribute `name`, or of the constant input `index` (newer opsets); *count is -1
- * where there are neither. */
+/* The whole numbers of attribute `name`, or of the constant input `index` (newer opsets); *count is
+ * -1 where there are neither. */
 int anet__onnx_get_ints(anet__onnx_import *im, const anet__onnx_node *node, const char *name,
                         int32_t index, int64_t *out, int32_t most, int32_t *count);
 int anet__onnx_bind(anet__onnx_import *im, const char *name, const anet__onnx_value *value);
@@ -70,7 +74,8 @@ int anet__onnx_bind_image(anet__onnx_import *im, const anet__onnx_node *node, in
 int anet__onnx_bind_array(anet__onnx_import *im, const anet__onnx_node *node, int32_t index,
                           const anet__onnx_array *array);
 
-/* ---- nodes --------------------------------------------------------------------------------------- */
+/* ---- nodes
+ * --------------------------------------------------------------------------------------- */
 
 /* Add a node to the net, called as the ONNX node's first output is, with a suffix (may be ""). */
 int anet__onnx_add(anet__onnx_import *im, const anet__onnx_node *node, const char *suffix,
@@ -78,8 +83,8 @@ int anet__onnx_add(anet__onnx_import *im, const anet__onnx_node *node, const cha
                    int32_t *value);
 /* The data of parameter `index` of a node of the net, to be filled in. */
 float *anet__onnx_param(anet__onnx_import *im, int32_t value, int32_t index);
-/* Store a value in the order of these axes, each group of axes one dimension of its shape: dimension g
- * is axes axis[end[g-1]] .. axis[end[g] - 1]. */
+/* Store a value in the order of these axes, each group of axes one dimension of its shape:
+ * dimension g is axes axis[end[g-1]] .. axis[end[g] - 1]. */
 int anet__onnx_store(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *v,
                      const int32_t *axis, const int32_t *end, int32_t groups);
 /* As images are stored: (h, w, c); ranks 2 and 3 get dimensions of 1. */
@@ -89,8 +94,8 @@ int anet__onnx_store_flat(anet__onnx_import *im, const anet__onnx_node *node, an
 /* In ONNX's own order, one dimension an axis (the batch aside). */
 int anet__onnx_store_natural(anet__onnx_import *im, const anet__onnx_node *node,
                              anet__onnx_value *v);
-/* So that `axis` is a dimension of its own: images as images, all else naturally. *at: that dimension,
- * counted from the last. */
+/* So that `axis` is a dimension of its own: images as images, all else naturally. *at: that
+ * dimension, counted from the last. */
 int anet__onnx_store_axis(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *v,
                           int32_t axis, int32_t *at);
 /* Under another shape of as many elements, in the same order; a scalar's is (1). */
@@ -100,7 +105,8 @@ int anet__onnx_reshape(anet__onnx_import *im, const anet__onnx_node *node, anet_
 int anet__onnx_constant(anet__onnx_import *im, const anet__onnx_node *node,
                         const anet__onnx_array *array, const char *name, anet__onnx_value *out);
 
-/* ---- two values (onnx_binary.c) ------------------------------------------------------------------ */
+/* ---- two values (onnx_binary.c)
+ * ------------------------------------------------------------------ */
 
 /* Store v[0] and v[1] alike, repeated to the size that both are broadcast to. */
 int anet__onnx_align(anet__onnx_import *im, const anet__onnx_node *node, anet__onnx_value *v);
@@ -108,7 +114,8 @@ int anet__onnx_align(anet__onnx_import *im, const anet__onnx_node *node, anet__o
 int anet__onnx_two(anet__onnx_import *im, const anet__onnx_node *node, const char *suffix,
                    const char *op, anet__onnx_value *v);
 
-/* ---- along an axis (onnx_shape.c, onnx_choose.c); v is stored as store_axis leaves it -------------- */
+/* ---- along an axis (onnx_shape.c, onnx_choose.c); v is stored as store_axis leaves it
+ * -------------- */
 
 /* The layout of v with another size along an axis. */
 int anet__onnx_resized(const anet__onnx_value *v, int32_t axis, int64_t size, anet__layout *out);
@@ -121,9 +128,11 @@ int anet__onnx_take_places(anet__onnx_import *im, const anet__onnx_node *node, c
                            anet__onnx_value *x, int32_t axis, int32_t at, const int64_t *place,
                            int32_t count);
 
-/* ---- element types (onnx_type.c) ------------------------------------------------------------------- */
+/* ---- element types (onnx_type.c)
+ * ------------------------------------------------------------------- */
 
-/* The engine's values are f32: whole numbers and booleans (0, 1) travel as f32, exactly up to 2^24. */
+/* The engine's values are f32: whole numbers and booleans (0, 1) travel as f32, exactly up to 2^24.
+ */
 const char *anet__onnx_type_name(int32_t type); /* NULL: no numbers */
 int32_t anet__onnx_type_of(const anet__onnx_value *value);
 int32_t anet__onnx_type_in(anet__onnx_import *im, const anet__onnx_node *node, int32_t index);

@@ -1,4 +1,5 @@
-/* Networks in bytes: what a plan runs on whole numbers is what the same net computes in floats, ranges, options. */
+/* Networks in bytes: what a plan runs on whole numbers is what the same net computes in floats,
+ * ranges, options. */
 #include "elastic/quantized.h"
 #include "elastic/supernet.h"
 #include "plan/plan.h"
@@ -8,7 +9,8 @@
 
 enum { IMAGES = 5, LEVELS = 255 };
 
-/* ---- nets ------------------------------------------------------------------------------------- */
+/* ---- nets -------------------------------------------------------------------------------------
+ */
 
 static int32_t put(anet_net *net, const char *op, anet_attr attr, int32_t in)
 {
@@ -22,13 +24,17 @@ static anet_net *net_of_windows(anet_attr square, anet_attr wide)
 {
   anet_net *net = NULL;
   int32_t x, y, in[2];
-  const anet_attr expand = {.kernel = {1, 1}, .channels = 37}, project = {.kernel = {1, 1}, .channels = 13, .bias = 1};
+  const anet_attr expand = {.kernel = {1, 1}, .channels = 37},
+                  project = {.kernel = {1, 1}, .channels = 13, .bias = 1};
   const anet_attr window = {.kernel = {3, 3}, .stride = {1, 1}, .pad = {1, 1, 1, 1}};
   CHECK_OK(anet_net_new(&net));
   CHECK_OK(anet_net_input(net, "image", &(anet_shape){3, {19, 17, 3}}, &x));
-  x = put(net, "relu6", (anet_attr){0}, put(net, "norm", (anet_attr){0}, put(net, "conv", square, x)));
-  y = put(net, "relu6", (anet_attr){0}, put(net, "norm", (anet_attr){0}, put(net, "conv", expand, x)));
-  y = put(net, "relu6", (anet_attr){0}, put(net, "norm", (anet_attr){0}, put(net, "depthwise", window, y)));
+  x = put(net, "relu6", (anet_attr){0},
+          put(net, "norm", (anet_attr){0}, put(net, "conv", square, x)));
+  y = put(net, "relu6", (anet_attr){0},
+          put(net, "norm", (anet_attr){0}, put(net, "conv", expand, x)));
+  y = put(net, "relu6", (anet_attr){0},
+          put(net, "norm", (anet_attr){0}, put(net, "depthwise", window, y)));
   in[0] = put(net, "norm", (anet_attr){0}, put(net, "conv", project, y));
   in[1] = x;
   CHECK_OK(anet_net_add(net, "add", NULL, &(anet_attr){0}, in, 2, &x));
@@ -41,15 +47,17 @@ static anet_net *net_of_windows(anet_attr square, anet_attr wide)
 
 static anet_net *mobile_net(void)
 {
-  return net_of_windows((anet_attr){.kernel = {3, 3}, .stride = {2, 2}, .pad = {1, 1, 1, 1}, .channels = 13},
-                        (anet_attr){.kernel = {5, 5}, .stride = {2, 2}, .pad = {2, 2, 2, 2}});
+  return net_of_windows(
+      (anet_attr){.kernel = {3, 3}, .stride = {2, 2}, .pad = {1, 1, 1, 1}, .channels = 13},
+      (anet_attr){.kernel = {5, 5}, .stride = {2, 2}, .pad = {2, 2, 2, 2}});
 }
 
 /* Most windows lie in padding alone. */
 static anet_net *far_net(void)
 {
-  return net_of_windows((anet_attr){.kernel = {3, 3}, .stride = {9, 17}, .pad = {33, 50, 41, 61}, .channels = 13},
-                        (anet_attr){.kernel = {5, 5}, .stride = {7, 30}, .pad = {40, 90, 20, 40}});
+  return net_of_windows(
+      (anet_attr){.kernel = {3, 3}, .stride = {9, 17}, .pad = {33, 50, 41, 61}, .channels = 13},
+      (anet_attr){.kernel = {5, 5}, .stride = {7, 30}, .pad = {40, 90, 20, 40}});
 }
 
 static float *noise(size_t count, double seed)
@@ -137,9 +145,11 @@ static double difference(const float *a, const float *b, size_t count)
   return worst / range;
 }
 
-/* ---- plans ------------------------------------------------------------------------------------ */
+/* ---- plans ------------------------------------------------------------------------------------
+ */
 
-/* A sum may round to the next level where floats round otherwise; what such a level does to the logits is small. */
+/* A sum may round to the next level where floats round otherwise; what such a level does to the
+ * logits is small. */
 static void check_whole_numbers(anet_net *net)
 {
   anet_net *bytes = NULL;
@@ -148,7 +158,8 @@ static void check_whole_numbers(anet_net *net)
   CHECK_OK(anet_net_quantize(net, in, IMAGES, NULL, &bytes));
   anet_net *floats = in_floats(bytes);
   round_weights(floats);
-  float *want = run(floats, in, 1, &slow), *got = run(bytes, in, 1, &fast), *two = run(bytes, in, 2, NULL);
+  float *want = run(floats, in, 1, &slow), *got = run(bytes, in, 1, &fast),
+        *two = run(bytes, in, 2, NULL);
   float *plain = run(net, in, 1, NULL);
   CHECK_EQ_I(slow, 0);
   CHECK_EQ_I(fast, 6); /* all convolutions and the linear layer */
@@ -183,7 +194,8 @@ TEST(rounded_weights)
   for (int32_t v = 0; v < bytes->count; v++)
     for (int32_t p = 0; p < bytes->node[v].params; p++) {
       const anet_tensor *a = rounded->node[v].param[p], *b = want->node[v].param[p];
-      CHECK_EQ_I(memcmp(anet__f32(a), anet__f32(b), anet__shape_size(&a->shape) * sizeof(float)), 0);
+      CHECK_EQ_I(memcmp(anet__f32(a), anet__f32(b), anet__shape_size(&a->shape) * sizeof(float)),
+                 0);
       own += a != bytes->node[v].param[p];
     }
   CHECK_EQ_I(own, 6);
@@ -234,7 +246,8 @@ TEST(values_in_bytes_take_a_quarter)
   free(in);
 }
 
-/* ---- ranges ----------------------------------------------------------------------------------- */
+/* ---- ranges -----------------------------------------------------------------------------------
+ */
 
 enum { SIDE = 1200 };
 
@@ -270,8 +283,8 @@ static float even(size_t i)
   return (float)i / (SIDE * SIDE) - 0.25F;
 }
 
-/* One value of 1 is not worth such levels to a million others: (1 - h)^2 + N (h / 255)^2 / 12 is least at
- * h = 1 / (1 + N / (12 * 255^2)). */
+/* One value of 1 is not worth such levels to a million others: (1 - h)^2 + N (h / 255)^2 / 12 is
+ * least at h = 1 / (1 + N / (12 * 255^2)). */
 static float outlier(size_t i)
 {
   return i ? 0.25F * (float)i / (SIDE * SIDE) : 1.0F;
@@ -316,7 +329,8 @@ TEST(bad_input_is_refused)
   CHECK_FAILS(anet_net_quantize(net, in, 0, NULL, &out), ANET_RANGE, "0 images");
   in[5] = NAN;
   CHECK_FAILS(anet_net_quantize(net, in, IMAGES, NULL, &out), ANET_COLLAPSED, "'image'");
-  CHECK_FAILS(anet_net_add(net, "quantize", "q", &(anet_attr){.alpha = 1, .beta = 2}, (int32_t[]){0}, 1, &x),
+  CHECK_FAILS(anet_net_add(net, "quantize", "q", &(anet_attr){.alpha = 1, .beta = 2},
+                           (int32_t[]){0}, 1, &x),
               ANET_RANGE, "contains 0");
   anet_net_release(net);
   free(in);
@@ -334,7 +348,7 @@ static int quantize_once(void *context)
   anet_net *net = NULL, *rounded = NULL;
   anet_supernet *supernet = NULL;
   int rc = q->supernet ? anet_supernet_quantize(q->supernet, q->in, 2, NULL, &supernet)
-                             : anet_net_quantize(q->net, q->in, 2, NULL, &net);
+                       : anet_net_quantize(q->net, q->in, 2, NULL, &net);
   if (!rc && net) rc = anet__quantized_round(net, &rounded);
   anet_net_release(rounded);
   anet_net_release(net);
@@ -356,7 +370,8 @@ TEST(each_allocation_may_fail)
   free(in), free(small);
 }
 
-/* ---- options ---------------------------------------------------------------------------------- */
+/* ---- options ----------------------------------------------------------------------------------
+ */
 
 TEST(every_block_gets_an_option)
 {
@@ -394,6 +409,7 @@ TEST(every_block_gets_an_option)
   anet_net_release(oracle);
 }
 
-TEST_MAIN(CASE(whole_numbers_give_what_floats_give), CASE(rounded_weights), CASE(other_readers_keep_floats),
-          CASE(values_in_bytes_take_a_quarter), CASE(ranges_cut_what_is_rare), CASE(bad_input_is_refused),
-          CASE(each_allocation_may_fail), CASE(every_block_gets_an_option))
+TEST_MAIN(CASE(whole_numbers_give_what_floats_give), CASE(rounded_weights),
+          CASE(other_readers_keep_floats), CASE(values_in_bytes_take_a_quarter),
+          CASE(ranges_cut_what_is_rare), CASE(bad_input_is_refused), CASE(each_allocation_may_fail),
+          CASE(every_block_gets_an_option))

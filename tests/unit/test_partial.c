@@ -374,12 +374,11 @@ TEST(every_allocation_may_fail)
 int main(int argc, char **argv)
 {
   static const test_case cases[] = {
-      CASE(an_end_is_left_out),        CASE(what_is_whole_stays_whole),
-      CASE(a_middle_is_refused),       CASE(inputs_go_with_it),
-      CASE(an_input_that_is_an_output),
-      CASE(outputs_by_name),           CASE(an_end_comes_back),
-      CASE(an_end_that_does_not_fit),  CASE(whole_numbers_do_not_cross),
-      CASE(every_allocation_may_fail),
+      CASE(an_end_is_left_out),         CASE(what_is_whole_stays_whole),
+      CASE(a_middle_is_refused),        CASE(inputs_go_with_it),
+      CASE(an_input_that_is_an_output), CASE(outputs_by_name),
+      CASE(an_end_comes_back),          CASE(an_end_that_does_not_fit),
+      CASE(whole_numbers_do_not_cross), CASE(every_allocation_may_fail),
   };
   test_scratch_new(folder);
   const int rc = test_run(cases, ANET_COUNT(cases), argc, argv);
